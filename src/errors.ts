@@ -1,0 +1,191 @@
+/**
+ * Every way in which a request can fail, as one table. `http` is the status on every door; `message` is what the caller
+ * reads where the error brings no message of its own that may be shown.
+ */
+export interface ErrorKind {
+  /** HTTP status code (RFC 9110; 499 is never sent, it only marks logs and metrics). */
+  readonly http: number;
+  /** What the caller reads. One sentence, no detail of how the inside works. */
+  readonly message: string;
+  /** When it happens; the README's table is tested against this. */
+  readonly meaning: string;
+}
+
+/** The catalogue. Its keys are `extensions.code` in GraphQL and `error.reason` in REST. */
+export const catalogue = {
+  UNAUTHENTICATED: {
+    http: 401,
+    message: 'Sign in to continue.',
+    meaning: 'no session, or one that is unknown, expired or revoked',
+  },
+  FORBIDDEN: {
+    http: 403,
+    message: 'You do not have permission to perform this action.',
+    meaning: 'the session lacks a permission, or the request failed the cross-site check',
+  },
+  BAD_USER_INPUT: {
+    http: 400,
+    message: 'The request is not valid.',
+    meaning: 'a bad argument; the upstream said INVALID_ARGUMENT, OUT_OF_RANGE or FAILED_PRECONDITION',
+  },
+  GRAPHQL_PARSE_FAILED: {
+    http: 400,
+    message: 'The document is not valid GraphQL.',
+    meaning: 'the GraphQL document has a syntax error',
+  },
+  GRAPHQL_VALIDATION_FAILED: {
+    http: 400,
+    message: 'The document does not fit the schema.',
+    meaning: 'the GraphQL document does not fit the schema',
+  },
+  OPERATION_TOO_COMPLEX: {
+    http: 400,
+    message: 'The operation is too large.',
+    meaning: 'the GraphQL document is over a limit',
+  },
+  NOT_FOUND: { http: 404, message: 'Not found.', meaning: 'no such thing, or no such path' },
+  METHOD_NOT_ALLOWED: {
+    http: 405,
+    message: 'This method is not allowed here.',
+    meaning: 'the path exists, for other methods; `Allow` lists them',
+  },
+  NOT_ACCEPTABLE: {
+    http: 406,
+    message: 'None of the media types in Accept can be served.',
+    meaning: 'nothing that `Accept` names can be produced',
+  },
+  CONFLICT: {
+    http: 409,
+    message: 'This conflicts with what is there already.',
+    meaning: 'the upstream said ALREADY_EXISTS or ABORTED',
+  },
+  PAYLOAD_TOO_LARGE: { http: 413, message: 'The body is too large.', meaning: 'the body is over 1 MB' },
+  UNSUPPORTED_MEDIA_TYPE: {
+    http: 415,
+    message: 'Send JSON, with Content-Type: application/json.',
+    meaning: 'a body that is not plain application/json',
+  },
+  RATE_LIMITED: {
+    http: 429,
+    message: 'Too many requests. Try again later.',
+    meaning: 'the upstream said RESOURCE_EXHAUSTED, or a rate limit of the gateway',
+  },
+  CLIENT_CLOSED_REQUEST: {
+    http: 499,
+    message: 'The client closed the request.',
+    meaning: 'the client left; in logs and metrics only',
+  },
+  INTERNAL_SERVER_ERROR: {
+    http: 500,
+    message: 'Something went wrong in the gateway.',
+    meaning: 'a bug of the gateway',
+  },
+  NOT_IMPLEMENTED: {
+    http: 501,
+    message: 'This is not available.',
+    meaning: 'the upstream said UNIMPLEMENTED',
+  },
+  UPSTREAM_ERROR: {
+    http: 502,
+    message: 'A service behind the gateway failed.',
+    meaning:
+      'the upstream said INTERNAL, UNKNOWN or DATA_LOSS, refused the credentials of the gateway, or answered what cannot be read',
+  },
+  AUTH_UNAVAILABLE: {
+    http: 503,
+    message: 'Your session cannot be checked right now. Try again shortly.',
+    meaning: 'AuthService is unreachable, slow or failing, so that the session cannot be checked',
+  },
+  SERVICE_UNAVAILABLE: {
+    http: 503,
+    message: 'A service behind the gateway is unavailable. Try again shortly.',
+    meaning: 'another upstream is unreachable',
+  },
+  OVERLOADED: {
+    http: 503,
+    message: 'The gateway is overloaded. Try again shortly.',
+    meaning: 'the gateway sheds load, or is shutting down',
+  },
+  GATEWAY_TIMEOUT: {
+    http: 504,
+    message: 'A service behind the gateway did not answer in time.',
+    meaning: 'the upstream said DEADLINE_EXCEEDED, or the time budget of the request is spent',
+  },
+} as const satisfies Record<string, ErrorKind>;
+
+/** A key of {@link catalogue}. */
+export type ErrorCode = keyof typeof catalogue;
+
+/** One field of the request that an upstream or the gateway refused (google.rpc.BadRequest.FieldViolation). */
+export interface FieldViolation {
+  readonly field: string;
+  readonly description: string;
+}
+
+export interface GatewayErrorOptions {
+  /** For the logs; never sent to the caller. */
+  readonly cause?: unknown;
+  /** Which fields of the request were refused, and why. */
+  readonly fieldViolations?: readonly FieldViolation[];
+  /** google.rpc error details of the upstream, as JSON, that the caller may read. */
+  readonly details?: readonly unknown[];
+  /** Whole seconds after which trying again makes sense. Sent as `Retry-After`. */
+  readonly retryAfter?: number;
+  /** HTTP headers that the answer must carry, such as `Allow`. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** An error of the catalogue. Its message is shown to the caller; its cause is for the logs. */
+export class GatewayError extends Error {
+  override readonly name = 'GatewayError';
+  readonly code: ErrorCode;
+  readonly fieldViolations: readonly FieldViolation[] | undefined;
+  readonly details: readonly unknown[] | undefined;
+  readonly retryAfter: number | undefined;
+  readonly headers: Readonly<Record<string, string>> | undefined;
+
+  /** @param message - Shown to the caller; the catalogue's own where it is left out. */
+  constructor(code: ErrorCode, message?: string, options: GatewayErrorOptions = {}) {
+    super(message ?? catalogue[code].message, { cause: options.cause });
+    this.code = code;
+    this.fieldViolations = options.fieldViolations;
+    this.details = options.details;
+    this.retryAfter = options.retryAfter;
+    this.headers = options.headers;
+  }
+
+  /** The HTTP status of this error's code. */
+  get status(): number {
+    return catalogue[this.code].http;
+  }
+}
+
+/** True for what was thrown because the client left or the gateway ended the request on its own. */
+export function isClientClosed(error: unknown): boolean {
+  return error instanceof GatewayError && error.code === 'CLIENT_CLOSED_REQUEST';
+}
+
+/**
+ * Turns whatever was thrown into an error of the catalogue. What is not in the catalogue is a bug of ours: the caller
+ * reads the catalogue's sentence, the log gets the cause whole.
+ */
+export function toGatewayError(error: unknown): GatewayError {
+  return error instanceof GatewayError ? error : new GatewayError('INTERNAL_SERVER_ERROR', undefined, { cause: error });
+}
+
+/** The fields that every door adds to an error's body. */
+export function publicDetails(error: GatewayError): Record<string, unknown> {
+  return {
+    ...(error.fieldViolations?.length ? { fieldViolations: error.fieldViolations } : {}),
+    ...(error.details?.length ? { details: error.details } : {}),
+    ...(error.retryAfter === undefined ? {} : { retryAfter: error.retryAfter }),
+  };
+}
+
+/** The headers that an answer with this error must carry. */
+export function errorHeaders(error: GatewayError): Record<string, string> {
+  return {
+    ...error.headers,
+    ...(error.retryAfter === undefined ? {} : { 'retry-after': String(error.retryAfter) }),
+  };
+}

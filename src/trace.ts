@@ -1,0 +1,36 @@
+import { randomBytes } from 'node:crypto';
+
+/** The trace that a request belongs to (W3C Trace Context, level 1). */
+export interface TraceContext {
+  /** 32 lower-case hex digits. */
+  readonly traceId: string;
+  /** Value of `traceparent` for calls that this request makes. */
+  readonly traceparent: string;
+  /** Value of `tracestate`, passed on untouched. */
+  readonly tracestate: string | undefined;
+}
+
+const traceparentPattern = /^(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
+const tracestatePattern = /^[\x20-\x7e]{1,512}$/;
+
+/**
+ * Goes on with the client's trace where its headers are valid, or begins one. Either way this request is a new span.
+ *
+ * @see https://www.w3.org/TR/trace-context/#processing-model
+ */
+export function continueTrace(traceparent: string | undefined, tracestate: string | undefined): TraceContext {
+  const spanId = randomBytes(8).toString('hex');
+  const match = traceparent === undefined ? null : traceparentPattern.exec(traceparent);
+  const known = match?.[1] && !/^0+$/.test(match[1]) && !/^0+$/.test(match[2] ?? '0') ? match : null;
+  // Version 00 has exactly four fields; later versions may have more.
+  if (!known || (traceparent?.startsWith('00-') && known[4] !== undefined)) {
+    const traceId = randomBytes(16).toString('hex');
+    return { traceId, traceparent: `00-${traceId}-${spanId}-00`, tracestate: undefined };
+  }
+  const traceId = known[1] ?? '';
+  return {
+    traceId,
+    traceparent: `00-${traceId}-${spanId}-${known[3] ?? '00'}`,
+    tracestate: tracestate !== undefined && tracestatePattern.test(tracestate) ? tracestate : undefined,
+  };
+}

@@ -1,0 +1,159 @@
+import {
+  defaultFieldResolver,
+  getNamedType,
+  isObjectType,
+  valueFromASTUntyped,
+  type ConstDirectiveNode,
+  type GraphQLField,
+  type GraphQLNamedType,
+  type GraphQLObjectType,
+  type GraphQLResolveInfo,
+  type GraphQLSchema,
+} from 'graphql';
+import { GatewayError } from '../errors';
+import type { Caller, ResolverContext } from './context';
+import { accessDirectives } from './directives';
+import type { Findings } from './findings';
+
+/** What a caller must have to be given a field. */
+export interface Rule {
+  /** Lists of permissions, one of which the session must have whole; none where being signed in is enough. */
+  readonly scopes?: readonly (readonly string[])[];
+  /** Name of the parent's field that names the user who may ask as well. */
+  readonly orSelf?: string;
+}
+
+/** The rules of a field: all must hold. Empty for a field that anybody may ask for. */
+export type Access = readonly Rule[];
+
+const open: Access = [];
+
+/** The rules that building the schema put on a field. */
+export function accessOf(field: GraphQLField<unknown, unknown>): Access {
+  return (field.extensions['access'] as Access | undefined) ?? open;
+}
+
+/** Why a caller is refused by a rule that does not depend on the object; undefined where it is not. */
+export function denial(rule: Rule, caller: Caller | GatewayError): GatewayError | undefined {
+  if (caller instanceof GatewayError) return caller;
+  if (!rule.scopes) return undefined;
+  const { permissions } = caller;
+  return rule.scopes.some((all) => all.every((scope) => permissions.includes(scope)))
+    ? undefined
+    : new GatewayError('FORBIDDEN');
+}
+
+/**
+ * Puts the rules of every field on it: its own, those of its type, of the type that it is in, and of the interfaces that
+ * it implements. The check sits in the resolver of the object type's field, so no abstract type, fragment or alias leads
+ * around it. Call it when all resolvers are in place.
+ */
+export function applyAccess(schema: GraphQLSchema, findings: Findings): void {
+  const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()];
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (!isObjectType(type) || type.name.startsWith('__')) continue;
+    for (const field of Object.values(type.getFields())) {
+      const marks = marksOf(type, field);
+      if (roots.includes(type) && !marks.some(isAccessMark)) {
+        findings.at(
+          field.astNode,
+          `${type.name}.${field.name} does not say who may ask for it`,
+          'Add @public, @authenticated or @requiresScopes(scopes: [["..."]]).',
+        );
+      }
+      guard(type, field, rulesOf(type, field, marks, findings));
+    }
+  }
+}
+
+function isAccessMark({ name }: ConstDirectiveNode): boolean {
+  return (accessDirectives as readonly string[]).includes(name.value);
+}
+
+function directivesOf(type: GraphQLNamedType): readonly ConstDirectiveNode[] {
+  return [type.astNode, ...type.extensionASTNodes].flatMap((node) => node?.directives ?? []);
+}
+
+/** Every directive that may bear on a field. */
+function marksOf(type: GraphQLObjectType, field: GraphQLField<unknown, unknown>): readonly ConstDirectiveNode[] {
+  return [
+    ...(field.astNode?.directives ?? []),
+    ...directivesOf(type),
+    ...directivesOf(getNamedType(field.type)),
+    ...type
+      .getInterfaces()
+      .flatMap((implemented) => [
+        ...directivesOf(implemented),
+        ...(implemented.getFields()[field.name]?.astNode?.directives ?? []),
+      ]),
+  ];
+}
+
+function rulesOf(
+  type: GraphQLObjectType,
+  field: GraphQLField<unknown, unknown>,
+  marks: readonly ConstDirectiveNode[],
+  findings: Findings,
+): Access {
+  const rules = marks.flatMap((mark) => ruleOf(mark, findings));
+  if (rules.length > 0 && field.astNode?.directives?.some(({ name }) => name.value === 'public')) {
+    findings.at(field.astNode, `${type.name}.${field.name} is @public and protected at once`, 'Keep one of the two.');
+  }
+  for (const { orSelf } of rules) {
+    if (orSelf !== undefined && !type.getFields()[orSelf]) {
+      findings.at(field.astNode, `@requiresScopes(orSelf: "${orSelf}") names no field of ${type.name}`);
+    }
+  }
+  return rules;
+}
+
+function ruleOf(mark: ConstDirectiveNode, findings: Findings): Rule[] {
+  if (mark.name.value === 'authenticated') return [{}];
+  if (mark.name.value !== 'requiresScopes') return [];
+  const value = (name: string): unknown => {
+    const argument = mark.arguments?.find((candidate) => candidate.name.value === name);
+    return argument && valueFromASTUntyped(argument.value);
+  };
+  const orSelf = value('orSelf') as string | undefined;
+  // GraphQL reads a single value as a list of one (spec 3.11, "Input Coercion").
+  const scopes = [value('scopes') ?? []].flat(1).map((all) => [all].flat(1) as string[]);
+  if (scopes.length === 0 || scopes.some((all) => all.length === 0)) {
+    findings.at(
+      mark,
+      '@requiresScopes needs at least one permission in every list',
+      'Use @authenticated for "signed in".',
+    );
+  }
+  return [{ scopes, ...(orSelf === undefined ? {} : { orSelf }) }];
+}
+
+/** Puts the check in front of a field's resolver. */
+function guard(type: GraphQLObjectType, field: GraphQLField<unknown, ResolverContext>, access: Access): void {
+  if (access.length === 0) return;
+  field.extensions = { ...field.extensions, access };
+  const check = (source: unknown, context: ResolverContext, info: GraphQLResolveInfo): void => {
+    for (const rule of access) {
+      const denied = denial(rule, context.caller);
+      if (denied && !isSelf(rule, source, context, info)) throw denied;
+    }
+  };
+  const isSelf = ({ orSelf }: Rule, source: unknown, context: ResolverContext, info: GraphQLResolveInfo): boolean => {
+    if (orSelf === undefined || context.caller instanceof GatewayError) return false;
+    const sibling = type.getFields()[orSelf];
+    return (sibling?.resolve ?? defaultFieldResolver)(source, {}, context, info) === context.caller.userId;
+  };
+
+  const { resolve = defaultFieldResolver, subscribe } = field;
+  if (subscribe) {
+    // Each event of a stream was allowed when the stream began.
+    field.subscribe = (source, args, context, info) => {
+      check(source, context, info);
+      return subscribe(source, args, context, info);
+    };
+  } else {
+    field.resolve = (source, args, context, info) => {
+      check(source, context, info);
+      return resolve(source, args, context, info);
+    };
+  }
+}

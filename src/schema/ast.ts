@@ -1,0 +1,29 @@
+import { valueFromASTUntyped, type ConstDirectiveNode, type DirectiveNode } from 'graphql';
+
+interface Annotated {
+  readonly directives?: readonly (ConstDirectiveNode | DirectiveNode)[] | undefined;
+}
+
+/** A directive on a node, where it is there. */
+export function directiveOn<T extends Annotated>(
+  node: T | undefined | null,
+  name: string,
+): ConstDirectiveNode | undefined {
+  return node?.directives?.find((directive) => directive.name.value === name) as ConstDirectiveNode | undefined;
+}
+
+/** The arguments of a directive on a node as plain values; undefined where the directive is not there. */
+export function directiveArgs(
+  node: Annotated | undefined | null,
+  name: string,
+): Readonly<Record<string, unknown>> | undefined {
+  const directive = directiveOn(node, name);
+  return directive && argsOf(directive);
+}
+
+/** The arguments of a directive as plain values. */
+export function argsOf(directive: ConstDirectiveNode | DirectiveNode): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    (directive.arguments ?? []).map((argument) => [argument.name.value, valueFromASTUntyped(argument.value)]),
+  );
+}

@@ -1,0 +1,234 @@
+import type { GraphQLArgument, GraphQLField, GraphQLObjectType } from 'graphql';
+import { getNamedType, isObjectType } from 'graphql';
+import { Type, type Field } from 'protobufjs';
+import { GatewayError } from '../errors';
+import type { Findings } from './findings';
+import { findField, fullName, jsonName, type DecodedMessage } from './proto-model';
+
+/**
+ * One page of a list, as the fields of a connection read it.
+ *
+ * @see https://relay.dev/graphql/connections.htm
+ */
+export class Page {
+  constructor(
+    readonly response: DecodedMessage,
+    readonly items: readonly DecodedMessage[],
+    /** Token that this page was asked for with; empty for the first. */
+    private readonly token: string,
+    /** How many items of the upstream's page are in front of the first one here. */
+    private readonly offset: number,
+    /** Token of the next page; empty on the last. */
+    private readonly nextToken: string,
+  ) {}
+
+  get hasNextPage(): boolean {
+    return this.nextToken !== '';
+  }
+
+  get hasPreviousPage(): boolean {
+    return this.token !== '' || this.offset > 0;
+  }
+
+  /** The cursor behind the item at an index: where a page that comes after it begins. */
+  cursor(index: number): string {
+    const last = index === this.items.length - 1;
+    return last && this.nextToken !== ''
+      ? encodeCursor(this.nextToken, 0)
+      : encodeCursor(this.token, this.offset + index + 1);
+  }
+
+  /** `nextPageToken` for clients that page by token. */
+  get nextPageToken(): string | null {
+    return this.nextToken === '' ? null : encodeCursor(this.nextToken, 0);
+  }
+}
+
+/** Where a page begins: the upstream's page token, and how many of that page's items to pass over. */
+interface Position {
+  readonly token: string;
+  readonly offset: number;
+}
+
+const start: Position = { token: '', offset: 0 };
+
+function encodeCursor(token: string, offset: number): string {
+  return Buffer.from(`${offset}:${token}`).toString('base64url');
+}
+
+function decodeCursor(cursor: string, maxOffset: number): Position {
+  const match = /^(\d{1,6}):([^]*)$/.exec(Buffer.from(cursor, 'base64url').toString());
+  const offset = Number(match?.[1]);
+  if (!match || offset > maxOffset || encodeCursor(match[2] ?? '', offset) !== cursor) {
+    throw new GatewayError('BAD_USER_INPUT', 'after is not a cursor of this list.', {
+      fieldViolations: [{ field: 'after', description: 'not a cursor of this list' }],
+    });
+  }
+  return { token: match[2] ?? '', offset };
+}
+
+/** How a field's list is paged. */
+export interface Paging {
+  /** Adds page size and token to a request; gives back where the page begins. */
+  readonly request: (fields: Record<string, unknown>, args: Readonly<Record<string, unknown>>) => Position;
+  readonly page: (response: DecodedMessage, position: Position, first: number | undefined) => Page;
+  /** The repeated field that holds the items. */
+  readonly items: Field;
+  /** Arguments that paging takes care of. */
+  readonly handled: ReadonlySet<string>;
+}
+
+const pageSizeNames = ['pageSize', 'maxResults', 'limit'];
+const totalNames = ['totalSize', 'totalCount', 'total'];
+
+/** The size that a page has where the client does not say, as in the convention that AIP-158 gives. */
+const defaultFirst = 25;
+
+/**
+ * Finds the paging convention in an RPC (AIP-158): a page size and a page token in the request, items and a next page
+ * token in the response.
+ *
+ * @returns undefined, with findings, where it is not met
+ */
+export function pagingOf(
+  field: GraphQLField<unknown, unknown>,
+  request: Type,
+  response: Type,
+  options: { readonly items?: string; readonly max: number },
+  findings: Findings,
+): Paging | undefined {
+  const pageSize = pageSizeNames.map((name) => findField(request, name)).find((found) => found !== undefined);
+  const pageToken = findField(request, 'pageToken');
+  const next = findField(response, 'nextPageToken');
+  const items = itemsField(response, options.items);
+  if (!pageSize || !pageToken || !next || !items) {
+    const missing = [
+      !pageSize && `${fullName(request)}.page_size`,
+      !pageToken && `${fullName(request)}.page_token`,
+      !next && `${fullName(response)}.next_page_token`,
+      !items && `the one repeated message field of ${fullName(response)} (say items: of @connection)`,
+    ].filter(Boolean);
+    findings.at(
+      field.astNode,
+      `${field.name} is a connection, but its RPC is not paged: ${missing.join(', ')} is missing`,
+    );
+    return undefined;
+  }
+  for (const name of ['first', 'after']) {
+    if (!field.args.some((argument: GraphQLArgument) => argument.name === name)) {
+      findings.at(
+        field.astNode,
+        `the connection ${field.name} needs the argument ${name}`,
+        'Add first: Int = 25, after: String.',
+      );
+    }
+  }
+  const { max } = options;
+  return {
+    items,
+    handled: new Set(['first', 'after']),
+    request(fields, args) {
+      const first = pageSizeOf(args['first'], max);
+      const { after } = args;
+      const position = typeof after === 'string' && after !== '' ? decodeCursor(after, max) : start;
+      fields[pageSize.name] = Math.min(first + position.offset, max);
+      if (position.token !== '') fields[pageToken.name] = position.token;
+      return position;
+    },
+    page(response_, position, first) {
+      const all = response_[items.name] as readonly DecodedMessage[];
+      return new Page(
+        response_,
+        all.slice(position.offset, first === undefined ? undefined : position.offset + pageSizeOf(first, max)),
+        position.token,
+        position.offset,
+        response_[next.name] as string,
+      );
+    },
+  };
+}
+
+function pageSizeOf(first: unknown, max: number): number {
+  if (first === undefined || first === null) return Math.min(defaultFirst, max);
+  if ((first as number) < 1) {
+    throw new GatewayError('BAD_USER_INPUT', 'first must be at least 1.', {
+      fieldViolations: [{ field: 'first', description: 'must be at least 1' }],
+    });
+  }
+  return Math.min(first as number, max);
+}
+
+function itemsField(response: Type, name: string | undefined): Field | undefined {
+  const found = name === undefined ? undefined : findField(response, name);
+  const candidates = found ? [found] : response.fieldsArray.filter((field) => field.repeated);
+  const messages = candidates.filter((field) => field.repeated && field.resolvedType instanceof Type);
+  return (name === undefined || found) && messages.length === 1 ? messages[0] : undefined;
+}
+
+/** True for a type that has the shape of a connection. */
+export function isConnection(type: unknown): type is GraphQLObjectType {
+  return (
+    isObjectType(type) &&
+    type.name.endsWith('Connection') &&
+    ('edges' in type.getFields() || 'nodes' in type.getFields())
+  );
+}
+
+interface EdgeSource {
+  readonly page: Page;
+  readonly index: number;
+}
+
+/** Fields of a connection that the page itself answers. */
+export const connectionFields = ['edges', 'nodes', 'pageInfo', 'totalCount', 'nextPageToken'] as const;
+
+/**
+ * Puts the resolvers on a connection type and its edge type.
+ *
+ * @returns the type of the nodes, where the connection has the shape that it must have
+ */
+export function attachConnection(
+  connection: GraphQLObjectType,
+  response: Type,
+  findings: Findings,
+): GraphQLObjectType | undefined {
+  const { edges, nodes, pageInfo, totalCount, nextPageToken } = connection.getFields();
+  let node: unknown = nodes && getNamedType(nodes.type);
+  if (edges) {
+    const edge = getNamedType(edges.type);
+    const fields = isObjectType(edge) ? edge.getFields() : {};
+    node ??= fields['node'] && getNamedType(fields['node'].type);
+    if (!fields['node'] || !fields['cursor']) {
+      findings.at(edges.astNode, `${String(edges.type)} is not an edge`, 'An edge has node and cursor: String!.');
+      return undefined;
+    }
+    edges.resolve = (page) => (page as Page).items.map((_, index): EdgeSource => ({ page: page as Page, index }));
+    fields['node'].resolve = (source) => (source as EdgeSource).page.items[(source as EdgeSource).index];
+    fields['cursor'].resolve = (source) => (source as EdgeSource).page.cursor((source as EdgeSource).index);
+  }
+  if (nodes) nodes.resolve = (page) => (page as Page).items;
+  if (pageInfo) pageInfo.resolve = (page) => pageInfoOf(page as Page);
+  if (nextPageToken) nextPageToken.resolve = (page) => (page as Page).nextPageToken;
+  if (totalCount) {
+    const total = totalNames.map((name) => findField(response, name)).find((found) => found !== undefined);
+    if (total) totalCount.resolve = (page) => (page as Page).response[total.name];
+    else {
+      findings.at(
+        totalCount.astNode,
+        `${connection.name}.totalCount: ${fullName(response)} has none of ${totalNames.join(', ')}`,
+        `Remove the field. The response's fields are ${response.fieldsArray.map(jsonName).join(', ')}.`,
+      );
+    }
+  }
+  return isObjectType(node) ? node : undefined;
+}
+
+function pageInfoOf(page: Page): Record<string, unknown> {
+  const { length } = page.items;
+  return {
+    hasNextPage: page.hasNextPage,
+    hasPreviousPage: page.hasPreviousPage,
+    startCursor: length > 0 ? page.cursor(0) : null,
+    endCursor: length > 0 ? page.cursor(length - 1) : null,
+  };
+}

@@ -1,0 +1,137 @@
+/**
+ * The directives that map a schema to gRPC and say who may ask, and the types that every schema may use without declaring
+ * them. They stay inside: what clients introspect has none of the directives.
+ */
+export const gatewaySdl = /* GraphQL */ `
+  """
+  Says which upstream answers the fields of this file, and which gRPC service it is. Repeat it for a file that uses
+  several services; an RPC is then found by its name, or named in full as "package.Service/Method".
+  """
+  directive @upstream(
+    "Names the upstream: its address is the environment variable NAME_SERVICE_ADDR."
+    name: String!
+    "Full name of the gRPC service, such as auth.v1.AuthService."
+    service: String!
+    "How long an RPC may take where its field does not say, such as 500ms or 2s."
+    deadline: String = "5s"
+  ) repeatable on SCHEMA
+
+  """
+  The field is answered by an RPC. Arguments go to the request's fields of the same name; an argument called input that
+  has no field of its name is the request itself.
+  """
+  directive @grpc(
+    "Name of the RPC, or package.Service/Method."
+    rpc: String!
+    """
+    What the request is made of, where names alone do not say: an object like the request message. A value is a constant,
+    or one of $args.NAME, $session.userId, $session.sessionId, $parent.FIELD (a field of the message this field belongs
+    to) and $mask.NAME (a FieldMask of what the client sent in that argument). A list of an object and $args.NAME for a
+    message field merges them, the later ones winning.
+    """
+    request: GrpcMapping
+    "Where in the response the field's value is, such as users or page.items; the whole response where left out."
+    response: String
+    "How long the RPC may take, such as 2s; never longer than what is left of the request's budget."
+    deadline: String
+    "For a streaming RPC behind a list: how many messages are collected at most."
+    max: Int = 1000
+    "For a streaming RPC: the unary RPC that stands in where the upstream answers UNIMPLEMENTED."
+    fallback: String
+  ) on FIELD_DEFINITION
+
+  "The list is paged: first and after become the request's page size and page token, and its page becomes edges."
+  directive @connection(
+    "The response's field that holds the page's items; needed where it has several repeated message fields."
+    items: String
+    "How many items a page has at most, whatever first says."
+    max: Int = 100
+  ) on FIELD_DEFINITION
+
+  "How objects of this type are found by key, for @join."
+  directive @lookup(
+    "Name of the RPC, or package.Service/Method."
+    rpc: String!
+    "The request's repeated field that takes many keys; several, separated by spaces, where the key is composite."
+    keys: String
+    "The request's field that takes one key, where the RPC finds one object at a time."
+    key: String
+    "The response's repeated field that holds the objects; not used with key."
+    items: String
+    "The object's field that holds its key, by the name in the proto. Order does not matter: this is how results are matched."
+    match: String
+    "How many keys one call takes at most."
+    max: Int = 100
+    "With key: how many calls run at once."
+    concurrency: Int = 10
+    "How long a call may take, such as 2s."
+    deadline: String
+  ) on OBJECT
+
+  "The field is an object of another message or service, or a list of them, found by the key that this message holds."
+  directive @join(
+    "The field of this message that holds the key, or a list of keys."
+    key: String!
+    "One-to-many: the RPC that finds many objects for each of many keys. Without it the type's @lookup is used."
+    rpc: String
+    "One-to-many: the request's repeated field that takes the keys."
+    keys: String
+    "One-to-many: the response's repeated field that holds the objects."
+    items: String
+    "One-to-many: the object's field that says which key it belongs to."
+    match: String
+    "How many keys one call takes at most."
+    max: Int = 100
+    "How long a call may take, such as 2s."
+    deadline: String
+  ) on FIELD_DEFINITION
+
+  "The name in the proto, where it is not the one here in snake_case or with the enum's prefix."
+  directive @proto(
+    "Name of the field, the oneof or the enum value."
+    field: String!
+  ) on FIELD_DEFINITION | ARGUMENT_DEFINITION | INPUT_FIELD_DEFINITION | ENUM_VALUE
+
+  "The field is answered by a function of the gateway. The escape hatch."
+  directive @resolver(name: String!) on FIELD_DEFINITION
+
+  "Anybody may ask, signed in or not."
+  directive @public on FIELD_DEFINITION | OBJECT | INTERFACE
+
+  "Anybody who is signed in may ask."
+  directive @authenticated on FIELD_DEFINITION | OBJECT | INTERFACE | ENUM | SCALAR
+
+  "Whoever's session has all permissions of one of the lists may ask."
+  directive @requiresScopes(
+    scopes: [[String!]!]!
+    "A field of the same object that names a user: that user may ask as well."
+    orSelf: String
+  ) on FIELD_DEFINITION | OBJECT | INTERFACE | ENUM | SCALAR
+
+  "A date and time, as in RFC 3339: 2026-01-31T12:00:00Z."
+  scalar DateTime
+  "A length of time in seconds with an s behind, such as 1.5s."
+  scalar Duration
+  "A whole number of up to 64 bits, as a string."
+  scalar BigInt
+  "Any JSON value."
+  scalar JSON
+
+  "What the request of @grpc is made of."
+  scalar GrpcMapping
+
+  "Where a page of a list stands."
+  type PageInfo {
+    "True where there is a page behind this one."
+    hasNextPage: Boolean!
+    "True where there is a page before this one."
+    hasPreviousPage: Boolean!
+    "Cursor of the first edge."
+    startCursor: String
+    "Cursor of the last edge; give it as after to go on."
+    endCursor: String
+  }
+`;
+
+/** Directives that say who may ask. */
+export const accessDirectives = ['public', 'authenticated', 'requiresScopes'] as const;

@@ -1,0 +1,76 @@
+import { getLocation, type ASTNode } from 'graphql';
+
+/** Something wrong between SDL, protos and REST routes. */
+export interface Finding {
+  readonly file: string;
+  /** From 1; 0 where the finding is about a whole file. */
+  readonly line: number;
+  readonly column: number;
+  /** What is wrong, in one sentence. */
+  readonly message: string;
+  /** What would mend it. */
+  readonly fix?: string;
+}
+
+/** Collects findings, so that all of them are told at once. */
+export class Findings {
+  readonly list: Finding[] = [];
+
+  /** Reports what is wrong at a node of an SDL or REST document. */
+  at(node: ASTNode | undefined | null, message: string, fix?: string): void {
+    const at = node?.loc ? getLocation(node.loc.source, node.loc.start) : undefined;
+    this.in(node?.loc?.source.name ?? 'schema', message, fix, at?.line, at?.column);
+  }
+
+  /** Reports what is wrong with a file. */
+  in(file: string, message: string, fix?: string, line = 0, column = 0): void {
+    const finding = { file, line, column, message, ...(fix === undefined ? {} : { fix }) };
+    const same = (other: Finding): boolean =>
+      other.file === file && other.line === line && other.column === column && other.message === message;
+    if (!this.list.some(same)) this.list.push(finding);
+  }
+
+  /** @throws SchemaError where anything was reported. */
+  throwIfAny(): void {
+    if (this.list.length > 0) throw new SchemaError(this.list);
+  }
+}
+
+/** `file:line:column: message`, and what would mend it on a line of its own. */
+export function formatFinding({ file, line, column, message, fix }: Finding): string {
+  const place = line > 0 ? `${file}:${line}:${column}` : file;
+  return `${place}: ${message}${fix === undefined ? '' : `\n    ${fix}`}`;
+}
+
+/** The schema cannot be built; the message lists every finding. */
+export class SchemaError extends Error {
+  override readonly name = 'SchemaError';
+  constructor(readonly findings: readonly Finding[]) {
+    super(`the schema has ${findings.length} problem(s)\n${findings.map(formatFinding).join('\n')}`);
+  }
+}
+
+/** `Did you mean "a" or "b"?`, or nothing where no candidate comes near. */
+export function didYouMean(name: string, candidates: Iterable<string>): string | undefined {
+  const near = [...candidates]
+    .map((candidate) => ({ candidate, distance: distance(name.toLowerCase(), candidate.toLowerCase()) }))
+    .filter(({ candidate, distance: d }) => d <= Math.max(2, Math.floor(candidate.length * 0.4)))
+    .sort((a, b) => a.distance - b.distance || a.candidate.localeCompare(b.candidate))
+    .slice(0, 3)
+    .map(({ candidate }) => `"${candidate}"`);
+  return near.length === 0 ? undefined : `Did you mean ${near.join(' or ')}?`;
+}
+
+/** Levenshtein distance. */
+function distance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const current = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      current.push(Math.min((previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1, substitution));
+    }
+    previous = current;
+  }
+  return previous[b.length] ?? 0;
+}

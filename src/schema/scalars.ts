@@ -1,0 +1,45 @@
+import { GraphQLError, Kind, valueFromASTUntyped, type GraphQLScalarType, type ValueNode } from 'graphql';
+
+/** RFC 3339 date-time, with the offset that it requires. */
+const dateTimePattern = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/;
+/** JSON form of google.protobuf.Duration. */
+export const durationPattern = /^(-?)(\d{1,12})(?:\.(\d{1,9}))?s$/;
+const int64 = { min: -(2n ** 63n), max: 2n ** 64n - 1n };
+
+function dateTime(value: unknown): string {
+  if (typeof value !== 'string' || !dateTimePattern.test(value) || Number.isNaN(Date.parse(value))) {
+    throw new GraphQLError('DateTime takes a date and time as in RFC 3339, such as "2026-01-31T12:00:00Z".');
+  }
+  return value;
+}
+
+function duration(value: unknown): string {
+  if (typeof value !== 'string' || !durationPattern.test(value)) {
+    throw new GraphQLError('Duration takes seconds with an s behind, such as "1.5s".');
+  }
+  return value;
+}
+
+function bigInt(value: unknown): string {
+  const text = typeof value === 'number' && Number.isSafeInteger(value) ? String(value) : value;
+  if (typeof text === 'string' && /^-?\d{1,20}$/.test(text)) {
+    const number = BigInt(text);
+    if (number >= int64.min && number <= int64.max) return number.toString();
+  }
+  throw new GraphQLError('BigInt takes a whole number of up to 64 bits, as a string or a safe integer.');
+}
+
+/** A literal in a document; numbers keep every digit. */
+function literal(node: ValueNode): unknown {
+  return node.kind === Kind.INT || node.kind === Kind.STRING ? node.value : undefined;
+}
+
+type Coercion = Pick<GraphQLScalarType, 'parseValue' | 'parseLiteral'>;
+
+/** How the scalars of the gateway read what clients send. What they send out is made right where it is read from a message. */
+export const scalarInputs: Readonly<Record<string, Coercion>> = {
+  DateTime: { parseValue: dateTime, parseLiteral: (node) => dateTime(literal(node)) },
+  Duration: { parseValue: duration, parseLiteral: (node) => duration(literal(node)) },
+  BigInt: { parseValue: bigInt, parseLiteral: (node) => bigInt(literal(node)) },
+  JSON: { parseValue: (value) => value, parseLiteral: (node, variables) => valueFromASTUntyped(node, variables) },
+};

@@ -1,0 +1,66 @@
+import type { Reader } from './reader';
+import { variables } from './variables';
+
+/**
+ * Points out variables that were probably meant to be ours. Names that are not near one stay unmentioned, and so do those
+ * that Kubernetes sets for its Services (AUTH_SERVICE_PORT, AUTH_SERVICE_PORT_50051_TCP_ADDR).
+ */
+export function misspellings({ env, known, refused }: Reader, upstreamNames: readonly string[]): string[] {
+  const unsetNames = [...known].filter((name) => !env[name] && name.length >= 6);
+  return Object.keys(env)
+    .sort()
+    .flatMap((name) => {
+      const value = env[name];
+      if (!value || known.has(name) || name.length < 6 || isServiceLink(name, value)) return [];
+      const near = nearest(name.toUpperCase(), unsetNames);
+      if (near !== undefined) return [`${name} looks like ${near}`];
+      if (/^\w+_SERVICE_ADDR$/.test(name)) {
+        const names = upstreamNames.join(', ') || 'none';
+        return [`${name} is the address of no upstream of the schema (it has: ${names})`];
+      }
+      const ofProvider = /^SSO_\w+_(ISSUER|CLIENT_ID|SCOPES)$/.test(name) && !refused.has(variables.providers.name);
+      return ofProvider ? [`${name} is of no provider in SSO_PROVIDERS`] : [];
+    });
+}
+
+function isServiceLink(name: string, value: string): boolean {
+  return (
+    /_SERVICE_(HOST|PORT)(_\w+)?$/.test(name) ||
+    /_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?$/.test(name) ||
+    /^(tcp|udp|sctp):\/\//.test(value)
+  );
+}
+
+/** The nearest of the candidates, two edits away at most. */
+function nearest(name: string, candidates: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let least = 3;
+  for (const candidate of candidates) {
+    if (Math.abs(candidate.length - name.length) >= least) continue;
+    const edits = distance(name, candidate);
+    if (edits < least) [best, least] = [candidate, edits];
+  }
+  return best;
+}
+
+/** Insertions, deletions, replacements and swaps of neighbours between two words (optimal string alignment). */
+function distance(a: string, b: string): number {
+  let twoBack: number[] = [];
+  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const current = [i];
+    for (let j = 1; j <= b.length; j++) {
+      let edits = Math.min(
+        (previous[j] ?? 0) + 1,
+        (current[j - 1] ?? 0) + 1,
+        (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1),
+      );
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+        edits = Math.min(edits, (twoBack[j - 2] ?? 0) + 1);
+      }
+      current.push(edits);
+    }
+    [twoBack, previous] = [previous, current];
+  }
+  return previous[b.length] ?? 0;
+}

@@ -1,0 +1,216 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { isIP, isIPv4, isIPv6 } from 'node:net';
+import { join, resolve } from 'node:path';
+
+/** What is wrong with a value; what would be right stands in the table. */
+export class Refusal extends Error {}
+
+export function refuse(text: string, wrong: string): never {
+  throw new Refusal(`${shown(text)} ${wrong}`);
+}
+
+/** A value for a message: escaped, cut, and without the credentials that a URL may carry. */
+export function shown(text: string): string {
+  const safe = text.replace(/^(.*?\/\/)?.*@/s, '$1…@');
+  return JSON.stringify(safe.length > 80 ? `${safe.slice(0, 80)}…` : safe);
+}
+
+/** Timers count ms in 31 bits and fire at once beyond that. */
+const longestTimer = 2 ** 31 - 1;
+const millisecondsOf = { ms: 1, s: 1000, m: 60_000 } as const;
+
+/**
+ * Reads a duration such as `500ms`, `2s`, `1.5s` or `1m`.
+ *
+ * @returns Whole ms; undefined for anything else, be it a bare number, a negative one, parts of a ms, or more than the
+ *   24.8 days that a timer can wait.
+ */
+export function parseDuration(text: string): number | undefined {
+  const match = /^(\d{1,10}(?:\.\d{1,6})?)(ms|s|m)$/.exec(text);
+  if (!match) return undefined;
+  const exact = Number(match[1]) * millisecondsOf[match[2] as keyof typeof millisecondsOf];
+  const whole = Math.round(exact);
+  // 1.1 s is 1100.0000000000002 ms in floating point, which is no part of a ms.
+  return Math.abs(exact - whole) < 1e-6 && whole <= longestTimer ? whole : undefined;
+}
+
+export function duration(min: string, max: string): (text: string) => number {
+  return (text) => {
+    const value = parseDuration(text);
+    if (value === undefined) {
+      refuse(text, /^[\d.]+$/.test(text) ? 'has no unit' : 'is not a duration in whole milliseconds');
+    }
+    if (value < (parseDuration(min) ?? 0)) refuse(text, `is less than ${min}`);
+    if (value > (parseDuration(max) ?? longestTimer)) refuse(text, `is more than ${max}`);
+    return value;
+  };
+}
+
+export function oneOf<const T extends string>(values: readonly T[]): (text: string) => T {
+  return (text) => values.find((value) => value === text) ?? refuse(text, 'is none of them');
+}
+
+export function listOf<T>(parse: (item: string) => T): (text: string) => T[] {
+  return (text) => {
+    const items = text.split(',').map((item) => item.trim());
+    if (items.includes('')) throw new Refusal('its list has an empty entry');
+    const twice = items.find((item, index) => items.indexOf(item) !== index);
+    if (twice !== undefined) refuse(twice, 'is there twice');
+    return items.map(parse);
+  };
+}
+
+export function port(text: string): number {
+  // Kubernetes sets NAME_PORT for every Service of the namespace, unless `enableServiceLinks` is false.
+  if (/^(tcp|udp|sctp):\/\//.test(text)) refuse(text, 'comes from a Kubernetes Service of that name');
+  if (!/^(0|[1-9]\d{0,4})$/.test(text) || Number(text) > 65_535) refuse(text, 'is not a port');
+  return Number(text);
+}
+
+function isHostname(text: string): boolean {
+  // What looks like an IPv4 address has to be one. Underscores are common in names of containers.
+  if (/^[\d.]+$/.test(text)) return isIPv4(text);
+  return text.length <= 253 && /^(?!-)[\w-]{1,63}(?<!-)(\.(?!-)[\w-]{1,63}(?<!-))*\.?$/.test(text);
+}
+
+export function listenHost(text: string): string {
+  if (isIP(text) === 0 && !isHostname(text)) refuse(text, 'is neither an IP address nor a host name');
+  return text;
+}
+
+function url(text: string): URL {
+  // URL forgives much that others then read in another way: backslashes, missing slashes, white space.
+  if (!/^https?:\/\/[^\s\\]+$/i.test(text) || !URL.canParse(text)) refuse(text, 'is not an http or https URL');
+  const parsed = new URL(text);
+  if (parsed.username || parsed.password) refuse(text, 'carries a user name or a password');
+  return parsed;
+}
+
+export function origin(text: string): URL {
+  const parsed = url(text);
+  if (!/^[^/]+\/\/[^/?#]+\/?$/.test(text)) refuse(text, 'has more than scheme, host and port');
+  return parsed;
+}
+
+export function issuer(text: string): string {
+  url(text);
+  if (/[?#]/.test(text)) refuse(text, 'has a query or a fragment');
+  return text;
+}
+
+export function isLoopback({ hostname }: URL): boolean {
+  return /(^|\.)localhost$/.test(hostname) || (isIPv4(hostname) && hostname.startsWith('127.')) || hostname === '[::1]';
+}
+
+function hostPort(text: string, acceptsHost: (host: string) => boolean): boolean {
+  const match = /^(\[[^\]]*\]|[^:]*):([1-9]\d{0,4})$/.exec(text);
+  return match !== null && Number(match[2]) <= 65_535 && acceptsHost(match[1] ?? '');
+}
+
+function isHost(text: string): boolean {
+  return isBracketedIPv6(text) || isHostname(text);
+}
+
+function isBracketedIPv6(text: string): boolean {
+  return /^\[.*\]$/.test(text) && isIPv6(text.slice(1, -1));
+}
+
+export function target(text: string): string {
+  // The schemes of grpc-js. Without a port it would call 443, which is hardly ever meant.
+  const [, scheme, rest = ''] = /^(dns|ipv4|ipv6|unix):(.*)$/s.exec(text) ?? [];
+  switch (scheme) {
+    case 'dns':
+      if (!hostPort(rest.replace(/^\/\/\//, ''), isHost)) refuse(text, 'is not dns:///host:port');
+      break;
+    case 'ipv4':
+    case 'ipv6':
+      if (!rest.split(',').every((address) => hostPort(address, scheme === 'ipv4' ? isIPv4 : isBracketedIPv6))) {
+        refuse(text, `is not a list of ${scheme} addresses with ports`);
+      }
+      break;
+    case 'unix':
+      if (!/^(?!\/\/[^/])[^\0]*[^/\0]$/.test(rest)) refuse(text, 'has no path of a socket');
+      break;
+    default:
+      if (text.includes('://')) refuse(text, 'is a URL');
+      if (!hostPort(text, isHost)) refuse(text, 'is not host:port');
+  }
+  return text;
+}
+
+/**
+ * The package's root, above `src` and `dist` alike. Relative paths count from here, so that it does not matter where the
+ * process was started.
+ */
+export const packageRoot = join(__dirname, '..', '..');
+
+export function folder(text: string): string {
+  const path = resolve(packageRoot, text);
+  let found = false;
+  try {
+    found = statSync(path).isDirectory();
+  } catch {
+    // Not there, not allowed, too long for a name: all the same here.
+  }
+  return found ? path : refuse(text, 'is not a folder that can be read');
+}
+
+/** Messages leave the path out: whoever mistook this for the place of the secret itself must not find it in a log. */
+export function fileContent(text: string): Buffer {
+  if (text.includes('-----BEGIN')) throw new Refusal('its value is the PEM itself');
+  try {
+    return readFileSync(resolve(packageRoot, text));
+  } catch (error) {
+    throw new Refusal(`the file cannot be read (${(error as NodeJS.ErrnoException).code ?? 'bad path'})`);
+  }
+}
+
+export function certificates(text: string): Buffer {
+  const pem = fileContent(text);
+  const found = pem.toString('latin1').match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs);
+  if (!found) throw new Refusal('the file has no PEM certificate');
+  parsedOr('the file has a certificate that cannot be read', () => found.map((one) => new X509Certificate(one)));
+  return pem;
+}
+
+export function privateKey(text: string): Buffer {
+  const pem = fileContent(text);
+  parsedOr('the file has no PEM private key that can be read without a passphrase', () => createPrivateKey(pem));
+  return pem;
+}
+
+function parsedOr(wrong: string, parse: () => unknown): void {
+  try {
+    parse();
+  } catch {
+    throw new Refusal(wrong);
+  }
+}
+
+export function providerName(text: string): string {
+  return /^[a-z0-9][a-z0-9-]{0,62}$/.test(text) ? text : refuse(text, 'is not a provider name');
+}
+
+export function clientId(text: string): string {
+  return /^[\x20-\x7e]+$/.test(text) ? text : refuse(text, 'has characters that a client id cannot have');
+}
+
+export function scopes(text: string): string {
+  const items = text.split(/ +/);
+  // RFC 6749, section 3.3.
+  const bad = items.find((item) => !/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(item));
+  if (bad !== undefined) refuse(bad, 'is not a scope');
+  if (!items.includes('openid')) refuse(text, 'lacks openid');
+  return items.join(' ');
+}
+
+export const shortestSecret = 32;
+
+export function secrets(text: string): string[] {
+  const items = text.split(',').map((item) => item.trim());
+  const short = items.findIndex((item) => item.length < shortestSecret);
+  if (short < 0) return items;
+  const which = items.length === 1 ? 'its secret' : `secret ${short + 1} of its ${items.length}`;
+  throw new Refusal(`${which} has ${items[short]?.length ?? 0} characters`);
+}

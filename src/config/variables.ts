@@ -1,0 +1,262 @@
+import { logLevels } from '../log';
+import {
+  certificates,
+  clientId,
+  duration,
+  fileContent,
+  folder,
+  issuer,
+  listenHost,
+  listOf,
+  oneOf,
+  origin,
+  port,
+  privateKey,
+  providerName,
+  refuse,
+  scopes,
+  secrets,
+  shortestSecret,
+  target,
+} from './values';
+
+const environments = ['production', 'development', 'test'] as const;
+export type Environment = (typeof environments)[number];
+
+/** One variable, or one for each upstream or provider. */
+export interface Variable<T> {
+  /** `<UPSTREAM>` and `<NAME>` stand for the name of an upstream or provider, in upper case, with `_` for `-`. */
+  readonly name: string;
+  /** What is read where the variable is unset or empty. */
+  readonly default?: string | { readonly production: string; readonly otherwise: string };
+  /** Said in the table where there is no default. */
+  readonly without?: string;
+  /** For the README; unit and extremes included. */
+  readonly description: string;
+  /** What would be right, to follow "give". */
+  readonly expected: string;
+  /** @throws Refusal saying what is wrong, without the value where it may be a secret. */
+  readonly parse: (text: string) => T;
+}
+
+/** Every variable that the gateway reads. What the README says of them is made from this table. */
+export const variables = {
+  env: {
+    name: 'NODE_ENV',
+    default: 'production',
+    parse: oneOf(environments),
+    expected: 'production, development or test',
+    description:
+      '`production`, `development` or `test`. Outside production GraphiQL and introspection are open, and on loopback the session cookie works without TLS; that is why unset means production.',
+  },
+  port: {
+    name: 'PORT',
+    default: '3000',
+    parse: port,
+    expected: 'a whole number from 0 to 65535, such as 3000',
+    description: 'Port of the public listener. `0` takes a free one.',
+  },
+  host: {
+    name: 'HOST',
+    without: 'all addresses',
+    parse: listenHost,
+    expected: 'an IP address without brackets, such as 127.0.0.1, or leave it unset for all',
+    description: 'Address that the public listener binds to.',
+  },
+  adminPort: {
+    name: 'ADMIN_PORT',
+    default: '9090',
+    parse: port,
+    expected: 'a whole number from 0 to 65535 that is not PORT, such as 9090',
+    description:
+      'Port of the admin listener (`/metrics`, `/livez`, `/readyz`, `/startupz`); another one than `PORT`. `0` takes a free one.',
+  },
+  adminHost: {
+    name: 'ADMIN_HOST',
+    without: 'all addresses',
+    parse: listenHost,
+    expected: 'an IP address without brackets, such as 127.0.0.1, or leave it unset for all',
+    description: 'Address that the admin listener binds to.',
+  },
+  publicUrl: {
+    name: 'PUBLIC_URL',
+    without: 'required',
+    parse: origin,
+    expected: 'the origin that browsers see, such as https://app.example.com',
+    description:
+      'The origin that browsers see, such as `https://app.example.com`. Redirects of the sign-in and the cross-site check rely on it. Must be https in production, except on loopback.',
+  },
+  upstreamAddress: {
+    name: '<UPSTREAM>_SERVICE_ADDR',
+    without: 'required',
+    parse: target,
+    expected: 'a gRPC target with a port, such as dns:///auth-service:50051 or 127.0.0.1:50051',
+    description:
+      'gRPC target of the upstream that the schema calls by that name, such as `AUTH_SERVICE_ADDR`. `dns:///host:port` calls all addresses of a headless Service; `host:port`, `ipv4:`, `ipv6:` and `unix:` work too.',
+  },
+  upstreamCa: {
+    name: '<UPSTREAM>_SERVICE_TLS_CA',
+    without: 'no TLS',
+    parse: certificates,
+    expected: 'the path of a PEM file with certificates',
+    description:
+      'PEM file with the authorities that the upstream’s certificate is checked against. Turns TLS on. Read once, at start.',
+  },
+  upstreamCert: {
+    name: '<UPSTREAM>_SERVICE_TLS_CERT',
+    without: 'unset',
+    parse: certificates,
+    expected: 'the path of a PEM file with the certificate of the gateway',
+    description:
+      'PEM file with the gateway’s own certificate, for mutual TLS; needs the key beside it. Without a CA the system’s authorities count.',
+  },
+  upstreamKey: {
+    name: '<UPSTREAM>_SERVICE_TLS_KEY',
+    without: 'unset',
+    parse: privateKey,
+    expected: 'the path of a PEM file with the private key of the certificate',
+    description: 'PEM file with the private key of that certificate.',
+  },
+  upstreamDeadline: {
+    name: '<UPSTREAM>_SERVICE_DEADLINE',
+    without: 'as the schema says',
+    parse: duration('1ms', '10m'),
+    expected: 'a duration from 1ms to 10m, such as 2s',
+    description:
+      'How long an RPC to this upstream may take at most, whatever the schema allows. Too short, and slow answers become 504.',
+  },
+  providers: {
+    name: 'SSO_PROVIDERS',
+    without: 'no sign-in',
+    parse: listOf(providerName),
+    expected: 'names of lower-case letters, digits and hyphens, each once, separated by commas, such as google,dev',
+    description:
+      'Names of the identity providers, separated by commas, such as `google,dev`. They are part of the paths `/api/v1/auth/{provider}/login`.',
+  },
+  providerIssuer: {
+    name: 'SSO_<NAME>_ISSUER',
+    without: 'required for each provider',
+    parse: issuer,
+    expected:
+      'the issuer URL of the provider exactly as its discovery document has it, such as https://accounts.google.com',
+    description:
+      'Issuer URL of the provider, exactly as its discovery document has it. https; plain http only on loopback outside production.',
+  },
+  providerClientId: {
+    name: 'SSO_<NAME>_CLIENT_ID',
+    without: 'required for each provider',
+    parse: clientId,
+    expected: 'the client id that the provider gave to this application',
+    description: 'Client id at the provider. The client secret belongs to AuthService, which exchanges the code.',
+  },
+  providerScopes: {
+    name: 'SSO_<NAME>_SCOPES',
+    default: 'openid email profile',
+    parse: scopes,
+    expected: 'scopes separated by spaces, openid among them',
+    description: 'Scopes to ask for, separated by spaces; `openid` must be among them.',
+  },
+  secret: {
+    name: 'SESSION_SECRET',
+    without: 'required in production with `SSO_PROVIDERS`',
+    parse: secrets,
+    expected: `${shortestSecret} characters or more each, such as the output of openssl rand -base64 32`,
+    description: `Seals the sign-in cookie: ${shortestSecret} characters or more. Several, separated by commas, for rotation: the first seals, all open. Outside production a random one is made at each start, so that sign-ins under way do not survive it.`,
+  },
+  secretFile: {
+    name: 'SESSION_SECRET_FILE',
+    without: 'unset',
+    parse: (text) => secrets(fileContent(text).toString('utf8').trim()),
+    expected: `the path of a file with secrets of ${shortestSecret} characters or more, separated by commas`,
+    description: 'File to read `SESSION_SECRET` from instead. Read once, at start.',
+  },
+  sessionCacheTtl: {
+    name: 'SESSION_CACHE_TTL',
+    default: '10s',
+    parse: duration('0s', '60s'),
+    expected: 'a duration from 0s to 60s, such as 10s',
+    description:
+      'How long a valid session is taken as valid without asking AuthService again, 0s to 60s. Longer, and a revoked session works on for that long; `0s` asks for every request.',
+  },
+  allowedOrigins: {
+    name: 'ALLOWED_ORIGINS',
+    without: 'only `PUBLIC_URL`',
+    parse: listOf((text) => {
+      if (text === '*' || text === 'null') refuse(text, 'would let any site act for its visitors');
+      return origin(text).origin;
+    }),
+    expected: 'exact origins, each once, separated by commas, such as https://app.example.com',
+    description:
+      'Other origins whose pages may send requests with the session cookie, separated by commas. Exact: no wildcards, no paths.',
+  },
+  requestTimeout: {
+    name: 'REQUEST_TIMEOUT',
+    default: '30s',
+    parse: duration('100ms', '10m'),
+    expected: 'a duration from 100ms to 10m, such as 30s',
+    description:
+      'Time budget of a request, 100ms to 10m, where its route has none of its own. All RPCs of the request share it; spent, the answer is 504.',
+  },
+  shutdownGrace: {
+    name: 'SHUTDOWN_GRACE',
+    default: '25s',
+    parse: duration('100ms', '10m'),
+    expected: 'a duration from 100ms to 10m, such as 25s',
+    description:
+      'How long a shutdown may take from SIGTERM on, 100ms to 10m. Keep it under the pod’s `terminationGracePeriodSeconds`, or running requests are killed.',
+  },
+  shutdownDelay: {
+    name: 'SHUTDOWN_DELAY',
+    default: { production: '5s', otherwise: '0s' },
+    parse: duration('0s', '10m'),
+    expected: 'a duration from 0s to less than SHUTDOWN_GRACE, such as 5s',
+    description:
+      'How much of it goes to serving on while unready, so that load balancers notice first. Less than `SHUTDOWN_GRACE`; too short, and new connections are refused during a rollout.',
+  },
+  logLevel: {
+    name: 'LOG_LEVEL',
+    default: 'info',
+    parse: oneOf(logLevels),
+    expected: logLevels.join(', '),
+    description: `${logLevels.map((level) => `\`${level}\``).join(', ')}. From \`warn\` on there are no access lines.`,
+  },
+  schemaDir: {
+    name: 'SCHEMA_DIR',
+    default: 'schema',
+    parse: folder,
+    expected: 'the path of the folder with the .graphql files',
+    description:
+      'Folder of the SDL files. A relative path counts from the gateway’s own folder; so with every path here.',
+  },
+  protoDir: {
+    name: 'PROTO_DIR',
+    default: 'proto',
+    parse: folder,
+    expected: 'the path of the folder with the .proto files',
+    description: 'Folder of the protos.',
+  },
+} satisfies Record<string, Variable<unknown>>;
+
+/** The table of the README, laid out as prettier does it. */
+export function configTable(): string {
+  const rows = [
+    ['Variable', 'Default', 'Meaning'],
+    ...Object.values<Variable<unknown>>(variables).map((entry) => [
+      `\`${entry.name}\``,
+      defaultText(entry),
+      entry.description,
+    ]),
+  ];
+  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const line = (cells: readonly string[], fill: string): string =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0, fill)).join(' | ')} |`;
+  const [head = [], ...body] = rows;
+  return [line(head, ' '), line(['', '', ''], '-'), ...body.map((row) => line(row, ' '))].join('\n');
+}
+
+function defaultText({ default: preset, without }: Variable<unknown>): string {
+  if (preset === undefined) return without ?? '';
+  return typeof preset === 'string'
+    ? `\`${preset}\``
+    : `\`${preset.production}\` in production, else \`${preset.otherwise}\``;
+}

@@ -1,0 +1,88 @@
+import { stringifySetCookie, type SetCookie } from 'cookie';
+import type { Exchange } from '../exchange';
+import { isPlainLoopback } from './loopback';
+
+/** One cookie of a request. */
+export interface RequestCookie {
+  readonly name: string;
+  /** As it came: neither decoded nor unquoted, since every cookie of the gateway is written without either. */
+  readonly value: string;
+}
+
+/** Every cookie of a request in the order it came in, those of the same name too, which RFC 6265 parsers would drop. */
+export function requestCookies(exchange: Pick<Exchange, 'headersDistinct'>): RequestCookie[] {
+  return (exchange.headersDistinct['cookie'] ?? [])
+    .flatMap((line) => line.split(';'))
+    .map((pair) => {
+      const at = pair.indexOf('=');
+      return at < 0 ? undefined : { name: pair.slice(0, at).trim(), value: pair.slice(at + 1).trim() };
+    })
+    .filter((cookie) => cookie !== undefined);
+}
+
+/**
+ * Writes the value of a `Set-Cookie` header. Always HttpOnly, SameSite=Lax and for the whole of this host: Lax, so that
+ * a link from elsewhere finds the user signed in and the identity provider's redirect finds its sign-in attempt.
+ *
+ * @param cookie.value - Characters of RFC 6265's cookie-octet only.
+ * @param cookie.secure - What the `__Host-` prefix requires; off only where {@link secureCookies} says so.
+ */
+export function setCookie(cookie: {
+  readonly name: string;
+  readonly value: string;
+  readonly secure: boolean;
+  readonly expiresAt: number;
+}): string {
+  const { name, value, secure, expiresAt } = cookie;
+  const written: SetCookie = {
+    name,
+    value,
+    path: '/',
+    httpOnly: true,
+    sameSite: 'lax',
+    secure,
+    maxAge: Math.max(0, Math.floor((expiresAt - Date.now()) / 1000)),
+    expires: new Date(Math.max(0, expiresAt)),
+  };
+  return stringifySetCookie(written, { encode: (text) => text });
+}
+
+/**
+ * Whether cookies are Secure and prefixed `__Host-`: always, but for development over plain http on this machine, where
+ * some browsers would not keep them.
+ */
+export function secureCookies(config: { readonly production: boolean; readonly publicUrl: string }): boolean {
+  return config.production || !isPlainLoopback(config.publicUrl);
+}
+
+/** The cookie that carries a session's token. */
+export interface SessionCookie {
+  readonly name: string;
+  /** @param expiresAt - When the session ends, in ms since the epoch. */
+  set(exchange: Exchange, token: string, expiresAt: number): void;
+  clear(exchange: Exchange): void;
+  /** Every value that the request carries; more than one is a client's mistake or an attack. */
+  values(exchange: Exchange): string[];
+}
+
+/** @param options.secure - See {@link secureCookies}. */
+export function createSessionCookie({ secure }: { readonly secure: boolean }): SessionCookie {
+  const name = secure ? '__Host-session' : 'session';
+
+  /** The last word on a cookie counts: an answer should not set one twice (RFC 6265 section 4.1.1). */
+  function put(exchange: Exchange, value: string, expiresAt: number): void {
+    const earlier = exchange.setCookies.findIndex((cookie) => cookie.startsWith(`${name}=`));
+    if (earlier >= 0) exchange.setCookies.splice(earlier, 1);
+    exchange.setCookies.push(setCookie({ name, value, secure, expiresAt }));
+  }
+
+  return {
+    name,
+    set: put,
+    clear: (exchange) => put(exchange, '', 0),
+    values: (exchange) =>
+      requestCookies(exchange)
+        .filter((cookie) => cookie.name === name)
+        .map((cookie) => cookie.value),
+  };
+}

@@ -1,0 +1,117 @@
+import { toGatewayError, type GatewayError } from '../errors';
+import type { CallScope } from '../grpc/upstream';
+import type { Session } from './auth-service';
+import { createLabelIndex } from './label-index';
+import { SessionRefused, unauthenticated } from './refusals';
+import { revocationLabels, sessionLabels, type Revocation } from './revocation';
+
+/** Watches over a session for as long as a stream is open for it. */
+export interface SessionGuard {
+  /**
+   * Aborted when the session ends, with UNAUTHENTICATED as its reason, and when it cannot be checked any more, with
+   * AUTH_UNAVAILABLE.
+   */
+  readonly signal: AbortSignal;
+  /** Ends the watch. Must be called when the stream is over, however it came to that. */
+  release(): void;
+}
+
+/** The guards of all open streams. */
+export interface Guards {
+  guard(watched: Watched): SessionGuard;
+  /** Ends the streams of one token. */
+  end(key: string, reason: GatewayError): void;
+  endRevoked(revocation: Revocation): void;
+  /** Stops watching, without ending the streams. */
+  close(): void;
+}
+
+interface Watched {
+  /** Hash of the token. */
+  readonly key: string;
+  readonly token: string;
+  readonly session: Session;
+  readonly scope: Pick<CallScope, 'requestId' | 'trace'>;
+}
+
+export interface GuardsOptions {
+  readonly validate: (token: string, scope: CallScope) => Promise<Session>;
+  /** Ms for which what is known of a token still counts. */
+  readonly freshFor: (key: string) => number;
+}
+
+/** Ms between two checks of a stream, at least, where nothing is cached. */
+const leastInterval = 1_000;
+/** Ms after a confirmation has run out, so that a timer that is early does not find it still there. */
+const margin = 5;
+
+interface Guard {
+  end(reason: GatewayError): void;
+  release(): void;
+}
+
+export function createGuards({ validate, freshFor }: GuardsOptions): Guards {
+  const guards = createLabelIndex<Guard>();
+  const all = new Set<Guard>();
+
+  /**
+   * The next check is due when what is known runs out: a session that ends unannounced is then noticed as soon on a stream
+   * as it is on a new request, and the streams and requests of one session share their look-ups.
+   */
+  function guard({ key, token, session, scope }: Watched): SessionGuard {
+    const ending = new AbortController();
+    const labels = [`key ${key}`, ...sessionLabels(session)];
+    let { expiresAt } = session;
+    let timer: NodeJS.Timeout;
+
+    const release = (): void => {
+      clearTimeout(timer);
+      all.delete(own);
+      guards.remove(own, labels);
+    };
+    const own: Guard = {
+      release,
+      end(reason) {
+        release();
+        ending.abort(reason);
+      },
+    };
+    const arm = (least: number): void => {
+      const due = Math.max(least, freshFor(key) + margin);
+      timer = setTimeout(() => void check(), Math.max(0, Math.min(due, expiresAt - Date.now()))).unref();
+    };
+    const check = async (): Promise<void> => {
+      if (expiresAt <= Date.now()) {
+        own.end(unauthenticated(undefined, new SessionRefused('the session expired', true)));
+        return;
+      }
+      try {
+        ({ expiresAt } = await validate(token, { ...scope, deadline: Number.POSITIVE_INFINITY }));
+        if (all.has(own)) arm(leastInterval);
+      } catch (error) {
+        // Nothing stale is served, so a session that cannot be checked ends its streams like one that is over.
+        if (all.has(own)) own.end(toGatewayError(error));
+      }
+    };
+
+    all.add(own);
+    guards.add(own, labels);
+    // Where nothing is known, the session was revoked since the request was let in, or nothing is cached: ask at once.
+    arm(0);
+    return { signal: ending.signal, release };
+  }
+
+  return {
+    guard,
+    end(key, reason) {
+      for (const found of guards.find(`key ${key}`)) found.end(reason);
+    },
+    endRevoked(revocation) {
+      const reason = unauthenticated(undefined, new SessionRefused('the session was revoked', true));
+      for (const label of revocationLabels(revocation)) for (const found of guards.find(label)) found.end(reason);
+    },
+    close() {
+      for (const open of all) open.release();
+    },
+  };
+}

@@ -1,0 +1,36 @@
+import { GatewayError } from '../errors';
+import type { CallScope } from '../grpc/upstream';
+
+/** Ms; timers of Node count in 32 bits and fire at once beyond that. */
+const longestTimer = 2 ** 31 - 1;
+
+/**
+ * Waits for work that others share: who leaves, or has spent its time, stops waiting, and the work goes on.
+ *
+ * @throws GatewayError the signal's reason, or GATEWAY_TIMEOUT once the deadline has passed.
+ */
+export function waitFor<T>(work: Promise<T>, { signal, deadline }: Pick<CallScope, 'signal' | 'deadline'>): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = (): void => settle(() => reject(reasonOf(signal)));
+    const onTimeout = (): void => settle(() => reject(new GatewayError('GATEWAY_TIMEOUT')));
+    const timer = setTimeout(onTimeout, Math.min(Math.max(deadline - Date.now(), 0), longestTimer));
+    const settle = (how: () => void): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+      how();
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    work.then(
+      (value) => settle(() => resolve(value)),
+      (error: Error) => settle(() => reject(error)),
+    );
+    if (signal?.aborted) onAbort();
+  });
+}
+
+function reasonOf(signal: AbortSignal | undefined): Error {
+  const reason: unknown = signal?.reason;
+  return reason instanceof GatewayError
+    ? reason
+    : new GatewayError('CLIENT_CLOSED_REQUEST', undefined, { cause: reason });
+}

@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto';
+import { errorHeaders, type GatewayError } from '../errors';
+import type { Exchange, Reply } from '../exchange';
+
+/** Where a user can go on from a sign-in that did not work; paths on this origin. */
+export interface WaysOn {
+  /** Begins another sign-in; left out where there is no such provider. */
+  readonly again: string | undefined;
+  readonly back: string;
+}
+
+const style =
+  'body{font:1rem/1.5 system-ui,sans-serif;max-width:32rem;margin:15vh auto;padding:0 1rem}small{opacity:.7}';
+const styleHash = createHash('sha256').update(style).digest('base64');
+
+const headers = {
+  'content-type': 'text/html; charset=utf-8',
+  'cache-control': 'no-store',
+  'content-security-policy': `default-src 'none'; style-src 'sha256-${styleHash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+};
+
+/** Tells a person that signing in did not work. Needs nothing but itself: no script, no font, no image. */
+export function failurePage(error: GatewayError, exchange: Pick<Exchange, 'id'>, { again, back }: WaysOn): Reply {
+  const body = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Sign-in did not work</title>
+<style>${style}</style>
+</head>
+<body>
+<h1>Sign-in did not work</h1>
+<p>${escape(error.message)}</p>
+<p>${again === undefined ? '' : `<a href="${escape(again)}">Try again</a> &middot; `}<a href="${escape(back)}">Go back</a></p>
+<p><small>${escape(error.code)} &middot; ${escape(exchange.id)}</small></p>
+</body>
+</html>
+`;
+  return { status: error.status, headers: { ...errorHeaders(error), ...headers }, body };
+}
+
+/**
+ * True for a browser that a person looks at: one that would rather have HTML than JSON. Where `Accept` likes both as well,
+ * as with curl, the answer stays JSON.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1
+ */
+export function prefersHtml(accept: string | undefined): boolean {
+  if (accept === undefined) return false;
+  return (
+    quality(accept, ['text/html', 'text/*', '*/*']) > quality(accept, ['application/json', 'application/*', '*/*'])
+  );
+}
+
+/** @param ranges - The ranges that a type is in, the most specific first: the first that is named decides. */
+function quality(accept: string, ranges: readonly string[]): number {
+  const named = new Map(accept.split(',').map(rangeOf));
+  for (const range of ranges) {
+    const found = named.get(range);
+    if (found !== undefined) return found;
+  }
+  return 0;
+}
+
+function rangeOf(item: string): [string, number] {
+  const [range = '', ...parameters] = item.split(';').map((part) => part.trim().toLowerCase());
+  const weight = parameters.find((parameter) => parameter.startsWith('q='));
+  return [range, weight === undefined ? 1 : Number(weight.slice(2)) || 0];
+}
+
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+function escape(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => entities[character] ?? '');
+}

@@ -1,0 +1,149 @@
+import {
+  allowInsecureRequests,
+  buildAuthorizationUrl,
+  calculatePKCECodeChallenge,
+  discovery,
+  None,
+  type Configuration,
+} from 'openid-client';
+import { GatewayError } from '../errors';
+import type { CallScope } from '../grpc/upstream';
+import { isPlainLoopback } from '../session/loopback';
+import { waitFor } from '../session/wait-for';
+
+/** An identity provider to sign in with. */
+export interface ProviderConfig {
+  /** Its name in paths and in AuthService. */
+  readonly name: string;
+  /** Its issuer identifier (OpenID Connect Discovery 1.0 section 3), a URL. */
+  readonly issuer: string;
+  readonly clientId: string;
+  /** `openid` is asked for whether it is among them or not. */
+  readonly scopes: readonly string[];
+}
+
+/** Where to send a browser, and what to hold the provider's answer against. */
+export interface Authorization {
+  readonly url: URL;
+  /** As the provider calls itself. */
+  readonly issuer: string;
+  /** Whether the answer must carry `iss` (RFC 9207 section 3). */
+  readonly issuerRequired: boolean;
+}
+
+/** What a sign-in is bound to; each at least 256 bits of chance. */
+export interface AuthorizationSecrets {
+  readonly state: string;
+  readonly nonce: string;
+  readonly codeVerifier: string;
+}
+
+export interface Providers {
+  has(name: string): boolean;
+  /** Where a provider sends the browser back to; made from the configuration, never from a request. */
+  redirectUri(name: string): string;
+  /**
+   * Prepares an authorization code request with PKCE (OpenID Connect Core section 3.1.2.1, RFC 7636).
+   *
+   * @throws GatewayError NOT_FOUND for an unknown provider; SERVICE_UNAVAILABLE for one that cannot be reached or whose
+   * metadata is of no use; the reason of the scope's signal; GATEWAY_TIMEOUT once its deadline has passed.
+   */
+  authorize(
+    name: string,
+    secrets: AuthorizationSecrets,
+    scope: Pick<CallScope, 'signal' | 'deadline'>,
+  ): Promise<Authorization>;
+}
+
+export interface ProvidersOptions {
+  readonly providers: readonly ProviderConfig[];
+  /** Where the gateway is reached, without a path. */
+  readonly publicUrl: string;
+  /** Outside production a provider on this machine may do without TLS. */
+  readonly production: boolean;
+}
+
+/** Seconds, as openid-client counts. */
+const discoveryTimeout = 5;
+/** Ms for which a provider's metadata are taken as current. */
+const metadataTtl = 3_600_000;
+/** Whole seconds. */
+const retryAfter = 5;
+
+interface Discovered {
+  readonly configuration: Promise<Configuration>;
+  /** By the monotonic clock, in ms. */
+  readonly staleAt: number;
+}
+
+/** Finds providers by OpenID Connect Discovery when the first user wants to sign in, so that none of them can keep the gateway from starting. */
+export function createProviders({ providers, publicUrl, production }: ProvidersOptions): Providers {
+  const known = new Map(providers.map((provider) => [provider.name, provider]));
+  const discovered = new Map<string, Discovered>();
+
+  const redirectUri = (name: string): string => new URL(`/api/v1/auth/${name}/callback`, publicUrl).href;
+
+  /** One look-up at a time for each provider; a failed one is forgotten, so that the next user tries anew. */
+  function configurationOf(provider: ProviderConfig): Promise<Configuration> {
+    const earlier = discovered.get(provider.name);
+    if (earlier && earlier.staleAt > performance.now()) return earlier.configuration;
+    const configuration = discover(provider, !production && isPlainLoopback(provider.issuer)).catch(
+      (error: unknown) => {
+        discovered.delete(provider.name);
+        throw unavailable(provider.name, error);
+      },
+    );
+    discovered.set(provider.name, { configuration, staleAt: performance.now() + metadataTtl });
+    return configuration;
+  }
+
+  return {
+    has: (name) => known.has(name),
+    redirectUri,
+
+    async authorize(name, { state, nonce, codeVerifier }, scope) {
+      const provider = known.get(name);
+      if (!provider) throw new GatewayError('NOT_FOUND', 'There is no such identity provider.');
+      const configuration = await waitFor(configurationOf(provider), scope);
+      const { issuer, authorization_response_iss_parameter_supported: namesItself } = configuration.serverMetadata();
+      const url = buildAuthorizationUrl(configuration, {
+        response_type: 'code',
+        redirect_uri: redirectUri(name),
+        scope: [...new Set(['openid', ...provider.scopes])].join(' '),
+        state,
+        nonce,
+        code_challenge: await calculatePKCECodeChallenge(codeVerifier),
+        code_challenge_method: 'S256',
+      });
+      return { url, issuer, issuerRequired: namesItself === true };
+    },
+  };
+}
+
+/** @param insecure - Whether plain http will do, for the metadata and for where the browser is sent. */
+async function discover({ issuer, clientId }: ProviderConfig, insecure: boolean): Promise<Configuration> {
+  // The gateway only sends browsers there; the client secret is AuthService's, which redeems the code.
+  const configuration = await discovery(new URL(issuer), clientId, undefined, None(), {
+    timeout: discoveryTimeout,
+    ...(insecure ? { execute: [allowInsecureRequests] } : {}),
+  });
+  const { authorization_endpoint: endpoint } = configuration.serverMetadata();
+  const usable = endpoint !== undefined && URL.canParse(endpoint) && isTrusted(endpoint, insecure);
+  if (!usable) throw new Error('the metadata name no authorization endpoint that a browser may be sent to');
+  return configuration;
+}
+
+function isTrusted(url: string, insecure: boolean): boolean {
+  return new URL(url).protocol === 'https:' || (insecure && isPlainLoopback(url));
+}
+
+function unavailable(name: string, cause: unknown): GatewayError {
+  return new GatewayError(
+    'SERVICE_UNAVAILABLE',
+    `The identity provider "${name}" cannot be reached. Try again shortly.`,
+    {
+      cause,
+      retryAfter,
+    },
+  );
+}

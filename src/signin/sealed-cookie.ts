@@ -1,0 +1,78 @@
+import { createHash, hkdfSync } from 'node:crypto';
+import { CompactEncrypt, compactDecrypt, errors } from 'jose';
+
+/** Turns a value into text that only a gateway with the same secrets can read or make. */
+export interface Seal {
+  seal(value: unknown): Promise<string>;
+  /** @returns The value; undefined for what was not sealed here, was changed, or has expired. */
+  unseal(sealed: string): Promise<unknown>;
+}
+
+export interface SealOptions {
+  /** The first seals, every one unseals, so that a new secret can be put in front of an old one. At least one. */
+  readonly secrets: readonly string[];
+  /** What the sealed text is for; what was sealed for something else does not unseal. */
+  readonly purpose: string;
+  /** Ms for which sealed text can be unsealed. */
+  readonly lifetime: number;
+}
+
+interface Key {
+  /** Says which key sealed a text, without saying anything about the key. */
+  readonly id: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Direct use of a 256-bit key: nothing but the gateway reads these, so there is no key to wrap for anyone. */
+const alg = 'dir';
+const enc = 'A256GCM';
+
+/**
+ * Seals as JWE in its compact form (RFC 7516 section 7.1), with keys derived by HKDF-SHA-256 (RFC 5869).
+ *
+ * @throws Error where there is no secret.
+ */
+export function createSeal({ secrets, purpose, lifetime }: SealOptions): Seal {
+  const keys = secrets.map((secret) => deriveKey(secret, purpose));
+  const [current] = keys;
+  if (!current) throw new Error('a seal needs at least one secret');
+
+  return {
+    seal(value) {
+      const content = JSON.stringify({ expiresAt: Date.now() + lifetime, value });
+      return new CompactEncrypt(Buffer.from(content))
+        .setProtectedHeader({ alg, enc, kid: current.id })
+        .encrypt(current.bytes);
+    },
+    async unseal(sealed) {
+      const text = await decrypt(sealed, keys);
+      if (text === undefined) return undefined;
+      const { expiresAt, value } = JSON.parse(text) as { expiresAt: number; value: unknown };
+      return expiresAt > Date.now() ? value : undefined;
+    },
+  };
+}
+
+function deriveKey(secret: string, purpose: string): Key {
+  const bytes = new Uint8Array(hkdfSync('sha256', secret, '', `api-gateway ${purpose}`, 32));
+  return { id: createHash('sha256').update(bytes).digest('base64url').slice(0, 8), bytes };
+}
+
+async function decrypt(sealed: string, keys: readonly Key[]): Promise<string | undefined> {
+  try {
+    const { plaintext } = await compactDecrypt(
+      sealed,
+      ({ kid }) => {
+        const key = keys.find(({ id }) => id === kid);
+        if (!key) throw new errors.JWEDecryptionFailed();
+        return key.bytes;
+      },
+      { keyManagementAlgorithms: [alg], contentEncryptionAlgorithms: [enc] },
+    );
+    return Buffer.from(plaintext).toString();
+  } catch (error) {
+    // What a client made up is no news; anything else is a bug and must not look like an expired attempt.
+    if (error instanceof errors.JOSEError) return undefined;
+    throw error;
+  }
+}

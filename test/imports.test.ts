@@ -1,0 +1,270 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import { parseSync } from '@swc/core';
+import { Enum, Namespace, Service, Type, type ReflectionObject } from 'protobufjs';
+import { loadProtos } from '../src/grpc/protos';
+
+const root = join(__dirname, '..');
+
+/** From the top down: a file imports from its own folder and from lower levels. The last level may import itself. */
+const levels = [
+  ['main', 'check', 'import'],
+  ['gateway'],
+  ['http'],
+  ['graphql', 'rest', 'signin'],
+  ['pipeline'],
+  ['schema', 'session'],
+  ['grpc'],
+  ['errors', 'config', 'log', 'metrics', 'exchange', 'trace', 'generated'],
+];
+const bottom = levels.length - 1;
+
+/** The parts that know no message of any upstream; session/ and signin/ call AuthService by name. */
+const general = new Set(['schema', 'pipeline', 'rest', 'graphql', 'grpc', 'http']);
+
+/**
+ * Names that only the protos of the two services have: packages, services, RPCs, and of messages, enums and fields those
+ * that are no everyday word.
+ */
+function namesOfUpstreams(): RegExp {
+  const names = new Set(['ai.v1', 'auth.v1']);
+  const visit = (object: ReflectionObject): void => {
+    if (object instanceof Service) for (const name of [object.name, ...Object.keys(object.methods)]) names.add(name);
+    if (object instanceof Type || object instanceof Enum) names.add(object.name);
+    if (object instanceof Enum) for (const name of Object.keys(object.values)) names.add(name);
+    if (object instanceof Type) for (const name of Object.keys(object.fields)) names.add(name);
+    if (object instanceof Namespace) for (const nested of object.nestedArray) visit(nested);
+  };
+  const protos = loadProtos(join(root, 'proto'));
+  for (const name of ['ai', 'auth']) visit(protos.lookup(name) ?? protos);
+  // What session/ exports to the parts above is called so too.
+  names.delete('AuthService');
+  // Fields that the API design guide gives to every paged or partial call (AIP-134, AIP-158).
+  for (const name of ['page_size', 'page_token', 'next_page_token', 'total_size', 'update_mask']) names.delete(name);
+  const special = [...names].filter((name) => /[a-z][A-Z]|^[A-Z]{2}|[_.]/.test(name));
+  return new RegExp(`(?<![\\w-])(${special.map((name) => name.replace('.', '\\.')).join('|')})(?!\\w)`);
+}
+
+const upstreamName = namesOfUpstreams();
+
+interface AstNode {
+  readonly type: string;
+  readonly span?: { readonly start: number };
+  readonly [key: string]: unknown;
+}
+
+function isNode(value: unknown): value is AstNode {
+  return typeof value === 'object' && value !== null && typeof (value as AstNode).type === 'string';
+}
+
+/** Every node of a tree with the key that it hangs on; nodes without a place of their own get that of their parent. */
+function* walk(value: unknown, key = '', at = 1): Generator<{ node: AstNode; key: string; at: number }> {
+  if (Array.isArray(value)) {
+    for (const item of value) yield* walk(item, key, at);
+  } else if (typeof value === 'object' && value !== null) {
+    const start = (value as Partial<AstNode>).span?.start ?? at;
+    if (isNode(value)) yield { node: value, key, at: start };
+    for (const [name, child] of Object.entries(value)) if (name !== 'span') yield* walk(child, name, start);
+  }
+}
+
+/** The module that a node imports, in any of the ways there are. */
+function imported(node: AstNode): string | undefined {
+  const literal = (value: unknown): string | undefined =>
+    isNode(value) && value.type === 'StringLiteral' ? (value['value'] as string) : undefined;
+  switch (node.type) {
+    case 'ImportDeclaration':
+    case 'ExportNamedDeclaration':
+    case 'ExportAllDeclaration':
+      return literal(node['source']);
+    case 'TsExternalModuleReference':
+      return literal(node['expression']);
+    case 'TsImportType':
+      return literal(node['argument']);
+    case 'CallExpression': {
+      const callee = node['callee'] as AstNode;
+      const [first] = node['arguments'] as { expression: unknown }[];
+      return callee.type === 'Import' || callee['value'] === 'require' ? literal(first?.expression) : undefined;
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** `src/rest/routes.ts` is of `rest`, `src/log.ts` of `log`. */
+function partOf(path: string): string {
+  return path.split('/')[1]?.replace(/\.ts$/, '') ?? '';
+}
+
+function levelOf(part: string): number {
+  return levels.findIndex((level) => level.includes(part));
+}
+
+/** What is wrong with an import, if anything. */
+function importProblem(path: string, specifier: string): string | undefined {
+  if (specifier === 'process' || specifier === 'node:process') return touchesProcess(path);
+  if (!specifier.startsWith('.')) return undefined;
+  const target = posix.join(posix.dirname(path), specifier);
+  if (target === 'package.json') return undefined;
+  if (!target.startsWith('src/')) return `imports ${specifier}, which is outside src`;
+  const [from, to] = [partOf(path), partOf(target)];
+  const [above, below] = [levelOf(from), levelOf(to)];
+  if (from === to) return undefined;
+  if (below < 0) return `imports ${to}, which has no level`;
+  if (below > above || (above === bottom && below === bottom)) return undefined;
+  return below === above ? `${from} imports ${to}, which is beside it` : `${from} imports ${to}, which is above it`;
+}
+
+function touchesProcess(path: string): string | undefined {
+  return levelOf(partOf(path)) === 0 ? undefined : 'touches process, which is for main alone';
+}
+
+function isProcess(node: AstNode, key: string): boolean {
+  // As a property (`a.process`, `{ process: 1 }`) it is another thing, except on the global object.
+  if (node.type === 'Identifier') return node['value'] === 'process' && key !== 'property' && key !== 'key';
+  if (node.type !== 'MemberExpression') return false;
+  const [object, property] = [node['object'] as AstNode, node['property'] as AstNode];
+  return /^global(This)?$/.test(String(object['value'])) && property['value'] === 'process';
+}
+
+function isDefaultExport(node: AstNode): boolean {
+  if (/^(ExportDefault|TsExportAssignment)/.test(node.type)) return true;
+  const name = node.type === 'ExportSpecifier' ? (node['exported'] as AstNode | null) : null;
+  return name?.['value'] === 'default';
+}
+
+/** The text of a name, a string or a piece of a template; comments are no nodes. */
+function textOf(node: AstNode): string {
+  const text = node.type === 'TemplateElement' ? node['raw'] : node['value'];
+  return typeof text === 'string' ? text : '';
+}
+
+/** Checks files, given by path from the root, and says `file:line: what is wrong`. */
+function check(files: Readonly<Record<string, string>>): string[] {
+  return Object.entries(files).flatMap(([path, code]) => {
+    const bytes = Buffer.from(code);
+    const found = new Set<string>();
+    const report = (at: number, problem: string | undefined): void => {
+      // Places are counted in bytes, from 1.
+      const line = bytes
+        .subarray(0, at - 1)
+        .toString()
+        .split('\n').length;
+      if (problem !== undefined) found.add(`${path}:${line}: ${problem}`);
+    };
+    if (levelOf(partOf(path)) < 0) report(1, `${partOf(path)} has no level; give it one in test/imports.test.ts`);
+    for (const { node, key, at } of walk(parseSync(code, { syntax: 'typescript', target: 'es2022' }))) {
+      const specifier = imported(node);
+      if (specifier !== undefined) report(at, importProblem(path, specifier));
+      if (isProcess(node, key)) report(at, touchesProcess(path));
+      if (isDefaultExport(node)) report(at, 'has a default export');
+      const [, name] = (general.has(partOf(path)) && upstreamName.exec(textOf(node))) || [];
+      if (name !== undefined) report(at, `mentions ${name}, which is of an upstream`);
+    }
+    return [...found];
+  });
+}
+
+test('src keeps to its levels, its names and its ways out', () => {
+  const paths = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.ts'),
+  );
+  const files = Object.fromEntries(
+    paths.map((path) => [posix.join('src', path.replaceAll('\\', '/')), readFileSync(join(root, 'src', path), 'utf8')]),
+  );
+  expect(Object.keys(files).length).toBeGreaterThan(10);
+  expect(check(files)).toEqual([]);
+});
+
+describe('the check finds', () => {
+  const findings: Record<string, readonly [path: string, code: string, ...found: string[]]> = {
+    'an import upwards': [
+      'src/grpc/a.ts',
+      `// é\n\nimport { b } from '../schema/b';`,
+      'src/grpc/a.ts:3: grpc imports schema, which is above it',
+    ],
+    'the import of a type upwards': [
+      'src/errors.ts',
+      `import type { B } from './grpc/b';`,
+      'src/errors.ts:1: errors imports grpc, which is above it',
+    ],
+    'a door in a door': [
+      'src/rest/a.ts',
+      `import { b } from '../graphql/b';\nimport { c } from '../signin/c';`,
+      'src/rest/a.ts:1: rest imports graphql, which is beside it',
+      'src/rest/a.ts:2: rest imports signin, which is beside it',
+    ],
+    'a session in the schema, and the other way round': [
+      'src/schema/a.ts',
+      `export * from '../session/b';\nexport { c } from '../session/c';`,
+      'src/schema/a.ts:1: schema imports session, which is beside it',
+      'src/schema/a.ts:2: schema imports session, which is beside it',
+    ],
+    'the HTTP layer in the pipeline': [
+      'src/pipeline/a.ts',
+      `const b = import('../http/b');\nconst c = require('../gateway');\nimport d = require('../main');\nlet e: import('../rest/e').E;`,
+      'src/pipeline/a.ts:1: pipeline imports http, which is above it',
+      'src/pipeline/a.ts:2: pipeline imports gateway, which is above it',
+      'src/pipeline/a.ts:3: pipeline imports main, which is above it',
+      'src/pipeline/a.ts:4: pipeline imports rest, which is above it',
+    ],
+    'what is outside src': [
+      'src/main.ts',
+      `import '../test/a';`,
+      'src/main.ts:1: imports ../test/a, which is outside src',
+    ],
+    'a new part': ['src/cache/a.ts', '', 'src/cache/a.ts:1: cache has no level; give it one in test/imports.test.ts'],
+    'the import of a new part': [
+      'src/main.ts',
+      `import './cache/a';`,
+      'src/main.ts:1: imports cache, which has no level',
+    ],
+    'process outside main': [
+      'src/http/a.ts',
+      `process.exit(1);\nconst { env } = process;\nglobalThis.process.env;\nimport { env as e } from 'node:process';`,
+      ...[1, 2, 3, 4].map((line) => `src/http/a.ts:${line}: touches process, which is for main alone`),
+    ],
+    'default exports': ['src/log.ts', `\nexport default 1;`, 'src/log.ts:2: has a default export'],
+    'default exports by another name': [
+      'src/log.ts',
+      `const a = 1;\nexport { a as default };\nexport default class {}`,
+      'src/log.ts:2: has a default export',
+      'src/log.ts:3: has a default export',
+    ],
+    'messages of upstreams': [
+      'src/pipeline/a.ts',
+      "\nconst a = 'ai.v1.AIService';\nconst b = GetUser;\ninterface C { text_delta: 1 }\nconst d = `/auth.v1.AuthService/${'x'}`;\nconst e = 'USER_STATUS_ACTIVE';",
+      'src/pipeline/a.ts:2: mentions ai.v1, which is of an upstream',
+      'src/pipeline/a.ts:3: mentions GetUser, which is of an upstream',
+      'src/pipeline/a.ts:4: mentions text_delta, which is of an upstream',
+      'src/pipeline/a.ts:5: mentions auth.v1, which is of an upstream',
+      'src/pipeline/a.ts:6: mentions USER_STATUS_ACTIVE, which is of an upstream',
+    ],
+  };
+
+  test.each(Object.entries(findings))('%s', (_, [path, code, ...found]) => {
+    expect(check({ [path]: code })).toEqual(found);
+  });
+
+  const fine: Record<string, readonly [path: string, code: string]> = {
+    'imports downwards and beside': [
+      'src/rest/a.ts',
+      `import { b } from './b';\nimport { c } from '../pipeline/c';\nimport { d } from '../log';\nimport { join } from 'node:path';`,
+    ],
+    'the bottom in the bottom': ['src/exchange.ts', `import type { Logger } from './log';`],
+    'parts of one part': ['src/config/a.ts', `import { log } from '../log';\nimport { b } from './b';`],
+    'process in main': ['src/main.ts', 'process.exit(1);'],
+    'other things called process': [
+      'src/grpc/a.ts',
+      `let a: NodeJS.ProcessEnv; b.process(); const c = { process: 1 };`,
+    ],
+    'upstreams in comments': ['src/schema/a.ts', `// ai.v1.AIService.ProcessQuery\nconst a = 1; /* GetUser */`],
+    'upstreams in session': ['src/session/a.ts', `const rpc = 'auth.v1.AuthService/ValidateSession';`],
+    'words that hold a name': ['src/schema/a.ts', `const header = 'x-GetUsers'; const page = 'page_size';`],
+    'the version of the package': ['src/gateway.ts', `import { version } from '../package.json';`],
+  };
+
+  test.each(Object.entries(fine))('nothing in: %s', (_, [path, code]) => {
+    expect(check({ [path]: code })).toEqual([]);
+  });
+});

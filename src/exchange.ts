@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { GatewayError } from './errors';
 import type { Logger } from './log';
 import type { TraceContext } from './trace';
 
@@ -23,8 +24,13 @@ export interface Exchange {
   readonly clientAddress: string;
   /** Aborted when the client leaves before the answer is complete, with a CLIENT_CLOSED_REQUEST error as reason. */
   readonly signal: AbortSignal;
-  /** When the time budget of the request is spent, in ms since the epoch. */
+  /**
+   * When the time budget of the request is spent, in ms since the epoch. Work that may take longer than the common budget
+   * asks with {@link deadlineFor}.
+   */
   readonly deadline: number;
+  /** The deadline for work that may take so many ms from the request's arrival; never later than the client wants to wait. */
+  deadlineFor(timeout: number): number;
   readonly log: Logger;
   /** Cookies to set with the answer, whatever the answer is. */
   readonly setCookies: string[];
@@ -52,8 +58,6 @@ export interface Route {
   /** A path template such as `/api/v1/users/{userId}`; also its label in metrics and logs. */
   readonly path: string;
   readonly handle: Handler;
-  /** Time budget in ms where it is not the common one. */
-  readonly timeout?: number;
 }
 
 /** A reply with a JSON body. */
@@ -63,4 +67,30 @@ export function json(status: number, value: unknown, headers: Readonly<Record<st
     headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store', ...headers },
     body: JSON.stringify(value),
   };
+}
+
+/**
+ * Reads a JSON body (RFC 8259, UTF-8).
+ *
+ * @throws GatewayError UNSUPPORTED_MEDIA_TYPE for anything but plain application/json; PAYLOAD_TOO_LARGE; BAD_USER_INPUT for
+ * what is not JSON
+ */
+export async function readJson(exchange: Exchange): Promise<unknown> {
+  requireJson(exchange);
+  const body = await exchange.readBody();
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+  } catch {
+    throw new GatewayError('BAD_USER_INPUT', 'The body is not valid JSON.');
+  }
+}
+
+/** @throws GatewayError UNSUPPORTED_MEDIA_TYPE for a body that is not application/json in UTF-8 as it is */
+export function requireJson({ headers }: Exchange): void {
+  const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = headers;
+  const isJson = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i.test(type);
+  if (!isJson) throw new GatewayError('UNSUPPORTED_MEDIA_TYPE');
+  if (encoding !== 'identity') {
+    throw new GatewayError('UNSUPPORTED_MEDIA_TYPE', 'Bodies are taken as they are, without Content-Encoding.');
+  }
 }

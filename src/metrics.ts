@@ -9,7 +9,8 @@ export interface Metrics {
   readonly upstreamRequests: Counter<'service' | 'method' | 'code'>;
   readonly upstreamErrors: Counter<'service' | 'method' | 'code'>;
   readonly upstreamLatency: Histogram<'service' | 'method'>;
-  readonly upstreamReady: Gauge<'service'>;
+  /** Says how `upstream_grpc_channel_ready` is found out: by upstream, whether its channel is connected. */
+  collectReady(read: () => readonly (readonly [upstream: string, ready: boolean])[]): void;
   readonly sessionCache: Counter<'result'>;
 }
 
@@ -60,12 +61,18 @@ export function createMetrics(options: { processMetrics: boolean }): Metrics {
       buckets: latencyBuckets,
       registers,
     }),
-    upstreamReady: new Gauge({
-      name: 'upstream_grpc_channel_ready',
-      help: '1 where the channel to the service is connected, 0 where it is not.',
-      labelNames: ['service'],
-      registers,
-    }),
+    collectReady(read) {
+      // A gauge that reads itself off the channels whenever it is scraped.
+      void new Gauge({
+        name: 'upstream_grpc_channel_ready',
+        help: '1 where the channel to the upstream is connected, 0 where it is not.',
+        labelNames: ['service'],
+        registers,
+        collect() {
+          for (const [service, ready] of read()) this.set({ service }, ready ? 1 : 0);
+        },
+      });
+    },
     sessionCache: new Counter({
       name: 'session_cache_lookups_total',
       help: 'Session look-ups, by how they were answered: hit, miss, coalesced into a call under way, or refused from the cache.',

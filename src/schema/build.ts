@@ -49,7 +49,7 @@ export interface SchemaOptions {
   readonly sources: Sources;
   /** The upstream of a name. Asked when a field is first resolved, so that the schema can be checked without any. */
   readonly upstream: (name: string) => Upstream;
-  /** Ms that RPCs of an upstream may take, where the configuration says so. It stands above the SDL's common deadline. */
+  /** Ms that RPCs of an upstream may take at most, where the configuration says so. */
   readonly deadlines?: Readonly<Record<string, number | undefined>>;
   /** Functions that @resolver may name. */
   readonly resolvers?: Readonly<Record<string, HandWrittenResolver>>;
@@ -217,10 +217,11 @@ class SchemaBuilder {
     return names;
   }
 
-  private timeout(directive: ConstDirectiveNode, value: unknown, upstream: string | undefined): number {
-    const configured = upstream === undefined ? undefined : this.options.deadlines?.[upstream];
+  /** The smaller of what the directive and what the configuration say, in ms. */
+  private timeout(directive: ConstDirectiveNode, value: unknown, upstream: string): number {
+    const configured = this.options.deadlines?.[upstream];
     const timeout = parseDuration(String(value));
-    if (timeout) return configured ?? timeout;
+    if (timeout) return Math.min(timeout, configured ?? timeout);
     this.findings.at(directive, `deadline: "${String(value)}" is not a length of time`, 'Write 500ms, 2s or 1m.');
     return 0;
   }
@@ -454,10 +455,11 @@ class SchemaBuilder {
     const { type, field, directive, rpc, paging, select } = call;
     const args = argsOf(directive);
     const timeout =
-      args['deadline'] === undefined ? rpc.use.timeout : this.timeout(directive, args['deadline'], undefined);
+      args['deadline'] === undefined ? rpc.use.timeout : this.timeout(directive, args['deadline'], rpc.use.upstream);
     const build = this.request(call, rpc);
     const upstream = (): Upstream => this.options.upstream(rpc.use.upstream);
     const compiled = rpcOf(rpc.method);
+    field.extensions = { ...field.extensions, timeout };
     this.plans.push({
       coordinate: `${type.name}.${field.name}`,
       field,
@@ -578,7 +580,7 @@ class SchemaBuilder {
     }
     this.outputs.bind(target, item);
     const timeout =
-      args['deadline'] === undefined ? rpc.use.timeout : this.timeout(directive, args['deadline'], undefined);
+      args['deadline'] === undefined ? rpc.use.timeout : this.timeout(directive, args['deadline'], rpc.use.upstream);
     return {
       rpc,
       timeout,

@@ -6,21 +6,11 @@ import {
   None,
   type Configuration,
 } from 'openid-client';
+import type { ProviderConfig } from '../config';
 import { GatewayError } from '../errors';
 import type { CallScope } from '../grpc/upstream';
 import { isPlainLoopback } from '../session/loopback';
 import { waitFor } from '../session/wait-for';
-
-/** An identity provider to sign in with. */
-export interface ProviderConfig {
-  /** Its name in paths and in AuthService. */
-  readonly name: string;
-  /** Its issuer identifier (OpenID Connect Discovery 1.0 section 3), a URL. */
-  readonly issuer: string;
-  readonly clientId: string;
-  /** `openid` is asked for whether it is among them or not. */
-  readonly scopes: readonly string[];
-}
 
 /** Where to send a browser, and what to hold the provider's answer against. */
 export interface Authorization {
@@ -109,7 +99,7 @@ export function createProviders({ providers, publicUrl, production }: ProvidersO
       const url = buildAuthorizationUrl(configuration, {
         response_type: 'code',
         redirect_uri: redirectUri(name),
-        scope: [...new Set(['openid', ...provider.scopes])].join(' '),
+        scope: provider.scopes,
         state,
         nonce,
         code_challenge: await calculatePKCECodeChallenge(codeVerifier),

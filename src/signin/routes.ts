@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { ProviderConfig } from '../config';
 import { GatewayError, isClientClosed, toGatewayError } from '../errors';
 import type { Exchange, Handler, Reply, Route } from '../exchange';
 import type { AuthService } from '../session/auth-service';
@@ -11,7 +12,7 @@ import type { SignOut } from '../session/sign-out';
 import { acceptedCode, refusal, unknownAttempt } from './answer';
 import { createAttempts, type Attempt } from './attempts';
 import { failurePage, prefersHtml, type WaysOn } from './failure-page';
-import { createProviders, type ProviderConfig } from './providers';
+import { createProviders } from './providers';
 import { safeReturnTo } from './return-to';
 
 export interface SignInOptions {

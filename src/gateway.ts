@@ -1,0 +1,162 @@
+import { readFileSync } from 'node:fs';
+import type { RequestListener } from 'node:http';
+import { join } from 'node:path';
+import { GatewayError } from './errors';
+import type { Config } from './config';
+import { createUpstream, type Upstream } from './grpc/upstream';
+import { createGraphqlRoutes } from './graphql/door';
+import { createAdminHandler } from './http/admin';
+import { createHttpHandler } from './http/handler';
+import type { Logger } from './log';
+import { createMetrics, type Metrics } from './metrics';
+import { createPipeline } from './pipeline/pipeline';
+import type { GatewayContext } from './pipeline/context';
+import { compileRest } from './rest/operations';
+import { createRestRoutes } from './rest/routes';
+import { buildSchema, type HandWrittenResolver } from './schema/build';
+import { Findings } from './schema/findings';
+import { loadSources, type Sources } from './schema/sources';
+import { authUpstream, createAuthService } from './session/auth-service';
+import { createAuthenticate } from './session/authenticate';
+import { createSessionCookie, secureCookies } from './session/cookies';
+import { createReadCredential } from './session/credentials';
+import { createSessions } from './session/sessions';
+import { createSignOut, type SignOut } from './session/sign-out';
+import { createSignInRoutes } from './signin/routes';
+
+/** The gateway, put together. */
+export interface Gateway {
+  /** Answers requests of the public listener. */
+  readonly handle: RequestListener;
+  /** Answers requests of the admin listener. */
+  readonly handleAdmin: RequestListener;
+  /** True from the start until {@link drain}. */
+  ready(): boolean;
+  /** Says "not ready" from now on, and goes on serving. */
+  drain(): void;
+  /** Ends open streams, each with a last event that says why. */
+  endStreams(): void;
+  /** Closes channels and watches. Requests that still run fail. */
+  close(): void;
+}
+
+/** What tests and tools put in place of the usual. */
+export interface GatewayOverrides {
+  readonly log: Logger;
+  /** SDL and protos that were read before; from the folders of the configuration where left out. */
+  readonly sources?: Sources;
+  readonly metrics?: Metrics;
+  /** Hand-written resolvers, by the name that @resolver gives, beside the gateway's own. */
+  readonly resolvers?: Readonly<Record<string, HandWrittenResolver>>;
+}
+
+/**
+ * Puts the gateway together. Listens nowhere and waits for no upstream.
+ *
+ * @throws SchemaError where SDL, protos and REST operations do not fit
+ */
+export function createGateway(config: Config, overrides: GatewayOverrides): Gateway {
+  const { log } = overrides;
+  const metrics = overrides.metrics ?? createMetrics({ processMetrics: false });
+  const sources = overrides.sources ?? loadSources(config);
+
+  const upstreams = createUpstreams(config, sources, log, metrics);
+  const upstream = (name: string): Upstream => upstreams.get(name) ?? unknownUpstream(name);
+  const authService = createAuthService(upstream(authUpstream), sources.protos);
+
+  const cookie = createSessionCookie({ secure: secureCookies(config) });
+  const readCredential = createReadCredential({ cookie });
+  const sessions = createSessions({
+    authService,
+    cacheTtl: config.sessionCacheTtl,
+    metrics,
+    log,
+    connected: () => upstream(authUpstream).ready(),
+  });
+  const signOut = createSignOut({ sessions, cookie });
+  const crossSite = { publicOrigin: config.publicUrl, allowedOrigins: config.allowedOrigins };
+  const authenticate = createAuthenticate({ readCredential, cookie, sessions, ...crossSite });
+
+  const { schema } = buildSchema({
+    sources,
+    upstream,
+    deadlines: Object.fromEntries(Object.entries(config.upstreams).map(([name, { deadline }]) => [name, deadline])),
+    resolvers: { ...ownResolvers(signOut), ...overrides.resolvers },
+  });
+  const findings = new Findings();
+  const operations = compileRest(schema, sources.rest, findings);
+  findings.throwIfAny();
+
+  const pipeline = createPipeline({
+    schema,
+    authenticate,
+    guard: ({ session, credential }, { id: requestId, trace }) =>
+      sessions.guard(credential.token, session, { requestId, trace }),
+    registry: metrics.registry,
+    introspection: !config.production,
+    requestTimeout: config.requestTimeout,
+  });
+  const providers = config.signIn.providers.map(({ name }) => name);
+  const http = createHttpHandler({
+    routes: [
+      ...createGraphqlRoutes({ pipeline, graphiql: config.production ? undefined : { providers } }),
+      ...createRestRoutes(operations, pipeline),
+      ...createSignInRoutes({ ...config, ...config.signIn, authService, sessions, cookie, readCredential, signOut }),
+    ],
+    log,
+    metrics,
+    requestTimeout: config.requestTimeout,
+    strictTransport: config.production,
+  });
+
+  let isDraining = false;
+  const ready = (): boolean => !isDraining;
+  return {
+    handle: http.handle,
+    handleAdmin: createAdminHandler(metrics.registry, { started: () => true, ready }),
+    ready,
+    drain() {
+      isDraining = true;
+    },
+    endStreams: () =>
+      http.endStreams(new GatewayError('OVERLOADED', 'The gateway is restarting. Connect again.', { retryAfter: 1 })),
+    close() {
+      sessions.close();
+      for (const each of upstreams.values()) each.close();
+    },
+  };
+}
+
+function createUpstreams(
+  config: Config,
+  sources: Sources,
+  log: Logger,
+  metrics: Metrics,
+): ReadonlyMap<string, Upstream> {
+  const upstreams = new Map<string, Upstream>();
+  for (const name of sources.upstreamNames) {
+    const address = config.upstreams[name] ?? unknownUpstream(name);
+    upstreams.set(name, createUpstream({ name, address, log, metrics }));
+  }
+  metrics.collectReady(() => [...upstreams].map(([name, each]) => [name, each.ready()]));
+  return upstreams;
+}
+
+function unknownUpstream(name: string): never {
+  throw new Error(`no upstream is called "${name}": sign-in and the schema need its address`);
+}
+
+const { version } = JSON.parse(readFileSync(join(__dirname, '..', 'package.json'), 'utf8')) as { version: string };
+
+/** Functions that the gateway's own fields are answered by. */
+function ownResolvers(signOut: SignOut): Record<string, HandWrittenResolver> {
+  return {
+    gateway: () => ({ name: 'api-gateway', version }),
+    async logout(_parent, _args, context) {
+      const { exchange, authenticated } = context as GatewayContext;
+      if (!authenticated) throw new GatewayError('UNAUTHENTICATED');
+      await signOut(exchange, authenticated.credential);
+      return true;
+    },
+  };
+}

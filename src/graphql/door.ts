@@ -1,0 +1,161 @@
+import type { ExecutionResult, GraphQLError } from 'graphql';
+import { createYoga, type Plugin, type YogaInitialContext } from 'graphql-yoga';
+import { json, requireJson, type Exchange, type Reply, type Route } from '../exchange';
+import { errorHeaders, GatewayError, toGatewayError, type ErrorCode } from '../errors';
+import { errorsOf, presentResult, statusOf } from '../pipeline/errors';
+import type { Pipeline } from '../pipeline/pipeline';
+import { graphiqlAssets, graphiqlPage, wantsPage, type GraphiqlOptions } from './graphiql';
+
+export interface GraphqlDoorOptions {
+  readonly pipeline: Pipeline;
+  /** GraphiQL for browsers; off where it is left out. */
+  readonly graphiql?: GraphiqlOptions | undefined;
+}
+
+interface ServerContext {
+  readonly exchange: Exchange;
+}
+
+/** `/graphql`: GraphQL over HTTP, and subscriptions over SSE in distinct connections mode. */
+export function createGraphqlRoutes({ pipeline, graphiql }: GraphqlDoorOptions): Route[] {
+  const yoga = createYoga<ServerContext>({
+    graphqlEndpoint: '/graphql',
+    plugins: [useGatewayPipeline(pipeline)],
+    // All of these stand in the HTTP layer or in the pipeline, for every door.
+    maskedErrors: false,
+    parserAndValidationCache: false,
+    maxRequestBodySize: false,
+    cors: false,
+    graphiql: false,
+    landingPage: false,
+    multipart: false,
+    logging: false,
+    batching: false,
+    // Yoga would answer any URL that ends like this one with its own health check.
+    healthCheckEndpoint: '/graphql/yoga-health-check-is-not-used',
+  });
+
+  async function answer(exchange: Exchange): Promise<Reply> {
+    const response = await yoga.fetch(
+      `http://gateway${exchange.path}${exchange.query === '' ? '' : `?${exchange.query}`}`,
+      await requestInit(exchange),
+      { exchange },
+    );
+    return replyOf(response, exchange);
+  }
+
+  return [
+    {
+      method: 'GET',
+      path: '/graphql',
+      handle: (exchange) => (graphiql && wantsPage(exchange) ? graphiqlPage(graphiql) : answer(exchange)),
+    },
+    { method: 'POST', path: '/graphql', handle: answer },
+    ...(graphiql ? [graphiqlAssets] : []),
+  ];
+}
+
+async function requestInit(exchange: Exchange): Promise<RequestInit> {
+  const headers: Record<string, string> = {};
+  for (const name of ['accept', 'content-type']) {
+    const value = exchange.headers[name];
+    if (typeof value === 'string') headers[name] = value;
+  }
+  if (exchange.method !== 'POST') return { method: 'GET', headers };
+  requireJson(exchange);
+  return { method: 'POST', headers, body: new Uint8Array(await exchange.readBody()) };
+}
+
+async function replyOf(response: Response, exchange: Exchange): Promise<Reply> {
+  const headers = Object.fromEntries(response.headers);
+  if (headers['content-type']?.startsWith('text/event-stream') && response.body) {
+    return {
+      status: response.status,
+      headers: streamHeaders,
+      body: response.body as unknown as AsyncIterable<Uint8Array>,
+    };
+  }
+  if (response.status === 406) {
+    exchange.facts.code = 'NOT_ACCEPTABLE';
+    const error = new GatewayError(
+      'NOT_ACCEPTABLE',
+      'Accept must allow application/graphql-response+json, application/json or, for subscriptions, text/event-stream.',
+    );
+    return json(406, {
+      errors: [{ message: error.message, extensions: { code: error.code, requestId: exchange.id } }],
+    });
+  }
+  return { status: response.status, headers, body: await response.text() };
+}
+
+const streamHeaders = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-store',
+  // nginx would otherwise hold events back.
+  'x-accel-buffering': 'no',
+};
+
+/** Lets Yoga speak HTTP, and the pipeline run the operation. */
+function useGatewayPipeline(pipeline: Pipeline): Plugin<YogaInitialContext, ServerContext> {
+  return {
+    onParams({ setParamsHandler }) {
+      setParamsHandler(async ({ params, context }) => {
+        const { exchange } = context as unknown as ServerContext;
+        return (await pipeline.run(
+          { query: params.query ?? '', operationName: params.operationName, variables: params.variables },
+          exchange,
+          { navigation: false, safe: exchange.method !== 'POST' },
+        )) as never;
+      });
+    },
+    onResultProcess({ result, setResult, serverContext: { exchange } }) {
+      if (Array.isArray(result) || Symbol.asyncIterator in result) return;
+      const { errors } = result as ExecutionResult;
+      const http = errors?.some((error) => !(error.originalError instanceof GatewayError))
+        ? malformed(errors, exchange)
+        : answered(result as ExecutionResult, exchange);
+      setResult({ ...http.result, extensions: { http: { status: http.status, headers: http.headers } } } as never);
+    },
+  };
+}
+
+/** A result with the HTTP status and headers that it is sent with. */
+interface HttpResult {
+  readonly result: ExecutionResult;
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** What Yoga found in the request itself, before there was an operation. */
+function malformed(found: readonly GraphQLError[], exchange: Exchange): HttpResult {
+  const errors = found.map((error) => {
+    const http = error.extensions['http'] as { readonly status?: number } | undefined;
+    if (http) return new GatewayError('BAD_USER_INPUT', error.message);
+    // The parameters of a GET are JSON within the query string.
+    if (error.originalError instanceof SyntaxError)
+      return new GatewayError('BAD_USER_INPUT', 'variables and extensions must be JSON.');
+    return toGatewayError(error.originalError ?? error);
+  });
+  const result = presentResult({ errors: errors as never }, exchange);
+  return { result, status: statusOf(result), headers: {} };
+}
+
+const documentErrors: readonly ErrorCode[] = ['GRAPHQL_PARSE_FAILED', 'GRAPHQL_VALIDATION_FAILED', 'BAD_USER_INPUT'];
+
+/**
+ * What the pipeline answered. A client that asks for application/json by name, and not for the newer type, reads 200 where
+ * its document or variables are wrong, as GraphQL over HTTP has it for that media type ("application/json", 6.4.1). All
+ * others read the status of the catalogue.
+ */
+function answered(result: ExecutionResult, exchange: Exchange): HttpResult {
+  const errors = errorsOf(result);
+  const accept = exchange.headers.accept ?? '';
+  const isLegacy = /application\/json/i.test(accept) && !/application\/graphql-response\+json/i.test(accept);
+  const isDocumentError =
+    errors.length > 0 && !('data' in result) && errors.every(({ code }) => documentErrors.includes(code));
+  return {
+    result,
+    status: isLegacy && isDocumentError ? 200 : statusOf(result),
+    headers: Object.assign({}, ...errors.map(errorHeaders)) as Record<string, string>,
+  };
+}

@@ -1,0 +1,42 @@
+import type { RequestListener } from 'node:http';
+import type { Registry } from 'prom-client';
+
+/** What the admin listener tells of the process. */
+export interface Health {
+  /** True once the schema is built and the doors are open. */
+  readonly started: () => boolean;
+  /** True while new requests are welcome: started, and not draining. */
+  readonly ready: () => boolean;
+}
+
+/**
+ * Answers on the admin listener: `/metrics`, `/livez`, `/readyz`, `/startupz`. An upstream that is down does not make the
+ * gateway unready: every replica would leave at once, and public fields still answer.
+ */
+export function createAdminHandler(registry: Registry, health: Health): RequestListener {
+  const checks: Record<string, () => boolean> = {
+    '/livez': () => true,
+    '/startupz': health.started,
+    '/readyz': health.ready,
+  };
+  return (request, response) => {
+    const path = (request.url ?? '').split('?', 1)[0] ?? '';
+    const say = (status: number, text: string, headers: Record<string, string> = {}): void => {
+      response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', ...headers });
+      response.end(request.method === 'HEAD' ? undefined : text);
+    };
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      say(405, 'method not allowed\n', { allow: 'GET, HEAD' });
+    } else if (path === '/metrics') {
+      registry.metrics().then(
+        (text) => say(200, text, { 'content-type': registry.contentType }),
+        (error: unknown) => say(500, `${String(error)}\n`),
+      );
+    } else {
+      const check = Object.hasOwn(checks, path) ? checks[path] : undefined;
+      if (!check) say(404, 'there are /metrics, /livez, /readyz and /startupz\n');
+      else if (check()) say(200, 'ok\n');
+      else say(503, 'not ready\n');
+    }
+  };
+}

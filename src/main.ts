@@ -1,0 +1,67 @@
+import { constants } from 'node:os';
+import { ConfigError, readConfig, sourceFolders, type Config } from './config';
+import { createGateway } from './gateway';
+import { startServer } from './http/server';
+import { createLog } from './log';
+import { createMetrics } from './metrics';
+import { SchemaError } from './schema/findings';
+import { loadSources, type Sources } from './schema/sources';
+
+/** Reads schema and environment, telling everything that is wrong with either at once. */
+function readAll(env: NodeJS.ProcessEnv): { config: Config; sources: Sources } {
+  const problems: string[] = [];
+  const attempt = <T>(read: () => T): T | undefined => {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof ConfigError) && !(error instanceof SchemaError)) throw error;
+      problems.push(error.message);
+      return undefined;
+    }
+  };
+  const sources = attempt(() => loadSources(sourceFolders(env)));
+  const config = attempt(() => readConfig(env, sources?.upstreamNames ?? []));
+  if (!config || !sources) throw new Refusal(problems.join('\n'));
+  return { config, sources };
+}
+
+/** The gateway cannot start as it is configured. */
+class Refusal extends Error {
+  override readonly name = 'Refusal';
+}
+
+async function main(): Promise<void> {
+  const { config, sources } = readAll(process.env);
+  const log = createLog(config.logLevel);
+  for (const warning of config.warnings) log.warn(warning);
+
+  const gateway = createGateway(config, { log, sources, metrics: createMetrics({ processMetrics: true }) });
+  const server = await startServer(gateway, config, log);
+  log.info({ port: server.port, adminPort: server.adminPort, env: config.env }, 'listening');
+
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (stopping) process.exit(128 + constants.signals[signal]);
+    stopping = true;
+    log.info({ signal }, 'shutting down');
+    void server.close().then((clean) => {
+      log.info({ clean }, 'stopped');
+      log.flush(() => process.exit(0));
+    });
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  process.on('uncaughtException', (error) => {
+    // The state of the process is unknown from here on: say so and let it be replaced.
+    log.fatal({ err: error }, 'uncaught exception');
+    log.flush(() => process.exit(1));
+  });
+}
+
+main().catch((error: unknown) => {
+  const expected = error instanceof Refusal || error instanceof SchemaError;
+  process.stderr.write(
+    `api-gateway cannot start: ${expected ? error.message : String((error as Error)?.stack ?? error)}\n`,
+  );
+  process.exit(1);
+});

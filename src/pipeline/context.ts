@@ -1,0 +1,18 @@
+import type { Exchange } from '../exchange';
+import type { Authenticated } from '../session/authenticate';
+import type { ResolverContext } from '../schema/context';
+import type { PreparedDocument } from './documents';
+import type { OperationPlan } from './plan';
+
+/** The context of an operation: what the plugins, and then the resolvers, find. */
+export interface GatewayContext extends ResolverContext {
+  readonly exchange: Exchange;
+  /** True for a REST route that a user may open by following a link; see the cross-site check. */
+  readonly navigation: boolean;
+  /** Set when the document is parsed. */
+  prepared?: PreparedDocument;
+  /** Set when the operation is chosen, before anybody is asked who the caller is. */
+  plan?: OperationPlan;
+  /** The session and the credential that it was found by, for operations that need one and got one. */
+  authenticated?: Authenticated;
+}

@@ -1,0 +1,73 @@
+import { GraphQLError, type ExecutionResult } from 'graphql';
+import type { Exchange } from '../exchange';
+import { GatewayError, isClientClosed, publicDetails, toGatewayError, type ErrorCode } from '../errors';
+
+/** The error of the catalogue behind an error of GraphQL. */
+export function fromGraphQLError(error: unknown, otherwise: ErrorCode = 'BAD_USER_INPUT'): GatewayError {
+  if (!(error instanceof GraphQLError)) return toGatewayError(error);
+  const { originalError } = error;
+  if (originalError instanceof GraphQLError) {
+    // graphql-js refuses arguments with nodes at hand, and results that it cannot write without.
+    return originalError.nodes ? fromGraphQLError(originalError, otherwise) : toGatewayError(originalError);
+  }
+  if (originalError) return toGatewayError(originalError);
+  // What graphql-js says of a document or of its variables is meant for whoever wrote it.
+  return new GatewayError(otherwise, error.message);
+}
+
+const nowhere = { nodes: undefined, source: undefined, positions: undefined, path: undefined };
+
+/** An error as clients see it: of the catalogue, with the request's id; the log gets the rest of it. */
+export function presentError(error: unknown, exchange: Exchange, otherwise?: ErrorCode): GraphQLError {
+  const converted = fromGraphQLError(error, otherwise);
+  exchange.facts.code ??= converted.code;
+  if (converted.code === 'INTERNAL_SERVER_ERROR')
+    exchange.log.error({ err: converted.cause ?? converted }, 'internal error');
+  const { nodes, source, positions, path } = error instanceof GraphQLError ? error : nowhere;
+  return new GraphQLError(converted.message, {
+    nodes: nodes ?? null,
+    source: source ?? null,
+    positions: positions ?? null,
+    path: path ?? null,
+    // For the doors, which read status and headers off it. Not serialized.
+    originalError: converted,
+    extensions: { code: converted.code, requestId: exchange.id, ...publicDetails(converted) },
+  });
+}
+
+/** A result whose errors are all of the catalogue. */
+export function presentResult(result: ExecutionResult, exchange: Exchange, otherwise?: ErrorCode): ExecutionResult {
+  if (!result.errors?.length) return result;
+  return { ...result, errors: result.errors.map((error) => presentError(error, exchange, otherwise)) };
+}
+
+/** A stream whose errors are all of the catalogue. An error that ends it becomes its last event. */
+export async function* presentStream(
+  results: AsyncIterable<ExecutionResult>,
+  exchange: Exchange,
+  finished: () => void,
+): AsyncGenerator<ExecutionResult, void> {
+  try {
+    for await (const result of results) yield presentResult(result, exchange);
+  } catch (error) {
+    if (isClientClosed(error)) return;
+    yield { errors: [presentError(error, exchange)] };
+  } finally {
+    finished();
+  }
+}
+
+/** The catalogue's errors of a presented result. */
+export function errorsOf(result: ExecutionResult): GatewayError[] {
+  return (result.errors ?? []).map(({ originalError }) => toGatewayError(originalError));
+}
+
+/**
+ * The HTTP status of a result: 200 where some data came back; where none did, the status of the errors, the gravest where
+ * they do not agree.
+ */
+export function statusOf(result: ExecutionResult): number {
+  const statuses = errorsOf(result).map(({ status }) => status);
+  const someData = result.data && Object.values(result.data).some((value) => value !== null);
+  return statuses.length === 0 || someData ? 200 : Math.max(...statuses);
+}

@@ -1,0 +1,140 @@
+import { useEngine, useSchema, type Plugin } from '@envelop/core';
+import { useGenericAuth } from '@envelop/generic-auth';
+import { createCounter, createHistogram, usePrometheus, type PrometheusTracingPluginConfig } from '@envelop/prometheus';
+import {
+  execute,
+  parse,
+  specifiedRules,
+  subscribe,
+  validate,
+  type ExecutionArgs,
+  type GraphQLError,
+  type GraphQLSchema,
+} from 'graphql';
+import { getVariableValues } from 'graphql/execution/values';
+import type { Registry } from 'prom-client';
+import { GatewayError, toGatewayError } from '../errors';
+import type { Authenticate } from '../session/authenticate';
+import type { Caller } from '../schema/context';
+import type { GatewayContext } from './context';
+import type { PrepareDocument } from './documents';
+import { fromGraphQLError } from './errors';
+import { refusal } from './plan';
+
+export interface PluginOptions {
+  readonly schema: GraphQLSchema;
+  readonly prepare: PrepareDocument;
+  readonly authenticate: Authenticate;
+  readonly registry: Registry;
+}
+
+/** What happens to an operation, in this order, whichever door it came through. */
+export function createPlugins({ schema, prepare, authenticate, registry }: PluginOptions): Plugin[] {
+  return [
+    // graphql-js does the work.
+    useEngine({ parse, validate, specifiedRules, execute, subscribe }),
+    useSchema(schema),
+    // A document is parsed, validated and planned when it is first seen; after that this is a look-up.
+    usePreparedDocuments(prepare),
+    // In front of what may refuse, so that refusals count.
+    usePrometheus(prometheusConfig(registry)),
+    // Who asks. Operations of public fields alone ask nobody.
+    useGenericAuth({
+      mode: 'resolve-only',
+      contextFieldName: 'caller',
+      resolveUserFn: (context: GatewayContext) => resolveCaller(context, authenticate),
+    }) as unknown as Plugin,
+    // A mutation is refused whole: half of one is worse than none.
+    useWholeMutations(),
+  ];
+}
+
+function usePreparedDocuments(prepare: PrepareDocument): Plugin {
+  return {
+    onParse({ context, setParseFn }) {
+      setParseFn((source) => {
+        const prepared = prepare(String(source));
+        (context as GatewayContext).prepared = prepared;
+        return prepared.document;
+      });
+    },
+    onValidate({ context, setValidationFn }) {
+      setValidationFn(() => (context as GatewayContext).prepared?.errors as GraphQLError[]);
+    },
+  };
+}
+
+/** Whose session the request carries, or why it carries none; fields that need it fail with that. */
+async function resolveCaller(context: GatewayContext, authenticate: Authenticate): Promise<Caller | GatewayError> {
+  if (!context.plan?.needsSession) return new GatewayError('UNAUTHENTICATED');
+  try {
+    context.authenticated = await authenticate(context.exchange, { navigation: context.navigation });
+    return context.authenticated.session;
+  } catch (error) {
+    return toGatewayError(error);
+  }
+}
+
+function useWholeMutations(): Plugin {
+  return {
+    onExecute({ args, setResultAndStopExecution }) {
+      const { schema, variableValues } = args as ExecutionArgs;
+      const { plan, caller } = args.contextValue as GatewayContext;
+      if (plan?.operation.operation !== 'mutation') return;
+      const { coerced } = getVariableValues(schema, plan.operation.variableDefinitions ?? [], variableValues ?? {});
+      // Variables that do not fit are told by the execution, which then runs nothing.
+      const refused = coerced && refusal(plan, caller, coerced);
+      if (refused) setResultAndStopExecution({ data: null, errors: [refused as unknown as GraphQLError] });
+    },
+  };
+}
+
+/** Seconds. */
+const durationBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** Labels are the operation's type and the catalogue's code: clients cannot add to them. */
+function prometheusConfig(registry: Registry): PrometheusTracingPluginConfig {
+  const operationType = (context: GatewayContext): string => context.plan?.operation.operation ?? 'unknown';
+  return {
+    registry,
+    metrics: {
+      graphql_envelop_request: createCounter({
+        registry,
+        counter: {
+          name: 'graphql_envelop_request',
+          help: 'Operations executed, by type.',
+          labelNames: ['operationType'],
+        },
+        phases: ['execute', 'subscribe'],
+        fillLabelsFn: (_params, context: GatewayContext) => ({ operationType: operationType(context) }),
+      }),
+      graphql_envelop_request_duration: createHistogram({
+        registry,
+        histogram: {
+          name: 'graphql_envelop_request_duration',
+          help: 'Time that operations took to execute, in seconds, by type; streams until they ended.',
+          labelNames: ['operationType'],
+          buckets: durationBuckets,
+        },
+        phases: ['execute', 'subscribe'],
+        fillLabelsFn: (_params, context: GatewayContext) => ({ operationType: operationType(context) }),
+      }),
+      graphql_envelop_error_result: createCounter({
+        registry,
+        counter: {
+          name: 'graphql_envelop_error_result',
+          help: 'Errors of operations, by type and code.',
+          labelNames: ['operationType', 'code'],
+        },
+        phases: ['parse', 'validate', 'execute', 'subscribe'],
+        fillLabelsFn: ({ error, errorPhase }, context: GatewayContext) => ({
+          operationType: operationType(context),
+          code:
+            errorPhase === 'validate'
+              ? 'GRAPHQL_VALIDATION_FAILED'
+              : fromGraphQLError(error, errorPhase === 'parse' ? 'GRAPHQL_PARSE_FAILED' : 'BAD_USER_INPUT').code,
+        }),
+      }),
+    },
+  };
+}

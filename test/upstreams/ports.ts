@@ -8,8 +8,8 @@ export function readPort(text: string): number | undefined {
   return port >= 1 && port <= 65_535 ? port : undefined;
 }
 
-/** Rejects, in plain words, where a port cannot be listened on. Port 0 is always fine. */
-export async function demandFreePort(port: number, host: string): Promise<void> {
+/** Rejects, in plain words, where a port cannot be listened on; without a host, on any interface. Port 0 is fine. */
+export async function demandFreePort(port: number, host?: string): Promise<void> {
   if (port === 0) return;
   const server = createServer().listen(port, host);
   try {
@@ -21,8 +21,9 @@ export async function demandFreePort(port: number, host: string): Promise<void> 
   await once(server, 'close');
 }
 
-function explain({ code, message }: NodeJS.ErrnoException, port: number, host: string): string {
-  if (code === 'EADDRINUSE') return `port ${port} on ${host} is taken`;
-  if (code === 'EACCES') return `port ${port} on ${host} needs rights that this process does not have`;
+function explain({ code, message }: NodeJS.ErrnoException, port: number, host: string | undefined): string {
+  const what = host === undefined ? `port ${port}` : `port ${port} on ${host}`;
+  if (code === 'EADDRINUSE') return `${what} is taken`;
+  if (code === 'EACCES') return `${what} needs rights that this process does not have`;
   return message;
 }

@@ -1,0 +1,16 @@
+/**
+ * Development only. Runs the gateway below `npm run start:dev`. The gateway knows nothing of a parent process; here it
+ * is told to end where the parent is gone, even if that was killed and could not say so.
+ */
+
+/** How long the gateway may take to end without its parent. */
+const endLimitMs = 5_000;
+
+process.once('disconnect', () => {
+  process.kill(process.pid, 'SIGTERM');
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), endLimitMs).unref();
+});
+// The listener alone must not keep a gateway running that has closed everything of its own.
+process.channel?.unref();
+
+require('../../src/main');

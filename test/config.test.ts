@@ -528,6 +528,8 @@ describe('hints', () => {
       'BILLING_SERVICE_ADDR is the address of no upstream of the schema (it has: auth, ai)',
       'SSO_OKTA_ISSUER is of no provider in SSO_PROVIDERS',
     ]);
+    // Where the schema could not be read, it is not the addresses that are wrong.
+    expect(readConfig(minimal, []).warnings).toEqual([]);
   });
 
   test('no false alarms for what Kubernetes, npm, Node and shells set', () => {

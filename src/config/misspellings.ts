@@ -14,9 +14,9 @@ export function misspellings({ env, known, refused }: Reader, upstreamNames: rea
       if (!value || known.has(name) || name.length < 6 || isServiceLink(name, value)) return [];
       const near = nearest(name.toUpperCase(), unsetNames);
       if (near !== undefined) return [`${name} looks like ${near}`];
-      if (/^\w+_SERVICE_ADDR$/.test(name)) {
-        const names = upstreamNames.join(', ') || 'none';
-        return [`${name} is the address of no upstream of the schema (it has: ${names})`];
+      // Without any upstream the schema could not be read, and that is told elsewhere.
+      if (/^\w+_SERVICE_ADDR$/.test(name) && upstreamNames.length > 0) {
+        return [`${name} is the address of no upstream of the schema (it has: ${upstreamNames.join(', ')})`];
       }
       const ofProvider = /^SSO_\w+_(ISSUER|CLIENT_ID|SCOPES)$/.test(name) && !refused.has(variables.providers.name);
       return ofProvider ? [`${name} is of no provider in SSO_PROVIDERS`] : [];

@@ -30,4 +30,4 @@ export type AskAssistantMutation = { ask: { sessionId: string, plan: { planId: s
 export type MeQueryVariables = Exact<{ [key: string]: never; }>;
 
 
-export type MeQuery = { me: { email: string, displayName: string, status: UserStatus | null, createdAt: string | null, updatedAt: string | null, lastLoginAt: string | null, userId: string } };
+export type MeQuery = { me: { email: string, displayName: string, status: UserStatus | null, createdAt: string | null, updatedAt: string | null, lastLoginAt: string | null, userId: string } | null };

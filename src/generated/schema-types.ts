@@ -19,13 +19,13 @@ export type Query = {
   /** One of the caller's conversations. */
   conversation?: Maybe<Conversation>;
   /** The caller's conversations, the newest first. */
-  conversations: ConversationConnection;
+  conversations?: Maybe<ConversationConnection>;
   /** Who is signed in. */
-  me: User;
+  me?: Maybe<User>;
   /** A user by id. */
   user?: Maybe<User>;
   /** All users, ordered by e-mail address. */
-  users: UserConnection;
+  users?: Maybe<UserConnection>;
   /** What answers here. */
   gateway: Gateway;
 };
@@ -384,10 +384,10 @@ export type ResolversParentTypes = {
 
 export type QueryResolvers<ContextType = unknown, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
   conversation?: Resolver<Maybe<ResolversTypes['Conversation']>, ParentType, ContextType, RequireFields<QueryConversationArgs, 'id'>>;
-  conversations?: Resolver<ResolversTypes['ConversationConnection'], ParentType, ContextType, RequireFields<QueryConversationsArgs, 'first'>>;
-  me?: Resolver<ResolversTypes['User'], ParentType, ContextType>;
+  conversations?: Resolver<Maybe<ResolversTypes['ConversationConnection']>, ParentType, ContextType, RequireFields<QueryConversationsArgs, 'first'>>;
+  me?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType>;
   user?: Resolver<Maybe<ResolversTypes['User']>, ParentType, ContextType, RequireFields<QueryUserArgs, 'id'>>;
-  users?: Resolver<ResolversTypes['UserConnection'], ParentType, ContextType, RequireFields<QueryUsersArgs, 'first'>>;
+  users?: Resolver<Maybe<ResolversTypes['UserConnection']>, ParentType, ContextType, RequireFields<QueryUsersArgs, 'first'>>;
   gateway?: Resolver<ResolversTypes['Gateway'], ParentType, ContextType>;
 };
 

@@ -41,7 +41,7 @@ export function setCookie(cookie: {
     httpOnly: true,
     sameSite: 'lax',
     secure,
-    maxAge: Math.max(0, Math.floor((expiresAt - Date.now()) / 1000)),
+    maxAge: Math.max(0, Math.ceil((expiresAt - Date.now()) / 1000)),
     expires: new Date(Math.max(0, expiresAt)),
   };
   return stringifySetCookie(written, { encode: (text) => text });

@@ -1,13 +1,25 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { EventEmitter, on, once } from 'node:events';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Client, credentials, status } from '@grpc/grpc-js';
 import { protoPath as healthProtoPath } from 'grpc-health-check';
+import { createDocs } from './upstreams/ai/docs';
 import { startAiService, type AiService } from './upstreams/ai/service';
 import { startAuthService, type AuthService } from './upstreams/auth/service';
+import { startChild, type Child } from './upstreams/child';
+import { readDevSettings } from './upstreams/dev-settings';
 import { Browser, openSignInPage, signInAt, submitSignInPage } from './upstreams/idp/browser';
 import { startIdentityProvider, type IdentityProvider } from './upstreams/idp/provider';
 import { createRpcClient, type RpcClient } from './upstreams/rpc-client';
 import { RpcError, encodeBadRequest } from './upstreams/rpc-error';
 import { loadDefinition, serviceDefinition } from './upstreams/server';
+import { watchTree } from './upstreams/watch-tree';
+
+// Some tests start processes, which takes its time on a busy machine.
+jest.setTimeout(20_000);
 
 const redirectUri = 'http://localhost:3000/api/v1/auth/dev/callback';
 const ada = { 'x-user-id': 'user-ada' };
@@ -82,6 +94,15 @@ async function onceAvailable<T>(call: () => Promise<T>): Promise<T> {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
+}
+
+/** Ports that nobody listens on, all different. */
+async function findFreePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => once(server.close(), 'close')));
+  return ports;
 }
 
 async function checkHealth(address: string, service: string): Promise<unknown> {
@@ -501,6 +522,30 @@ describe('the assistant', () => {
     expect(await codeOf(read)).toBe('NOT_FOUND');
   });
 
+  it('answers from the docs what it is not told to do', () => {
+    const docs = createDocs(
+      [
+        'Nothing but an introduction.',
+        '# Tokens',
+        'They are printed at the start.',
+        '```sh',
+        '# Teapots are a comment here',
+        '```',
+        '## Settings',
+        '| name | for |',
+        '| --- | --- |',
+        `| \`TEA_TIME\` | ${'when to brew. '.repeat(60)} |`,
+        '| `LOG_LEVEL` | how much to say |',
+      ].join('\n'),
+    );
+    expect(docs('Where are the tokens?')).toMatch(/^Tokens\n\nThey are printed/);
+    expect(docs('what about teapots')).toMatch(/^Tokens/);
+    expect(docs('What is LOG_LEVEL for?')).toBe('Settings\n\n`LOG_LEVEL` – how much to say');
+    expect(docs('TEA_TIME')?.length).toBeLessThan(610);
+    expect(docs('xyzzy')).toBeUndefined();
+    expect(createDocs('')('anything')).toBeUndefined();
+  });
+
   it('is UNAVAILABLE where it needs AuthService and that is away', async () => {
     const world = await startWorld();
     await world.auth.close();
@@ -639,5 +684,135 @@ describe('every upstream', () => {
     await expect(startAuthService({ port: auth.port })).rejects.toThrow(`port ${auth.port} on 127.0.0.1 is taken`);
     await expect(startAiService({ port: auth.port, authAddress: auth.address })).rejects.toThrow('is taken');
     await expect(startIdentityProvider({ port: auth.port })).rejects.toThrow('is taken');
+  });
+});
+
+describe('as a process, an upstream', () => {
+  interface Running {
+    child: Child;
+    lines: string[];
+    listening: Promise<unknown>;
+    ended: Promise<string>;
+  }
+
+  const run = (entry: string, env: NodeJS.ProcessEnv): Running => {
+    const lines: string[] = [];
+    const events = new EventEmitter();
+    const listening = once(events, 'listening');
+    const ended = once(events, 'end').then(([how]) => how as string);
+    const child = startChild({
+      entry,
+      env: { ...process.env, ...env },
+      onLine: (line) => lines.push(line),
+      onListening: () => events.emit('listening'),
+      onEnd: (how) => events.emit('end', how),
+    });
+    opened.push(() => child.end());
+    return { child, lines, listening, ended };
+  };
+
+  it('tells its tokens, serves, and ends when asked', async () => {
+    const [port] = await findFreePorts(1);
+    const { child, lines, listening, ended } = run('auth/main.ts', {
+      DEV_AUTH_PORT: String(port),
+      DEV_ADMIN_TOKEN: 'admin-token',
+      DEV_MEMBER_TOKEN: 'member-token',
+    });
+    await listening;
+    const address = `127.0.0.1:${port}`;
+    expect(lines).toEqual([
+      'DEV_ADMIN_TOKEN=admin-token',
+      'DEV_MEMBER_TOKEN=member-token',
+      `AuthService (development) on ${address}`,
+    ]);
+    const session = authClientOf(address).call('ValidateSession', { sessionToken: 'admin-token' });
+    expect(await session).toMatchObject({ userId: 'user-ada' });
+    await child.end();
+    expect(await ended).toBe('exit code 0');
+  });
+
+  it('says in one line why it cannot start', async () => {
+    const { port } = closeLater(await startAuthService());
+    const taken = run('ai/main.ts', { DEV_AI_PORT: String(port) });
+    const nonsense = run('idp/main.ts', { DEV_IDP_PORT: 'nonsense' });
+    expect([await taken.ended, await nonsense.ended]).toEqual(['exit code 1', 'exit code 1']);
+    expect([...taken.lines, ...nonsense.lines]).toEqual([
+      `AIService (development): port ${port} on 127.0.0.1 is taken (DEV_AI_PORT moves it)`,
+      'identity provider (development): DEV_IDP_PORT must be a port from 1 to 65535, not nonsense',
+    ]);
+  });
+});
+
+describe('start:dev', () => {
+  it('finds all that is wrong with its ports before it starts anything', async () => {
+    const { port } = closeLater(await startAuthService());
+    const [shared, other] = (await findFreePorts(2)).map(String);
+    const settings = await readDevSettings({
+      PORT: String(port),
+      ADMIN_PORT: '0',
+      DEV_AUTH_PORT: shared,
+      DEV_AI_PORT: shared,
+      DEV_IDP_PORT: other,
+    });
+    expect(settings).toEqual({
+      problems: [
+        'ADMIN_PORT must be a port from 1 to 65535, not 0',
+        `DEV_AUTH_PORT and DEV_AI_PORT are both ${shared}`,
+        `port ${port} on 127.0.0.1 is taken (PORT moves it)`,
+      ],
+    });
+  });
+
+  it('sets what the gateway needs, and leaves what the user has set', async () => {
+    const variables = ['PORT', 'ADMIN_PORT', 'DEV_AUTH_PORT', 'DEV_AI_PORT', 'DEV_IDP_PORT'];
+    const free = await findFreePorts(variables.length);
+    const ports = Object.fromEntries(variables.map((variable, index) => [variable, String(free[index])]));
+    const settings = await readDevSettings({ ...ports, SSO_PROVIDERS: 'dev,google', PUBLIC_URL: '' });
+    expect(settings).toMatchObject({
+      publicUrl: `http://localhost:${ports['PORT']}`,
+      env: {
+        ...ports,
+        NODE_ENV: 'development',
+        PUBLIC_URL: `http://localhost:${ports['PORT']}`,
+        AUTH_SERVICE_ADDR: `127.0.0.1:${ports['DEV_AUTH_PORT']}`,
+        AI_SERVICE_ADDR: `127.0.0.1:${ports['DEV_AI_PORT']}`,
+        SSO_PROVIDERS: 'dev,google',
+        SSO_DEV_ISSUER: `http://localhost:${ports['DEV_IDP_PORT']}`,
+        SSO_DEV_CLIENT_ID: 'api-gateway',
+      },
+    });
+  });
+
+  it('notices files that are written, replaced, and made in new folders', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'watch-tree-'));
+    opened.push(() => rmSync(folder, { recursive: true }));
+    const changes = new EventEmitter();
+    const next = async (path: string) => {
+      const signal = AbortSignal.timeout(5_000);
+      for await (const [changed] of on(changes, 'change', { signal })) if (changed === join(folder, path)) return;
+    };
+    mkdirSync(join(folder, 'old'));
+    opened.push(watchTree(folder, (path) => changes.emit('change', path)));
+    const replace = (path: string) => {
+      writeFileSync(join(folder, 'temporary'), path);
+      renameSync(join(folder, 'temporary'), join(folder, path));
+    };
+    const make = (path: string, file: string) => {
+      mkdirSync(join(folder, path), { recursive: true });
+      writeFileSync(join(folder, path, file), '1');
+    };
+    const acts: [string, () => void][] = [
+      ['old/a.ts', () => writeFileSync(join(folder, 'old/a.ts'), '1')],
+      ['old/a.ts', () => replace('old/a.ts')],
+      ['old/a.ts', () => replace('old/a.ts')],
+      ['new/deep/b.ts', () => make('new/deep', 'b.ts')],
+      ['new/deep/b.ts', () => writeFileSync(join(folder, 'new/deep/b.ts'), '2')],
+      ['new/deep/b.ts', () => rmSync(join(folder, 'new'), { recursive: true })],
+    ];
+    for (const [path, act] of acts) {
+      const noticed = next(path);
+      act();
+      await noticed;
+    }
   });
 });

@@ -1,5 +1,5 @@
 /** Development only. Child processes that run a TypeScript file of this repository and die with their parent. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
@@ -36,6 +36,8 @@ export function startChild({ entry, env, onLine, onListening, onEnd }: ChildOpti
   const loader = pathToFileURL(require.resolve('tsx')).href;
   const child = spawn(process.execPath, ['--import', loader, join(__dirname, entry)], {
     env,
+    // In a process group of its own: Ctrl-C then reaches this process alone, which tells each child once to end.
+    detached: true,
     stdio: ['ignore', output, output, 'ipc'],
   });
   for (const stream of [child.stdout, child.stderr]) {
@@ -44,7 +46,9 @@ export function startChild({ entry, env, onLine, onListening, onEnd }: ChildOpti
   child.on('message', (message) => {
     if (message === listeningMessage) onListening?.();
   });
-  const gone = watchEnd(child, onEnd);
+  // Its output may come later than its end, and belongs before the news of it.
+  void describeEnd(once(child, 'close')).then(onEnd);
+  const gone = describeEnd(once(child, 'exit'));
   return {
     end: async () => {
       child.kill('SIGTERM');
@@ -56,12 +60,12 @@ export function startChild({ entry, env, onLine, onListening, onEnd }: ChildOpti
   };
 }
 
-async function watchEnd(child: ChildProcess, onEnd: (how: string) => void): Promise<void> {
+async function describeEnd(end: Promise<unknown[]>): Promise<string> {
   try {
-    const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
-    onEnd(signal ?? `exit code ${code}`);
+    const [code, signal] = (await end) as [number | null, string | null];
+    return signal ?? `exit code ${code}`;
   } catch (error) {
     // It could not even be started.
-    onEnd(error instanceof Error ? error.message : String(error));
+    return error instanceof Error ? error.message : String(error);
   }
 }

@@ -1,5 +1,5 @@
 /** Development only. Faults to order, and a record of what an upstream was asked: how failure is tested for real. */
-import { EventEmitter } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import { RpcError, invalidArgument } from './rpc-error';
@@ -17,8 +17,8 @@ export interface Fault {
   method: string;
   /** How long to wait first. */
   delayMs?: number;
-  /** The gRPC status number to fail with; 0 does not fail. */
-  code?: number;
+  /** The gRPC status to fail with; 0 does not fail. */
+  code?: status;
   /** The status message to fail with. */
   message?: string;
   /** Never to answer, until the caller gives up. */
@@ -98,15 +98,12 @@ export class Control {
     test: (call: RecordedCall) => boolean = () => true,
     timeoutMs = 5_000,
   ): Promise<RecordedCall> {
-    const timeout = AbortSignal.timeout(timeoutMs);
+    const signal = AbortSignal.timeout(timeoutMs);
     for (;;) {
       const call = this.#record(method).calls.find(test);
       if (call) return call;
-      await new Promise<void>((resolve, reject) => {
-        this.#changes.once('change', resolve);
-        timeout.addEventListener('abort', () => reject(new Error(`no such call of ${method} in ${timeoutMs} ms`)), {
-          once: true,
-        });
+      await once(this.#changes, 'change', { signal }).catch(() => {
+        throw new Error(`no such call of ${method} within ${timeoutMs} ms`);
       });
     }
   }

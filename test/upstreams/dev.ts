@@ -1,9 +1,10 @@
 /** Development only. `npm run start:dev`: the gateway with reload, and everything behind it, on one machine. */
-import { existsSync, watch, type FSWatcher } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startChild, type Child } from './child';
 import { readDevSettings, type DevSettings } from './dev-settings';
+import { watchTree } from './watch-tree';
 
 const root = join(__dirname, '../..');
 /** What the gateway is made of: a change here restarts it. */
@@ -78,14 +79,12 @@ class Stage {
       // The tokens are told at the end, where they are found again.
       if (!/^DEV_\w+_TOKEN=/.test(line)) print(`${name} | ${line}`);
     };
-    const onEnd = (how: string) => void this.#reportUpstreamEnd(name, how);
+    const onEnd = (how: string) => this.#reportUpstreamEnd(name, how);
     this.#upstreams.set(name, startChild({ entry, env: this.#settings.env, onLine, onListening, onEnd }));
   }
 
-  async #reportUpstreamEnd(name: string, how: string): Promise<void> {
+  #reportUpstreamEnd(name: string, how: string): void {
     this.#upstreams.delete(name);
-    // A signal from the terminal may reach the child a moment earlier than this process.
-    await sleep(debounceMs);
     if (this.#stoppedAt !== undefined) return;
     print(`start:dev | ${name} has ended (${how}). To start it again, in another terminal:`);
     print(`  ${restartCommand(name, this.#settings)}`);
@@ -95,16 +94,14 @@ class Stage {
     const gateway = startChild({
       entry: 'gateway-child.ts',
       env: this.#settings.env,
-      onEnd: (how) => void this.#reportGatewayEnd(gateway, how),
+      onEnd: (how) => this.#reportGatewayEnd(gateway, how),
     });
     this.#gateway = gateway;
   }
 
-  async #reportGatewayEnd(gateway: Child, how: string): Promise<void> {
+  #reportGatewayEnd(gateway: Child, how: string): void {
     if (this.#gateway === gateway) this.#gateway = undefined;
-    if (this.#restarting) return;
-    await sleep(debounceMs);
-    if (this.#stoppedAt !== undefined) return;
+    if (this.#restarting || this.#stoppedAt !== undefined) return;
     print(`start:dev | the gateway has ended (${how}). It starts again when ${watched.join(', ')} change.`);
   }
 
@@ -132,17 +129,22 @@ function restartCommand(name: string, { ports, adminToken, memberToken, env }: D
   return [...assignments, `npm run dev:${name}`].join(' ');
 }
 
-function watchFiles(onChange: (file: string) => void): FSWatcher[] {
+function watchFiles(onChange: (file: string) => void): void {
   let timer: NodeJS.Timeout | undefined;
-  return watched
-    .filter((directory) => existsSync(join(root, directory)))
-    .map((directory) =>
-      watch(join(root, directory), { recursive: true }, (_event, name) => {
-        if (name === null || !watchedFiles.test(name)) return;
-        clearTimeout(timer);
-        timer = setTimeout(() => onChange(join(directory, name)), debounceMs);
-      }),
-    );
+  const notice = (path: string) => {
+    if (!watchedFiles.test(path)) return;
+    clearTimeout(timer);
+    timer = setTimeout(() => onChange(relative(root, path)), debounceMs);
+  };
+  for (const folder of watched) {
+    if (!existsSync(join(root, folder))) continue;
+    try {
+      watchTree(join(root, folder), notice);
+    } catch (error) {
+      // Systems limit how much may be watched, and everything else works without.
+      print(`start:dev | changes in ${folder} go unnoticed: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
 }
 
 function describe({ ports, publicUrl, adminToken, memberToken }: DevSettings): string {

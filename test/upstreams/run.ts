@@ -50,6 +50,7 @@ function endWith(close: () => Promise<void>): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
   // Only where there is a parent: it is gone, even if it was killed and could not say so.
   process.on('disconnect', end);
+  if (process.send && !process.connected) end();
   // A parent that is gone reads no output any more, which is no reason to fail.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 }

@@ -13,7 +13,8 @@ import { createPipeline } from './pipeline/pipeline';
 import type { GatewayContext } from './pipeline/context';
 import { compileRest } from './rest/operations';
 import { createRestRoutes } from './rest/routes';
-import { buildSchema, type HandWrittenResolver } from './schema/build';
+import { buildSchema } from './schema/build';
+import type { Resolver } from './schema/context';
 import { Findings } from './schema/findings';
 import { loadSources, type Sources } from './schema/sources';
 import { authUpstream, createAuthService } from './session/auth-service';
@@ -47,7 +48,7 @@ export interface GatewayOverrides {
   readonly sources?: Sources;
   readonly metrics?: Metrics;
   /** Hand-written resolvers, by the name that @resolver gives, beside the gateway's own. */
-  readonly resolvers?: Readonly<Record<string, HandWrittenResolver>>;
+  readonly resolvers?: Readonly<Record<string, Resolver>>;
 }
 
 /**
@@ -149,7 +150,7 @@ function unknownUpstream(name: string): never {
 const { version } = JSON.parse(readFileSync(join(__dirname, '..', 'package.json'), 'utf8')) as { version: string };
 
 /** Functions that the gateway's own fields are answered by. */
-function ownResolvers(signOut: SignOut): Record<string, HandWrittenResolver> {
+function ownResolvers(signOut: SignOut): Record<string, Resolver> {
   return {
     gateway: () => ({ name: 'api-gateway', version }),
     async logout(_parent, _args, context) {

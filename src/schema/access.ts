@@ -11,7 +11,7 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 import { GatewayError } from '../errors';
-import type { Caller, ResolverContext } from './context';
+import type { Caller, ResolverContext, SchemaField } from './context';
 import { accessDirectives } from './directives';
 import type { Findings } from './findings';
 
@@ -29,7 +29,7 @@ export type Access = readonly Rule[];
 const open: Access = [];
 
 /** The rules that building the schema put on a field. */
-export function accessOf(field: GraphQLField<unknown, unknown>): Access {
+export function accessOf(field: Pick<GraphQLField<unknown, unknown>, 'extensions'>): Access {
   return (field.extensions['access'] as Access | undefined) ?? open;
 }
 
@@ -128,7 +128,7 @@ function ruleOf(mark: ConstDirectiveNode, findings: Findings): Rule[] {
 }
 
 /** Puts the check in front of a field's resolver. */
-function guard(type: GraphQLObjectType, field: GraphQLField<unknown, ResolverContext>, access: Access): void {
+function guard(type: GraphQLObjectType, field: SchemaField, access: Access): void {
   if (access.length === 0) return;
   field.extensions = { ...field.extensions, access };
   const check = (source: unknown, context: ResolverContext, info: GraphQLResolveInfo): void => {

@@ -9,7 +9,7 @@ export interface Lookup {
   readonly upstream: () => Upstream;
   readonly rpc: Rpc<ProtoMessage, ProtoMessage>;
   /** Ms. */
-  readonly timeout: () => number;
+  readonly timeout: number;
   /** The request for these keys. */
   readonly request: (keys: readonly Key[]) => ProtoMessage;
   /** The objects that a response holds. */
@@ -54,7 +54,7 @@ export function loaderOf(lookup: Lookup, context: ResolverContext): DataLoader<K
 /** One call for many keys; results are matched by key, so their order and what is missing do not matter. */
 function batched(lookup: Lookup, context: ResolverContext) {
   return async (keys: readonly Key[]): Promise<unknown[]> => {
-    const response = await lookup.upstream().unary(lookup.rpc, lookup.request(keys), context.scope, lookup.timeout());
+    const response = await lookup.upstream().unary(lookup.rpc, lookup.request(keys), context.scope, lookup.timeout);
     const found = new Map<string, ProtoMessage[]>();
     for (const item of lookup.items(response)) {
       const key = lookup.keyOf(item);
@@ -72,7 +72,7 @@ function batched(lookup: Lookup, context: ResolverContext) {
 /** A call for each key, a few at a time. A key that fails fails alone. */
 function single(lookup: Lookup, context: ResolverContext, concurrency: number) {
   return async (keys: readonly Key[]): Promise<unknown[]> => {
-    const results: unknown[] = Array.from({ length: keys.length });
+    const results: unknown[] = [];
     let next = 0;
     const worker = async (): Promise<void> => {
       while (next < keys.length) {
@@ -87,7 +87,7 @@ function single(lookup: Lookup, context: ResolverContext, concurrency: number) {
 
 async function getOne(lookup: Lookup, context: ResolverContext, key: Key): Promise<unknown> {
   try {
-    const response = await lookup.upstream().unary(lookup.rpc, lookup.request([key]), context.scope, lookup.timeout());
+    const response = await lookup.upstream().unary(lookup.rpc, lookup.request([key]), context.scope, lookup.timeout);
     return lookup.items(response)[0] ?? null;
   } catch (error) {
     if (upstreamStatus(error) === 'NOT_FOUND') return null;

@@ -1,9 +1,10 @@
-import type { GraphQLArgument, GraphQLField, GraphQLObjectType } from 'graphql';
-import { getNamedType, isObjectType } from 'graphql';
+import { getNamedType, isObjectType, type GraphQLObjectType } from 'graphql';
 import { Type, type Field } from 'protobufjs';
 import { GatewayError } from '../errors';
+import type { Args, SchemaField } from './context';
 import type { Findings } from './findings';
 import { findField, fullName, jsonName, type DecodedMessage } from './proto-model';
+import { fieldsAre } from './services';
 
 /**
  * One page of a list, as the fields of a connection read it.
@@ -70,7 +71,7 @@ function decodeCursor(cursor: string, maxOffset: number): Position {
 /** How a field's list is paged. */
 export interface Paging {
   /** Adds page size and token to a request; gives back where the page begins. */
-  readonly request: (fields: Record<string, unknown>, args: Readonly<Record<string, unknown>>) => Position;
+  readonly request: (fields: Record<string, unknown>, args: Args) => Position;
   readonly page: (response: DecodedMessage, position: Position, first: number | undefined) => Page;
   /** The repeated field that holds the items. */
   readonly items: Field;
@@ -91,7 +92,7 @@ const defaultFirst = 25;
  * @returns undefined, with findings, where it is not met
  */
 export function pagingOf(
-  field: GraphQLField<unknown, unknown>,
+  field: SchemaField,
   request: Type,
   response: Type,
   options: { readonly items?: string; readonly max: number },
@@ -115,7 +116,7 @@ export function pagingOf(
     return undefined;
   }
   for (const name of ['first', 'after']) {
-    if (!field.args.some((argument: GraphQLArgument) => argument.name === name)) {
+    if (!field.args.some((argument) => argument.name === name)) {
       findings.at(
         field.astNode,
         `the connection ${field.name} needs the argument ${name}`,
@@ -179,8 +180,18 @@ interface EdgeSource {
   readonly index: number;
 }
 
-/** Fields of a connection that the page itself answers. */
-export const connectionFields = ['edges', 'nodes', 'pageInfo', 'totalCount', 'nextPageToken'] as const;
+/** Marks a field that a page or an edge answers. */
+const pagingMark = 'paging';
+
+/** True for a field that a page or an edge answers. */
+export function isPagingField(field: SchemaField): boolean {
+  return field.extensions[pagingMark] === true;
+}
+
+function answer(field: SchemaField, resolve: (source: never) => unknown): void {
+  field.extensions = { ...field.extensions, [pagingMark]: true };
+  field.resolve = (source) => resolve(source as never);
+}
 
 /**
  * Puts the resolvers on a connection type and its edge type.
@@ -192,31 +203,31 @@ export function attachConnection(
   response: Type,
   findings: Findings,
 ): GraphQLObjectType | undefined {
-  const { edges, nodes, pageInfo, totalCount, nextPageToken } = connection.getFields();
+  const { edges, nodes, pageInfo, totalCount, nextPageToken } = connection.getFields() as Record<string, SchemaField>;
   let node: unknown = nodes && getNamedType(nodes.type);
   if (edges) {
     const edge = getNamedType(edges.type);
-    const fields = isObjectType(edge) ? edge.getFields() : {};
+    const fields = (isObjectType(edge) ? edge.getFields() : {}) as Record<string, SchemaField>;
     node ??= fields['node'] && getNamedType(fields['node'].type);
     if (!fields['node'] || !fields['cursor']) {
       findings.at(edges.astNode, `${String(edges.type)} is not an edge`, 'An edge has node and cursor: String!.');
       return undefined;
     }
-    edges.resolve = (page) => (page as Page).items.map((_, index): EdgeSource => ({ page: page as Page, index }));
-    fields['node'].resolve = (source) => (source as EdgeSource).page.items[(source as EdgeSource).index];
-    fields['cursor'].resolve = (source) => (source as EdgeSource).page.cursor((source as EdgeSource).index);
+    answer(edges, (page: Page) => page.items.map((_, index): EdgeSource => ({ page, index })));
+    answer(fields['node'], ({ page, index }: EdgeSource) => page.items[index]);
+    answer(fields['cursor'], ({ page, index }: EdgeSource) => page.cursor(index));
   }
-  if (nodes) nodes.resolve = (page) => (page as Page).items;
-  if (pageInfo) pageInfo.resolve = (page) => pageInfoOf(page as Page);
-  if (nextPageToken) nextPageToken.resolve = (page) => (page as Page).nextPageToken;
+  if (nodes) answer(nodes, (page: Page) => page.items);
+  if (pageInfo) answer(pageInfo, pageInfoOf);
+  if (nextPageToken) answer(nextPageToken, (page: Page) => page.nextPageToken);
   if (totalCount) {
     const total = totalNames.map((name) => findField(response, name)).find((found) => found !== undefined);
-    if (total) totalCount.resolve = (page) => (page as Page).response[total.name];
-    else {
+    answer(totalCount, (page: Page) => (total ? page.response[total.name] : null));
+    if (!total) {
       findings.at(
         totalCount.astNode,
         `${connection.name}.totalCount: ${fullName(response)} has none of ${totalNames.join(', ')}`,
-        `Remove the field. The response's fields are ${response.fieldsArray.map(jsonName).join(', ')}.`,
+        `Remove the field. ${fieldsAre(response.fieldsArray.map(jsonName))}`,
       );
     }
   }

@@ -1,4 +1,5 @@
 import type DataLoader from 'dataloader';
+import type { GraphQLField, GraphQLFieldResolver } from 'graphql';
 import type { GatewayError } from '../errors';
 import type { CallScope } from '../grpc/upstream';
 
@@ -18,3 +19,11 @@ export interface ResolverContext {
   /** Keys of this operation, collected and looked up together. Made when first used. */
   readonly loaders: Map<object, DataLoader<never, unknown, string>>;
 }
+
+/** Arguments of a field, coerced. */
+export type Args = Readonly<Record<string, unknown>>;
+
+export type Resolver = GraphQLFieldResolver<unknown, ResolverContext, Args>;
+
+/** A field of the schema while it is being built. */
+export type SchemaField = GraphQLField<unknown, ResolverContext, Args>;

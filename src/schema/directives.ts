@@ -10,7 +10,7 @@ export const gatewaySdl = /* GraphQL */ `
   directive @upstream(
     "Names the upstream: its address is the environment variable NAME_SERVICE_ADDR."
     name: String!
-    "Full name of the gRPC service, such as auth.v1.AuthService."
+    "Full name of the gRPC service, such as acme.users.v1.UserService."
     service: String!
     "How long an RPC may take where its field does not say, such as 500ms or 2s."
     deadline: String = "5s"
@@ -52,13 +52,19 @@ export const gatewaySdl = /* GraphQL */ `
   directive @lookup(
     "Name of the RPC, or package.Service/Method."
     rpc: String!
-    "The request's repeated field that takes many keys; several, separated by spaces, where the key is composite."
+    """
+    The request's repeated field that takes many keys. Several, separated by spaces, where the key is composite: lists side by
+    side, such as "tenantIds userIds", or parts of one list of messages, such as "keys.tenantId keys.userId".
+    """
     keys: String
     "The request's field that takes one key, where the RPC finds one object at a time."
     key: String
     "The response's repeated field that holds the objects; not used with key."
     items: String
-    "The object's field that holds its key, by the name in the proto. Order does not matter: this is how results are matched."
+    """
+    The object's field that holds its key; several, separated by spaces, in the order of keys. Results are matched by it, so
+    their order does not matter.
+    """
     match: String
     "How many keys one call takes at most."
     max: Int = 100
@@ -70,7 +76,7 @@ export const gatewaySdl = /* GraphQL */ `
 
   "The field is an object of another message or service, or a list of them, found by the key that this message holds."
   directive @join(
-    "The field of this message that holds the key, or a list of keys."
+    "The field of this message that holds the key, or a list of keys; several, separated by spaces, where it is composite."
     key: String!
     "One-to-many: the RPC that finds many objects for each of many keys. Without it the type's @lookup is used."
     rpc: String
@@ -86,11 +92,14 @@ export const gatewaySdl = /* GraphQL */ `
     deadline: String
   ) on FIELD_DEFINITION
 
-  "The name in the proto, where it is not the one here in snake_case or with the enum's prefix."
+  """
+  The name in the proto, where it is not the one here in snake_case or with the enum's prefix. On a type: the member of a
+  oneof that the type stands for in a union.
+  """
   directive @proto(
-    "Name of the field, the oneof or the enum value."
+    "Name of the field, the oneof, its member or the enum value."
     field: String!
-  ) on FIELD_DEFINITION | ARGUMENT_DEFINITION | INPUT_FIELD_DEFINITION | ENUM_VALUE
+  ) on FIELD_DEFINITION | ARGUMENT_DEFINITION | INPUT_FIELD_DEFINITION | ENUM_VALUE | OBJECT
 
   "The field is answered by a function of the gateway. The escape hatch."
   directive @resolver(name: String!) on FIELD_DEFINITION

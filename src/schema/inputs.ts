@@ -11,21 +11,23 @@ import {
   type ConstObjectValueNode,
   type ConstValueNode,
   type GraphQLArgument,
-  type GraphQLField,
   type GraphQLInputField,
   type GraphQLInputObjectType,
   type GraphQLInputType,
 } from 'graphql';
-import { Enum, MapField, Type, type Field } from 'protobufjs';
+import { Enum, Type, type Field, type MapField, type Root } from 'protobufjs';
 import { GatewayError } from '../errors';
 import { directiveArgs, directiveOn } from './ast';
-import type { Caller } from './context';
+import type { Args, Caller, SchemaField } from './context';
+import { mapEnum } from './enums';
 import { didYouMean, type Findings } from './findings';
-import { isGatewayScalar } from './outputs';
-import { declaredOneOf, enumNames, findField, fullName, jsonName, type DecodedMessage } from './proto-model';
-import { scalarChoices, scalarConversion, type Write } from './scalar-values';
+import { entryFields, isMap, mapKeyName } from './maps';
+import { ProtoJson } from './proto-json';
+import { declaredOneOf, enumNames, fieldKind, findField, fullName, jsonName, type DecodedMessage } from './proto-model';
+import { scalarChoices, scalarConversion, wellKnown, type Write } from './scalar-values';
+import { gatewayScalars } from './scalars';
+import { fieldsAre } from './services';
 
-type Args = Readonly<Record<string, unknown>>;
 type Fields = Record<string, unknown>;
 
 /** Makes the request of an RPC from a field's arguments, the session and the message that the field belongs to. */
@@ -38,12 +40,12 @@ type Value = (args: Args, caller: Caller | GatewayError, parent: unknown) => unk
 type Fill = (target: Fields, args: Args, caller: Caller | GatewayError, parent: unknown) => void;
 
 export interface RequestPlan {
-  readonly field: GraphQLField<unknown, unknown>;
+  readonly field: SchemaField;
   readonly request: Type;
   /** `request:` of @grpc. */
   readonly mapping: ConstValueNode | undefined;
   /** Reads `$parent.NAME`; undefined where the parent has no such field, or there is no parent. */
-  readonly parentField: ((name: string) => ((parent: unknown) => unknown) | undefined) | undefined;
+  readonly parentField: ((name: string) => ParentField | undefined) | undefined;
   /** Arguments that something else takes care of, such as the paging of a connection. */
   readonly handled: ReadonlySet<string>;
 }
@@ -58,7 +60,15 @@ export class RequestCompiler {
     Map<Type, (input: Args, prefix: string, paths: string[]) => void>
   >();
 
-  constructor(private readonly findings: Findings) {}
+  private readonly json: ProtoJson;
+
+  /** @param root - Where the types that an Any may hold are found. */
+  constructor(
+    private readonly findings: Findings,
+    root: Root,
+  ) {
+    this.json = new ProtoJson(root);
+  }
 
   compile(plan: RequestPlan): RequestBuilder {
     const used = new Set(plan.handled);
@@ -127,8 +137,7 @@ export class RequestCompiler {
         this.findings.at(
           name,
           `${fullName(type)} has no field "${name.value}"`,
-          didYouMean(name.value, type.fieldsArray.map(jsonName)) ??
-            `Its fields are ${type.fieldsArray.map(jsonName).join(', ')}.`,
+          didYouMean(name.value, type.fieldsArray.map(jsonName)) ?? fieldsAre(type.fieldsArray.map(jsonName)),
         );
         return [];
       }
@@ -210,14 +219,25 @@ export class RequestCompiler {
       return more.length === 0 ? this.argument(argument, target) : this.nestedArgument(argument, more, target, node);
     }
     if (root === 'session' && (name === 'userId' || name === 'sessionId') && more.length === 0) {
+      if (fieldKind(target) !== 'string') {
+        this.findings.at(node, `${reference} is string, but ${jsonName(target)} is ${fieldKind(target)}`);
+      }
       return (_args, caller) => {
         if (caller instanceof GatewayError) throw caller;
         return caller[name];
       };
     }
     if (root === 'parent' && name !== undefined && more.length === 0) {
-      const read = plan.parentField?.(name);
-      if (read) return (_args, _caller, parent) => read(parent);
+      const found = plan.parentField?.(name);
+      if (found) {
+        if (fieldKind(found.source) !== fieldKind(target)) {
+          this.findings.at(
+            node,
+            `${reference} is ${fieldKind(found.source)}, but ${jsonName(target)} is ${fieldKind(target)}`,
+          );
+        }
+        return (_args, _caller, parent) => found.read(parent);
+      }
       this.findings.at(node, `${reference}: the message that ${plan.field.name} belongs to has no field "${name}"`);
       return () => undefined;
     }
@@ -296,7 +316,13 @@ export class RequestCompiler {
   /** How a GraphQL input value is written as a proto field; undefined where it is the same. */
   private value(input: GraphQLInputField | GraphQLArgument, type: GraphQLInputType, target: Field): Write | undefined {
     const nullable = getNullableType(type);
-    if (target instanceof MapField || isListType(nullable) !== target.repeated) {
+    if (isMap(target)) return this.map(input, nullable, target);
+    if (isListType(nullable) && !target.repeated) {
+      const paths = pathsOf(nullable, target);
+      if (!paths) this.misfit(input, target);
+      return paths;
+    }
+    if (!isListType(nullable) && target.repeated) {
       this.misfit(input, target);
       return undefined;
     }
@@ -309,30 +335,54 @@ export class RequestCompiler {
       });
   }
 
+  /** A map comes in as JSON, or as a list of entries, as the SDL has it. */
+  private map(
+    input: GraphQLInputField | GraphQLArgument,
+    type: GraphQLInputType,
+    target: Field & MapField,
+  ): Write | undefined {
+    if (isScalarType(type) && type.name === 'JSON') return this.json.writeField(target);
+    const entry = isListType(type) ? getNullableType(type.ofType as GraphQLInputType) : undefined;
+    const { key, value } = isInputObjectType(entry) ? entry.getFields() : {};
+    if (!key || !value) {
+      this.misfit(input, target);
+      return undefined;
+    }
+    const fields = entryFields(target);
+    const writeKey = this.value(key, key.type, fields.key);
+    const writeValue = this.value(value, value.type, fields.value);
+    return (entries: readonly Args[]) => {
+      const map = new Map<string, unknown>();
+      for (const { key: name, value: content } of entries) {
+        const text = mapKeyName(target.keyType, writeKey ? writeKey(name as never) : name);
+        if (map.has(text))
+          throw new GatewayError('BAD_USER_INPUT', `${input.name} has the key ${JSON.stringify(name)} twice.`);
+        if (content === null || content === undefined) {
+          throw new GatewayError('BAD_USER_INPUT', `${input.name} has no value for the key ${JSON.stringify(name)}.`);
+        }
+        map.set(text, writeValue ? writeValue(content as never) : content);
+      }
+      return Object.fromEntries(map);
+    };
+  }
+
   private single(input: GraphQLInputField | GraphQLArgument, type: GraphQLInputType, target: Field): Write | undefined {
     const { resolvedType } = target;
     if (isEnumType(type) && resolvedType instanceof Enum) {
-      const { numberOf } = enumNames(resolvedType);
-      const numbers = new Map<string, number>();
-      for (const { name, astNode } of type.getValues()) {
-        const protoName = directiveArgs(astNode, 'proto')?.['field'] as string | undefined;
-        const number = protoName === undefined ? numberOf.get(name) : resolvedType.values[protoName];
-        if (number !== undefined) numbers.set(name, number);
-        else
-          this.findings.at(
-            astNode,
-            `${type.name}.${name}: ${fullName(resolvedType)} has no such value`,
-            didYouMean(name, numberOf.keys()),
-          );
-      }
-      return (name: string) => numbers.get(name);
+      const { numberOf } = mapEnum(type, resolvedType, this.findings);
+      return (name: string) => numberOf.get(name);
     }
     if (isScalarType(type)) {
-      const conversion = scalarConversion(target, type.name, isSpecifiedScalarType(type) || isGatewayScalar(type.name));
+      if (type.name === 'JSON' && resolvedType instanceof Type) return this.json.write(resolvedType);
+      const conversion = scalarConversion(
+        target,
+        type.name,
+        isSpecifiedScalarType(type) || gatewayScalars.includes(type.name),
+      );
       if (!conversion) this.misfit(input, target);
       return conversion?.write;
     }
-    if (isInputObjectType(type) && resolvedType instanceof Type) {
+    if (isInputObjectType(type) && resolvedType instanceof Type && !wellKnown(resolvedType)) {
       const write = this.input(type, resolvedType);
       return (value: Args) => write(value);
     }
@@ -453,10 +503,9 @@ export class RequestCompiler {
 
   private misfit(input: GraphQLInputField | GraphQLArgument, target: Field): void {
     const choices = scalarChoices(target);
-    const kind = `${target.repeated ? 'repeated ' : ''}${target.type}`;
     this.findings.at(
       input.astNode,
-      `${input.name} is ${String(input.type)}, but ${fullName(target.parent as Type)}.${target.name} is ${kind}`,
+      `${input.name} is ${String(input.type)}, but ${fullName(target.parent as Type)}.${target.name} is ${fieldKind(target)}`,
       choices && `It can be ${choices.map((choice) => (target.repeated ? `[${choice}!]` : choice)).join(' or ')}.`,
     );
   }
@@ -476,18 +525,37 @@ function reachable(request: Type): ReadonlySet<Type> {
   return types;
 }
 
-/** Reads `$parent.NAME` off a decoded message. */
+/** A list of paths as a FieldMask. */
+function pathsOf(type: GraphQLInputType, target: Field): Write | undefined {
+  const item = isListType(type) ? getNullableType(type.ofType as GraphQLInputType) : undefined;
+  const isMask = target.resolvedType instanceof Type && fullName(target.resolvedType) === fieldMask;
+  return isMask && isScalarType(item) && item.name === 'String' ? (paths: readonly string[]) => ({ paths }) : undefined;
+}
+
+/** A field of the message that a GraphQL field belongs to. */
+export interface ParentField {
+  readonly read: (parent: unknown) => unknown;
+  /** The proto field, in the first of the messages that the parent may be. */
+  readonly source: Field;
+}
+
+/** Finds the field that `$parent.NAME`, or a key of @join, names in every message that the parent's type is read from. */
 export function parentFieldOf(messages: ReadonlySet<Type>) {
-  return (name: string): ((parent: unknown) => unknown) | undefined => {
-    const names = new Map<Type, string>();
+  return (name: string): ParentField | undefined => {
+    const sources = new Map<Type, Field>();
     for (const message of messages) {
       const field = findField(message, name);
       if (!field) return undefined;
-      names.set(message, field.name);
+      sources.set(message, field);
     }
-    const [only] = names.values();
-    if (only === undefined) return undefined;
-    if (names.size === 1) return (parent) => (parent as DecodedMessage)[only];
-    return (parent) => (parent as DecodedMessage)[names.get((parent as DecodedMessage).$type) ?? only];
+    const [source] = sources.values();
+    if (!source) return undefined;
+    const isSame = [...sources.values()].every((each) => each.name === source.name);
+    return {
+      source,
+      read: isSame
+        ? (parent) => (parent as DecodedMessage)[source.name]
+        : (parent) => (parent as DecodedMessage)[(sources.get((parent as DecodedMessage).$type) ?? source).name],
+    };
   };
 }

@@ -8,52 +8,87 @@ import {
   isScalarType,
   isSpecifiedScalarType,
   isUnionType,
-  type GraphQLField,
+  type GraphQLEnumType,
   type GraphQLObjectType,
   type GraphQLOutputType,
   type GraphQLUnionType,
 } from 'graphql';
-import { Enum, MapField, Type, type Field, type OneOf } from 'protobufjs';
+import { Enum, Type, type Field, type MapField, type OneOf, type Root } from 'protobufjs';
 import { GatewayError } from '../errors';
 import { directiveArgs } from './ast';
+import type { Page } from './connection';
+import type { SchemaField } from './context';
+import { checkShown, mapEnum } from './enums';
 import { didYouMean, type Findings } from './findings';
+import { entryFields, isMap, mapKey } from './maps';
+import { ProtoJson } from './proto-json';
 import {
   canBeUnset,
   declaredOneOf,
-  enumNames,
+  fieldKind,
   findField,
   findOneOf,
   fullName,
   hasPresence,
+  hasUnspecified,
   jsonName,
   type DecodedMessage,
 } from './proto-model';
-import { scalarChoices, scalarConversion, type Read } from './scalar-values';
+import { scalarChoices, scalarConversion, wellKnown, type Read } from './scalar-values';
+import { gatewayScalars } from './scalars';
+import { fieldsAre } from './services';
 
 /** Reads one GraphQL field off a decoded message. */
 export type Reader = (message: DecodedMessage) => unknown;
 
-/** Why a field has no place in the message that its type is read from. */
 export interface BindOptions {
   /** Fields that the message lacks are null instead of findings: for an RPC that stands in for another. */
   readonly partial?: boolean;
 }
 
+/** A member of a oneof that is not a message of its own, as the type that stands for it in a union. */
+class OneOfMember implements DecodedMessage {
+  [field: string]: unknown;
+  constructor(
+    readonly $type: Type,
+    /** Name of the GraphQL type. */
+    readonly typename: string,
+    name: string,
+    value: unknown,
+  ) {
+    this[name] = value;
+  }
+}
+
+/** An entry of a map, where the SDL makes the map a list. */
+interface MapEntry {
+  readonly key: unknown;
+  readonly value: unknown;
+}
+
 /**
- * Binds GraphQL object types to the messages that they are read from. A type may be read from several messages; its
- * fields then look which one they were given.
+ * Binds GraphQL object types to the messages that they are read from, and compiles a reader for each field. A type may be
+ * read from several messages; its fields then look which one they were given.
  */
 export class OutputBinder {
-  private readonly readers = new Map<GraphQLField<unknown, unknown>, Map<Type, Reader>>();
+  private readonly readers = new Map<SchemaField, Map<Type, Reader>>();
   private readonly bound = new Map<GraphQLObjectType, Set<Type>>();
+  /** Names of the types of a union, by the message that each is read from. */
   private readonly unions = new Map<GraphQLUnionType, Map<Type, string>>();
   private readonly pending: (() => void)[] = [];
+  private readonly json: ProtoJson;
 
-  /** @param isMapped - True for fields that something else than the message answers. */
+  /**
+   * @param isAnsweredElsewhere - True for fields that something else than the message answers.
+   * @param root - Where the types that an Any may hold are found.
+   */
   constructor(
     private readonly findings: Findings,
-    private readonly isMapped: (field: GraphQLField<unknown, unknown>) => boolean,
-  ) {}
+    private readonly isAnsweredElsewhere: (field: SchemaField) => boolean,
+    root: Root,
+  ) {
+    this.json = new ProtoJson(root);
+  }
 
   /** Messages that a type is read from. */
   messagesOf(type: GraphQLObjectType): ReadonlySet<Type> {
@@ -66,150 +101,194 @@ export class OutputBinder {
     if (messages.has(message)) return;
     messages.add(message);
     this.bound.set(type, messages);
-    for (const field of Object.values(type.getFields())) {
-      if (!this.isMapped(field)) this.bindField(type, field, message, options);
+    this.bindFields(type, message, options);
+  }
+
+  /** As {@link bind}, for the fields of a connection that its page does not answer: they are read from the response. */
+  bindConnection(type: GraphQLObjectType, response: Type): void {
+    for (const field of Object.values(type.getFields()) as SchemaField[]) {
+      if (this.isAnsweredElsewhere(field)) continue;
+      const source = this.sourceOf(type, field, response);
+      const read = source && this.reader(field, source);
+      if (read) field.resolve = (page) => read((page as Page).response);
     }
   }
 
-  private bindField(
-    type: GraphQLObjectType,
-    field: GraphQLField<unknown, unknown>,
-    message: Type,
-    options: BindOptions,
-  ): void {
-    const name = (directiveArgs(field.astNode, 'proto')?.['field'] as string | undefined) ?? field.name;
-    const named = getNamedType(field.type);
-    const oneOf = isUnionType(named) ? findOneOf(message, name) : undefined;
-    if (oneOf && isUnionType(named)) {
-      this.setReader(field, message, this.unionReader(field, named, oneOf));
-      return;
-    }
-    const source = findField(message, name);
-    if (source) {
-      this.setReader(field, message, this.fieldReader(field, source));
+  private bindFields(type: GraphQLObjectType, message: Type, options: BindOptions): void {
+    for (const field of Object.values(type.getFields()) as SchemaField[]) {
+      if (this.isAnsweredElsewhere(field)) continue;
+      const union = getNamedType(field.type);
+      const oneOf = isUnionType(union) ? findOneOf(message, protoName(field)) : undefined;
+      if (oneOf && isUnionType(union)) {
+        this.setReader(field, message, this.unionReader(field, union, oneOf));
+        continue;
+      }
+      if (options.partial && !findField(message, protoName(field))) {
+        this.setReader(field, message, () => null);
+        continue;
+      }
+      const source = this.sourceOf(type, field, message);
+      if (!source) continue;
+      this.setReader(field, message, this.reader(field, source));
       if (declaredOneOf(source)) field.extensions = { ...field.extensions, oneOf: true };
-    } else if (options.partial) {
-      this.setReader(field, message, () => null);
-    } else {
+    }
+  }
+
+  /** The proto field that a GraphQL field is read from; a finding where there is none. */
+  private sourceOf(type: GraphQLObjectType, field: SchemaField, message: Type): Field | undefined {
+    const name = protoName(field);
+    const source = findField(message, name);
+    if (!source) {
+      const names = message.fieldsArray.map(jsonName);
       this.findings.at(
         field.astNode,
         `${type.name}.${field.name}: ${fullName(message)} has no field "${name}"`,
-        didYouMean(name, message.fieldsArray.map(jsonName)) ??
-          `Its fields are ${message.fieldsArray.map(jsonName).join(', ')}. Rename with @proto(field: "...").`,
+        didYouMean(name, names) ?? `${fieldsAre(names)} Rename with @proto(field: "...").`,
       );
     }
+    return source;
   }
 
-  private setReader(field: GraphQLField<unknown, unknown>, message: Type, reader: Reader): void {
+  private setReader(field: SchemaField, message: Type, reader: Reader): void {
     const readers = this.readers.get(field) ?? new Map<Type, Reader>();
     readers.set(message, reader);
     this.readers.set(field, readers);
   }
 
-  /** Reads a proto field as the GraphQL field's type; findings where they do not fit. */
-  private fieldReader(field: GraphQLField<unknown, unknown>, source: Field): Reader {
-    const where = field.astNode;
-    const nullable = !isNonNullType(field.type);
-    if (!nullable && canBeUnset(source)) {
+  /** Compiles how a proto field is read as a GraphQL field; findings where they do not fit. */
+  reader(field: SchemaField, source: Field): Reader {
+    if (isNonNullType(field.type) && canBeUnset(source)) {
       this.findings.at(
-        where,
+        field.astNode,
         `${field.name} is non-null, but ${fullName(source.parent as Type)}.${source.name} can be unset`,
         `Make it ${String(getNullableType(field.type))}.`,
       );
     }
-    const read = this.value(field, field.type, source);
-    return presenceReader(source, read);
+    return readField(source, this.value(field, source));
   }
 
   /** How a proto field's value goes out; undefined where it is the same. */
-  value(field: GraphQLField<unknown, unknown>, type: GraphQLOutputType, source: Field): Read | undefined {
-    const nullable = getNullableType(type);
-    if (source instanceof MapField) {
-      this.misfit(field, source);
-      return undefined;
+  private value(field: SchemaField, source: Field): Read | undefined {
+    const type = getNullableType(field.type);
+    if (isMap(source)) return this.map(field, type, source);
+    if (!isListType(type)) {
+      return source.repeated ? this.misfit(field, source) : this.single(field, type, source);
     }
-    if (isListType(nullable) !== source.repeated) {
-      this.misfit(field, source);
-      return undefined;
+    const itemType = getNullableType(type.ofType as GraphQLOutputType);
+    if (!source.repeated) return pathsOf(itemType, source) ?? this.misfit(field, source);
+    if (isNonNullType(type.ofType) && source.resolvedType instanceof Enum && hasUnspecified(source.resolvedType)) {
+      this.findings.at(
+        field.astNode,
+        `${field.name} holds non-null values, but ${fullName(source.resolvedType)} can be unspecified`,
+        `Make it ${String(field.type).replace('!]', ']')}.`,
+      );
     }
-    if (!isListType(nullable)) return this.single(field, nullable, source);
-    const item = this.single(field, getNullableType(nullable.ofType as GraphQLOutputType), source);
+    const item = this.single(field, itemType, source);
     return item && ((values: readonly never[]) => values.map((value) => item(value)));
   }
 
-  private single(field: GraphQLField<unknown, unknown>, type: GraphQLOutputType, source: Field): Read | undefined {
+  private single(field: SchemaField, type: GraphQLOutputType, source: Field): Read | undefined {
     const { resolvedType } = source;
-    if (resolvedType instanceof Enum && isEnumType(type)) {
-      const { nameOf, numberOf } = enumNames(resolvedType);
-      for (const { name, astNode } of type.getValues()) {
-        const protoName = directiveArgs(astNode, 'proto')?.['field'] as string | undefined;
-        const number = protoName === undefined ? numberOf.get(name) : resolvedType.values[protoName];
-        if (number === undefined) {
-          this.findings.at(
-            astNode,
-            `${type.name}.${name}: ${fullName(resolvedType)} has no such value`,
-            didYouMean(name, numberOf.keys()) ?? `Its values are ${[...numberOf.keys()].join(', ')}.`,
-          );
-        }
-      }
-      return enumReader(enumOutput(type, resolvedType, nameOf), fullName(resolvedType));
-    }
+    if (resolvedType instanceof Enum && isEnumType(type)) return this.enum(type, resolvedType);
     if (isScalarType(type)) {
-      const conversion = scalarConversion(source, type.name, isSpecifiedScalarType(type) || isGatewayScalar(type.name));
-      if (!conversion) this.misfit(field, source);
-      return conversion?.read;
+      if (type.name === 'JSON' && resolvedType instanceof Type) return this.json.read(resolvedType);
+      const builtIn = isSpecifiedScalarType(type) || gatewayScalars.includes(type.name);
+      const conversion = scalarConversion(source, type.name, builtIn);
+      return conversion ? conversion.read : this.misfit(field, source);
     }
-    if (resolvedType instanceof Type && isObjectType(type)) {
+    if (resolvedType instanceof Type && !wellKnown(resolvedType) && isObjectType(type)) {
       // Later, since types may contain themselves.
       this.pending.push(() => this.bind(type, resolvedType));
       return undefined;
     }
-    this.misfit(field, source);
-    return undefined;
+    return this.misfit(field, source);
   }
 
-  private unionReader(field: GraphQLField<unknown, unknown>, union: GraphQLUnionType, oneOf: OneOf): Reader {
-    const names = this.unions.get(union) ?? new Map<Type, string>();
-    this.unions.set(union, names);
-    const members = oneOf.fieldsArray.map((member) => {
-      const { resolvedType } = member.resolve();
-      const type = union
-        .getTypes()
-        .find((candidate) => resolvedType instanceof Type && candidate.name === resolvedType.name);
-      if (type && resolvedType instanceof Type) {
-        names.set(resolvedType, type.name);
-        this.pending.push(() => this.bind(type, resolvedType));
-      } else {
-        this.findings.at(
-          field.astNode,
-          `${union.name} has no type for "${jsonName(member)}" of the oneof ${oneOf.name}`,
-          'Name a type like the message of each member, or use nullable fields side by side.',
-        );
-      }
-      return member.name;
-    });
-    return (message) => {
-      const set = members.find((name) => Object.hasOwn(message, name));
-      return set === undefined ? null : message[set];
+  private enum(type: GraphQLEnumType, source: Enum): Read {
+    const mapping = mapEnum(type, source, this.findings);
+    checkShown(type, source, mapping, this.findings);
+    const { nameOf } = mapping;
+    return (number: number) => {
+      const name = nameOf.get(number);
+      if (name === undefined) throw unreadable(`${fullName(source)} has no value ${number}`);
+      return name;
     };
   }
 
-  private misfit(field: GraphQLField<unknown, unknown>, source: Field): void {
-    const choices = scalarChoices(source);
-    const kind = `${source.repeated ? 'repeated ' : ''}${source instanceof MapField ? `map<${source.keyType}, ${source.type}>` : source.type}`;
+  /** A map goes out as JSON, or as a list of entries, as the SDL has it. */
+  private map(field: SchemaField, type: GraphQLOutputType, source: Field & MapField): Read | undefined {
+    if (isScalarType(type) && type.name === 'JSON') return this.json.readField(source);
+    const entry = isListType(type) ? getNullableType(type.ofType as GraphQLOutputType) : undefined;
+    const { key, value } = (isObjectType(entry) ? entry.getFields() : {}) as Record<string, SchemaField>;
+    if (!key || !value) return this.misfit(field, source);
+    const fields = entryFields(source);
+    const readKey = this.value(key, fields.key);
+    const readValue = this.value(value, fields.value);
+    key.resolve = (from) => (from as MapEntry).key;
+    value.resolve = (from) => (from as MapEntry).value;
+    return (map: Readonly<Record<string, never>>) =>
+      Object.entries(map).map(([name, content]): MapEntry => {
+        const plain = mapKey(source.keyType, name);
+        return { key: readKey ? readKey(plain as never) : plain, value: readValue ? readValue(content) : content };
+      });
+  }
+
+  /** A oneof goes out as a union: each member is a type, named like its message or by @proto on the type. */
+  private unionReader(field: SchemaField, union: GraphQLUnionType, oneOf: OneOf): Reader {
+    const names = this.unions.get(union) ?? new Map<Type, string>();
+    this.unions.set(union, names);
+    const members = new Map<string, ((value: unknown) => unknown) | undefined>();
+    for (const member of oneOf.fieldsArray) {
+      const { resolvedType } = member.resolve();
+      const message = resolvedType instanceof Type && !wellKnown(resolvedType) ? resolvedType : undefined;
+      const type = unionType(union, member, message);
+      if (!type) {
+        this.findings.at(
+          field.astNode,
+          `${union.name} has no type for "${jsonName(member)}" of the oneof ${oneOf.name}`,
+          `Add a type ${message ? `${message.name}, or one ` : ''}with @proto(field: "${jsonName(member)}").`,
+        );
+      } else if (message) {
+        const other = names.get(message);
+        if (other !== undefined && other !== type.name) {
+          this.findings.at(
+            field.astNode,
+            `${union.name} cannot tell ${other} from ${type.name}: both are ${fullName(message)}`,
+          );
+        }
+        names.set(message, type.name);
+        members.set(member.name, undefined);
+        this.pending.push(() => this.bind(type, message));
+      } else {
+        const parent = oneOf.parent as Type;
+        members.set(member.name, (value) => new OneOfMember(parent, type.name, member.name, value));
+        this.pending.push(() => this.bind(type, parent));
+      }
+    }
+    return (message) => {
+      for (const [name, wrap] of members) {
+        if (Object.hasOwn(message, name)) return wrap ? wrap(message[name]) : message[name];
+      }
+      return null;
+    };
+  }
+
+  private misfit(field: SchemaField, source: Field): undefined {
+    const choices = scalarChoices(source)?.map((choice) => (source.repeated ? `[${choice}!]!` : choice));
     this.findings.at(
       field.astNode,
-      `${field.name} is ${String(field.type)}, but ${fullName(source.parent as Type)}.${source.name} is ${kind}`,
-      choices && `It can be ${choices.map((choice) => (source.repeated ? `[${choice}!]!` : choice)).join(' or ')}.`,
+      `${field.name} is ${String(field.type)}, but ${fullName(source.parent as Type)}.${source.name} is ${fieldKind(source)}`,
+      choices && `It can be ${choices.join(' or ')}.`,
     );
   }
 
   /** Puts the compiled readers on the fields as their resolvers. Call it when everything is bound. */
   attach(): void {
     for (let next = this.pending.pop(); next; next = this.pending.pop()) next();
-    for (const [field, readers] of this.readers) field.resolve = resolverOf(readers) as never;
+    for (const [field, readers] of this.readers) field.resolve = resolverOf(readers) as SchemaField['resolve'] & {};
     for (const [union, names] of this.unions) {
-      union.resolveType = (value) => names.get((value as DecodedMessage).$type);
+      union.resolveType = (value) =>
+        value instanceof OneOfMember ? value.typename : names.get((value as DecodedMessage).$type);
     }
   }
 }
@@ -219,59 +298,42 @@ function resolverOf(readers: ReadonlyMap<Type, Reader>): Reader {
   if (readers.size === 1 && only) return only;
   return (message) => {
     const reader = readers.get(message.$type);
-    if (!reader)
-      throw new GatewayError('INTERNAL_SERVER_ERROR', undefined, {
-        cause: new Error(`unbound ${message.$type.fullName}`),
-      });
+    if (!reader) throw new Error(`nothing is bound to ${message.$type.fullName}`);
     return reader(message);
   };
 }
 
-const gatewayScalars = ['DateTime', 'Duration', 'BigInt', 'JSON'];
-
-export function isGatewayScalar(name: string): boolean {
-  return gatewayScalars.includes(name);
+/** The name in the proto that a GraphQL field goes by, before any other is tried. */
+function protoName(field: SchemaField): string {
+  return (directiveArgs(field.astNode, 'proto')?.['field'] as string | undefined) ?? field.name;
 }
 
 /** Reads a field of a message; null where the message says that it is not set. */
-function presenceReader(source: Field, read: Read | undefined): Reader {
+function readField(source: Field, read: Read | undefined): Reader {
   const { name } = source;
-  if (hasPresence(source)) {
-    if (!read) return (message) => (Object.hasOwn(message, name) ? (message[name] ?? null) : null);
-    return (message) => {
-      const value = Object.hasOwn(message, name) ? message[name] : undefined;
-      return value === undefined || value === null ? null : read(value as never);
-    };
-  }
-  return read ? (message) => read(message[name] as never) : (message) => message[name];
-}
-
-/** GraphQL names by number: what the SDL renames, then what the proto says. */
-function enumOutput(
-  type: { getValues(): readonly { name: string; astNode?: unknown }[] },
-  source: Enum,
-  nameOf: ReadonlyMap<number, string | null>,
-): ReadonlyMap<number, string | null> {
-  const output = new Map(nameOf);
-  const declared = new Set(type.getValues().map(({ name }) => name));
-  for (const value of type.getValues()) {
-    const protoName = directiveArgs(value.astNode as never, 'proto')?.['field'] as string | undefined;
-    const number = protoName === undefined ? undefined : source.values[protoName];
-    if (number !== undefined) output.set(number, value.name);
-  }
-  // A value that the SDL lists is shown, the unspecified one too.
-  for (const [name, number] of Object.entries(source.values)) {
-    if (output.get(number) === null && declared.has(name)) output.set(number, name);
-  }
-  return output;
-}
-
-function enumReader(nameOf: ReadonlyMap<number, string | null>, enumName: string): Read {
-  return (number: number) => {
-    const name = nameOf.get(number);
-    if (name === undefined) {
-      throw new GatewayError('UPSTREAM_ERROR', undefined, { cause: new Error(`${enumName} has no value ${number}`) });
-    }
-    return name;
+  if (!hasPresence(source)) return read ? (message) => read(message[name] as never) : (message) => message[name];
+  return (message) => {
+    const value = Object.hasOwn(message, name) ? message[name] : null;
+    return read && value !== null && value !== undefined ? read(value as never) : value;
   };
+}
+
+/** A FieldMask as a list of its paths. */
+function pathsOf(item: GraphQLOutputType, source: Field): Read | undefined {
+  const isMask = source.resolvedType instanceof Type && source.resolvedType.fullName === '.google.protobuf.FieldMask';
+  return isMask && isScalarType(item) && item.name === 'String'
+    ? ({ paths }: { readonly paths: readonly string[] }) => paths
+    : undefined;
+}
+
+function unionType(union: GraphQLUnionType, member: Field, message: Type | undefined): GraphQLObjectType | undefined {
+  const marked = union.getTypes().find(({ astNode }) => {
+    const name = directiveArgs(astNode, 'proto')?.['field'];
+    return name === member.name || name === jsonName(member);
+  });
+  return marked ?? union.getTypes().find(({ name }) => name === message?.name);
+}
+
+function unreadable(message: string): GatewayError {
+  return new GatewayError('UPSTREAM_ERROR', undefined, { cause: new Error(message) });
 }

@@ -1,4 +1,4 @@
-import { Enum, MapField, Type, type Field, type OneOf } from 'protobufjs';
+import { Enum, Field, MapField, Type, type OneOf } from 'protobufjs';
 
 /** A protobuf message instance as protobufjs decodes it, with its type at hand. */
 export interface DecodedMessage {
@@ -50,10 +50,19 @@ export function hasPresence(field: Field): boolean {
 /** True where a message of the upstream may come without the field. */
 export function canBeUnset(field: Field): boolean {
   if (field.required) return false;
-  return (
-    hasPresence(field) ||
-    (field.resolvedType instanceof Enum && !field.repeated && isUnspecified(field.resolvedType, 0))
-  );
+  const { resolvedType } = field;
+  return hasPresence(field) || (resolvedType instanceof Enum && !field.repeated && hasUnspecified(resolvedType));
+}
+
+/** True for an enum whose zero means "not said". */
+export function hasUnspecified(type: Enum): boolean {
+  return isUnspecified(type, 0);
+}
+
+/** What a field holds, as the proto says it: `repeated string`, `map<string, int32>`. */
+export function fieldKind(field: Field): string {
+  if (field instanceof MapField) return `map<${field.keyType}, ${field.type}>`;
+  return `${field.repeated ? 'repeated ' : ''}${field.type}`;
 }
 
 /** Full name of a message or enum, without the leading dot. */

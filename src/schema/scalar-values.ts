@@ -127,6 +127,20 @@ const scalars: Readonly<Record<string, Readonly<Record<string, ScalarConversion>
   bytes: { String: { read: bytesToBase64, write: base64ToBytes }, ID: { read: bytesToBase64, write: base64ToBytes } },
 };
 
+/** How a scalar type goes out and comes in as JSON where the SDL gives it no type of its own. Undefined for what stays. */
+export function naturalConversion(protoType: string): ScalarConversion | undefined {
+  if (protoType === 'float' || protoType === 'double')
+    return { read: (value: number) => jsonNumber(value), write: undefined };
+  const { Float, BigInt: big, String: text } = scalars[protoType] ?? {};
+  // Whole numbers of 32 bits stay numbers, those of 64 are text, bytes are base64.
+  return protoType.includes('64') ? big : (Float ?? text);
+}
+
+/** ProtoJSON writes what JSON has no number for as text. */
+function jsonNumber(value: number): number | string {
+  return Number.isFinite(value) ? value : String(value);
+}
+
 /** GraphQL scalars that a field may have, the natural one first; undefined where it is not a scalar. */
 export function scalarChoices(field: Field): readonly string[] | undefined {
   if (field.resolvedType instanceof Enum) return undefined;
@@ -273,7 +287,7 @@ const wellKnownTypes: Readonly<Record<string, Readonly<Record<string, ScalarConv
     Duration: { read: durationToText, write: textToDuration },
     String: { read: durationToText, write: textToDuration },
   },
-  'google.protobuf.Empty': { Boolean: { read: () => true, write: () => ({}) } },
+  'google.protobuf.Empty': { Boolean: { read: () => true, write: (value: boolean) => (value ? {} : undefined) } },
   'google.protobuf.FieldMask': {
     String: {
       read: ({ paths }: { paths: readonly string[] }) => paths.join(','),
@@ -293,6 +307,13 @@ const wellKnownTypes: Readonly<Record<string, Readonly<Record<string, ScalarConv
   'google.protobuf.StringValue': wrapper('string'),
   'google.protobuf.BytesValue': wrapper('bytes'),
 };
+
+/** How a whole message goes out as a scalar; undefined where it does not. A message without fields is as good as Empty. */
+export function messageConversion(type: Type, graphqlName: string): ScalarConversion | undefined {
+  const conversions =
+    wellKnown(type) ?? (type.fieldsArray.length === 0 ? wellKnownTypes['google.protobuf.Empty'] : undefined);
+  return conversions && Object.hasOwn(conversions, graphqlName) ? conversions[graphqlName] : undefined;
+}
 
 /** The scalars that a well-known message may be; undefined for a message that is an object. */
 export function wellKnown(type: Type): Readonly<Record<string, ScalarConversion>> | undefined {

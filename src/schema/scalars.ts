@@ -1,5 +1,8 @@
 import { GraphQLError, Kind, valueFromASTUntyped, type GraphQLScalarType, type ValueNode } from 'graphql';
 
+/** Scalars that the gateway brings along. */
+export const gatewayScalars: readonly string[] = ['DateTime', 'Duration', 'BigInt', 'JSON'];
+
 /** RFC 3339 date-time, with the offset that it requires. */
 const dateTimePattern = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/;
 /** JSON form of google.protobuf.Duration. */

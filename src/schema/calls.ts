@@ -1,0 +1,297 @@
+import {
+  getNamedType,
+  getNullableType,
+  isListType,
+  isNonNullType,
+  isObjectType,
+  isScalarType,
+  type ConstDirectiveNode,
+  type GraphQLObjectType,
+  type GraphQLOutputType,
+  type GraphQLSchema,
+} from 'graphql';
+import { Type, type Field, type Method } from 'protobufjs';
+import { rpcOf, type ProtoMessage } from '../grpc/protos';
+import { upstreamStatus } from '../grpc/status';
+import type { Rpc, Upstream } from '../grpc/upstream';
+import { argsOf, directiveArgs } from './ast';
+import { attachConnection, isConnection, pagingOf, type Paging } from './connection';
+import type { Resolver, SchemaField } from './context';
+import type { Findings } from './findings';
+import { parentFieldOf, type RequestBuilder, type RequestCompiler } from './inputs';
+import type { OutputBinder } from './outputs';
+import { canBeUnset, fullName, type DecodedMessage } from './proto-model';
+import { messageConversion } from './scalar-values';
+import type { ResolvedRpc, Services } from './services';
+
+/** Takes a field's value out of a response. */
+type Select = (response: DecodedMessage) => unknown;
+
+/** A field that an RPC answers, bound to the response but not yet to the request. */
+interface Call {
+  readonly type: GraphQLObjectType;
+  readonly field: SchemaField;
+  readonly directive: ConstDirectiveNode;
+  readonly rpc: ResolvedRpc;
+  readonly fallback: ResolvedRpc | undefined;
+  readonly paging: Paging | undefined;
+  readonly select: Select;
+}
+
+/** What a call came to. */
+export interface CompiledCall {
+  readonly rpc: ResolvedRpc;
+  readonly timeout: number;
+}
+
+export interface CallCompilerOptions {
+  readonly schema: GraphQLSchema;
+  readonly services: Services;
+  readonly outputs: OutputBinder;
+  readonly requests: RequestCompiler;
+  readonly upstream: (name: string) => Upstream;
+  readonly findings: Findings;
+}
+
+/**
+ * Compiles the fields with @grpc, in two steps: what a field is read from must be known of all fields before a request can
+ * take $parent.FIELD from it.
+ */
+export class CallCompiler {
+  constructor(private readonly options: CallCompilerOptions) {}
+
+  /**
+   * First step: finds the RPC and binds the field's type to what it answers.
+   *
+   * @returns the second step, which compiles the request and sets the field's resolver
+   */
+  bind(type: GraphQLObjectType, field: SchemaField, directive: ConstDirectiveNode): (() => CompiledCall) | undefined {
+    const { schema, services, outputs } = this.options;
+    const args = argsOf(directive);
+    const rpc = services.rpc(directive, args['rpc']);
+    if (!rpc) return undefined;
+    this.checkStreaming(type, field, directive, rpc);
+    if (type === schema.getQueryType()) this.checkSideEffects(field, directive, rpc);
+    const named = getNamedType(field.type);
+    if (isConnection(named)) {
+      const paging = this.bindConnection(field, rpc, named);
+      return () => this.attach({ type, field, directive, rpc, fallback: undefined, paging, select: whole });
+    }
+    const select = this.bindResponse(type, field, directive, rpc, args['response']);
+    const fallback = args['fallback'] === undefined ? undefined : services.rpc(directive, args['fallback']);
+    if (fallback && isObjectType(named)) outputs.bind(named, fallback.response, { partial: true });
+    return () => this.attach({ type, field, directive, rpc, fallback, paging: undefined, select });
+  }
+
+  private bindConnection(field: SchemaField, rpc: ResolvedRpc, connection: GraphQLObjectType): Paging | undefined {
+    const { findings, outputs } = this.options;
+    const { max = 100, items } = directiveArgs(field.astNode, 'connection') ?? {};
+    const options = { max: Number(max), ...(typeof items === 'string' ? { items } : {}) };
+    const paging = pagingOf(field, rpc.request, rpc.response, options, findings);
+    const node = attachConnection(connection, rpc.response, findings);
+    const item = paging?.items.resolvedType;
+    if (node && item instanceof Type) outputs.bind(node, item);
+    outputs.bindConnection(connection, rpc.response);
+    return paging;
+  }
+
+  /** Binds a field's type to the part of the response that `response:` names. */
+  private bindResponse(
+    type: GraphQLObjectType,
+    field: SchemaField,
+    directive: ConstDirectiveNode,
+    rpc: ResolvedRpc,
+    path: unknown,
+  ): Select {
+    if (typeof path !== 'string') return this.bindWhole(type, field, rpc);
+    const { services, outputs, findings } = this.options;
+    const steps: Field[] = [];
+    let message = rpc.response;
+    for (const name of path.split('.')) {
+      const step = services.field(directive, 'response', message, name);
+      if (!step) return whole;
+      steps.push(step);
+      if (step.resolvedType instanceof Type) message = step.resolvedType;
+    }
+    const last = steps.pop();
+    if (!last) return whole;
+    const notMessage = steps.find((step) => step.repeated || !(step.resolvedType instanceof Type));
+    if (notMessage) {
+      findings.at(directive, `response: ${path} goes through ${notMessage.name}, which is not one message`);
+      return whole;
+    }
+    if (isNonNullType(field.type) && (steps.length > 0 || canBeUnset(last))) {
+      findings.at(
+        field.astNode,
+        `${field.name} is non-null, but ${path} of ${fullName(rpc.response)} can be unset`,
+        `Make it ${String(getNullableType(field.type))}.`,
+      );
+    }
+    const read = outputs.reader(field, last);
+    return (response) => {
+      let from: unknown = response;
+      for (const { name } of steps) from = (from as DecodedMessage | null | undefined)?.[name];
+      return from === undefined || from === null ? null : read(from as DecodedMessage);
+    };
+  }
+
+  private bindWhole(type: GraphQLObjectType, field: SchemaField, rpc: ResolvedRpc): Select {
+    const { schema, outputs, findings } = this.options;
+    const nullable = getNullableType(field.type);
+    const isCollected = rpc.method.responseStream && type !== schema.getSubscriptionType() && isListType(nullable);
+    const value = getNullableType(isCollected ? (nullable.ofType as GraphQLOutputType) : nullable);
+    if (isObjectType(value)) {
+      outputs.bind(value, rpc.response);
+      return whole;
+    }
+    const read = isScalarType(value) ? messageConversion(rpc.response, value.name)?.read : undefined;
+    if (read) return (response) => read(response as never);
+    findings.at(
+      field.astNode,
+      `${field.name} is ${String(field.type)}, but ${rpc.method.name} answers ${fullName(rpc.response)}`,
+      'Use an object type, or say response: "FIELD" of @grpc.',
+    );
+    return whole;
+  }
+
+  private checkStreaming(
+    type: GraphQLObjectType,
+    field: SchemaField,
+    directive: ConstDirectiveNode,
+    { method }: ResolvedRpc,
+  ): void {
+    const { schema, findings } = this.options;
+    const coordinate = `${type.name}.${field.name}`;
+    if (method.requestStream) {
+      findings.at(directive, `${method.name} takes a stream, which no field can send`);
+    } else if (type === schema.getSubscriptionType()) {
+      if (!method.responseStream) {
+        findings.at(directive, `${coordinate} needs a streaming RPC, and ${method.name} answers once`);
+      }
+    } else if (method.responseStream && !isListType(getNullableType(field.type))) {
+      findings.at(
+        directive,
+        `${method.name} answers a stream, and ${coordinate} is not a list`,
+        'Make it a list, which collects the stream, or a field of Subscription.',
+      );
+    }
+  }
+
+  /** A Query field may be asked by GET, at any time and twice: its RPC must not change anything. */
+  private checkSideEffects(field: SchemaField, directive: ConstDirectiveNode, { method, use }: ResolvedRpc): void {
+    if (!hasSideEffects(method, use.service.methodsArray)) return;
+    this.options.findings.at(
+      directive,
+      `Query.${field.name} calls ${method.name}, which has side effects`,
+      'Make it a field of Mutation, or set idempotency_level = NO_SIDE_EFFECTS in the proto where that is true.',
+    );
+  }
+
+  /** Second step. */
+  private attach(call: Call): CompiledCall {
+    const { schema, services, upstream: upstreamOf } = this.options;
+    const { type, field, directive, rpc, paging, select } = call;
+    const timeout = services.timeoutOf(directive, rpc);
+    const upstream = (): Upstream => upstreamOf(rpc.use.upstream);
+    const unary = { upstream, rpc: rpcOf(rpc.method), timeout, build: this.request(call, rpc) };
+    if (type === schema.getSubscriptionType()) {
+      const fallback = call.fallback && {
+        ...unary,
+        rpc: rpcOf(call.fallback.method),
+        build: this.request(call, call.fallback),
+      };
+      field.subscribe = subscribing(unary, fallback);
+      field.resolve = (event) => select(event as DecodedMessage);
+    } else if (rpc.method.responseStream) {
+      field.resolve = collecting(unary, select, Number(argsOf(directive)['max'] ?? 1000));
+    } else if (paging) {
+      field.resolve = pagingThrough(unary, paging);
+    } else {
+      field.resolve = calling(unary, select);
+    }
+    return { rpc, timeout };
+  }
+
+  private request(call: Call, rpc: ResolvedRpc): RequestBuilder {
+    const { outputs, requests } = this.options;
+    const messages = outputs.messagesOf(call.type);
+    return requests.compile({
+      field: call.field,
+      request: rpc.request,
+      mapping: call.directive.arguments?.find(({ name }) => name.value === 'request')?.value,
+      parentField: messages.size > 0 ? parentFieldOf(messages) : undefined,
+      handled: call.paging?.handled ?? new Set(),
+    });
+  }
+}
+
+const whole: Select = (response) => response;
+
+/**
+ * Whether calling an RPC may change something: what its idempotency_level says, else the HTTP verb that google.api.http
+ * gives it. Where a service says neither of any RPC, nothing is known and nothing is assumed.
+ */
+export function hasSideEffects(method: Method, all: readonly Method[]): boolean {
+  const level = (each: Method): unknown => each.getOption('idempotency_level');
+  if (level(method) !== undefined) return level(method) !== 'NO_SIDE_EFFECTS';
+  const verbs = Object.keys(method.options ?? {}).flatMap(
+    (name) => /^\(google\.api\.http\)\.(\w+)$/.exec(name)?.[1] ?? [],
+  );
+  if (verbs.includes('get')) return false;
+  return (
+    verbs.some((verb) => ['post', 'put', 'patch', 'delete'].includes(verb)) ||
+    all.some((each) => level(each) !== undefined)
+  );
+}
+
+/** An RPC with everything that calling it takes. */
+interface Callable {
+  readonly upstream: () => Upstream;
+  readonly rpc: Rpc<ProtoMessage, ProtoMessage>;
+  /** Ms. */
+  readonly timeout: number;
+  readonly build: RequestBuilder;
+}
+
+function calling({ upstream, rpc, timeout, build }: Callable, select: Select): Resolver {
+  return async (parent, args, { caller, scope }) =>
+    select((await upstream().unary(rpc, build(args, caller, parent), scope, timeout)) as DecodedMessage);
+}
+
+function pagingThrough({ upstream, rpc, timeout, build }: Callable, paging: Paging): Resolver {
+  return async (parent, args, { caller, scope }) => {
+    const request = build(args, caller, parent);
+    const position = paging.request(request, args);
+    const response = await upstream().unary(rpc, request, scope, timeout);
+    return paging.page(response as DecodedMessage, position, args['first'] as number | undefined);
+  };
+}
+
+/** Collects a stream into a list, and leaves it when the list is full. */
+function collecting({ upstream, rpc, timeout, build }: Callable, select: Select, max: number): Resolver {
+  return async (parent, args, { caller, scope }) => {
+    const collected: unknown[] = [];
+    for await (const message of upstream().stream(rpc, build(args, caller, parent), scope, timeout)) {
+      collected.push(select(message as DecodedMessage));
+      if (collected.length >= max) break;
+    }
+    return collected;
+  };
+}
+
+function subscribing({ upstream, rpc, timeout, build }: Callable, fallback: Callable | undefined): Resolver {
+  return async function* events(parent, args, { caller, scope, loaders }) {
+    let begun = false;
+    try {
+      for await (const message of upstream().stream(rpc, build(args, caller, parent), scope, timeout)) {
+        begun = true;
+        // What was looked up for one event may have changed by the next.
+        loaders.clear();
+        yield message;
+      }
+    } catch (error) {
+      if (begun || !fallback || upstreamStatus(error) !== 'UNIMPLEMENTED') throw error;
+      yield await upstream().unary(fallback.rpc, fallback.build(args, caller, parent), scope, timeout);
+    }
+  };
+}

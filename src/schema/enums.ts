@@ -1,0 +1,48 @@
+import type { GraphQLEnumType } from 'graphql';
+import type { Enum } from 'protobufjs';
+import { directiveArgs } from './ast';
+import { didYouMean, type Findings } from './findings';
+import { enumNames, fullName } from './proto-model';
+
+/** A GraphQL enum over a proto enum. */
+export interface EnumMapping {
+  /** GraphQL name by number; null for "not said". Numbers that the proto does not know are not in it. */
+  readonly nameOf: ReadonlyMap<number, string | null>;
+  /** Number by GraphQL name. */
+  readonly numberOf: ReadonlyMap<string, number>;
+}
+
+/** Maps every value of a GraphQL enum to one of the proto's; findings for those that the proto does not have. */
+export function mapEnum(type: GraphQLEnumType, source: Enum, findings: Findings): EnumMapping {
+  const natural = enumNames(source);
+  const nameOf = new Map(natural.nameOf);
+  const numberOf = new Map<string, number>();
+  for (const { name, astNode } of type.getValues()) {
+    const renamed = directiveArgs(astNode, 'proto')?.['field'] as string | undefined;
+    const number = renamed === undefined ? natural.numberOf.get(name) : source.values[renamed];
+    if (number === undefined) {
+      const known = renamed === undefined ? [...natural.numberOf.keys()] : Object.keys(source.values);
+      findings.at(
+        astNode,
+        `${type.name}.${name}: ${fullName(source)} has no value "${renamed ?? name}"`,
+        didYouMean(renamed ?? name, known) ?? `Its values are ${known.join(', ')}.`,
+      );
+      continue;
+    }
+    numberOf.set(name, number);
+    // A value that the SDL lists is shown by that name, the unspecified one too.
+    if (renamed !== undefined || nameOf.get(number) === null) nameOf.set(number, name);
+  }
+  return { nameOf, numberOf };
+}
+
+/** Findings for values that an upstream may send and the GraphQL enum cannot show. */
+export function checkShown(type: GraphQLEnumType, source: Enum, { nameOf }: EnumMapping, findings: Findings): void {
+  const hidden = [...nameOf.values()].filter((name) => name !== null && !type.getValue(name));
+  if (hidden.length === 0) return;
+  findings.at(
+    type.astNode,
+    `${type.name} lacks ${hidden.join(', ')} of ${fullName(source)}`,
+    'Add what is missing: an upstream may send it.',
+  );
+}

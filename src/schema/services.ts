@@ -1,0 +1,160 @@
+import { Kind, type ConstDirectiveNode } from 'graphql';
+import { Service, type Field, type Method, type NamespaceBase, type Type } from 'protobufjs';
+import { parseDuration } from '../config';
+import { findService } from '../grpc/protos';
+import { argsOf } from './ast';
+import { didYouMean, type Findings } from './findings';
+import { findField, fullName, jsonName } from './proto-model';
+import type { Sources } from './sources';
+
+/** A service that the fields of a file use, as @upstream says. */
+export interface UpstreamUse {
+  readonly upstream: string;
+  readonly service: Service;
+  /** What an RPC may take where its field does not say, in ms. */
+  readonly timeout: number;
+}
+
+/** An RPC that a directive names. */
+export interface ResolvedRpc {
+  readonly use: UpstreamUse;
+  readonly method: Method;
+  readonly request: Type;
+  readonly response: Type;
+}
+
+/** Finds what the directives of a file name: services, RPCs and fields of their messages. */
+export class Services {
+  private readonly uses = new Map<string, UpstreamUse[]>();
+
+  /** @param deadlines - Ms that RPCs of an upstream may take at most, by upstream. */
+  constructor(
+    private readonly sources: Sources,
+    private readonly deadlines: Readonly<Record<string, number | undefined>>,
+    private readonly findings: Findings,
+  ) {
+    for (const document of sources.sdl) {
+      for (const definition of document.definitions) {
+        if (definition.kind !== Kind.SCHEMA_EXTENSION) continue;
+        for (const directive of definition.directives ?? []) {
+          if (directive.name.value === 'upstream') this.use(directive);
+        }
+      }
+    }
+  }
+
+  private use(directive: ConstDirectiveNode): void {
+    const { name, service: serviceName, deadline = '5s' } = argsOf(directive);
+    // Missing and wrong arguments are told by the validation of the SDL.
+    if (typeof name !== 'string' || typeof serviceName !== 'string') return;
+    if (!/^[a-z][a-z0-9_-]*$/.test(name)) {
+      this.findings.at(directive, `"${name}" cannot name an upstream`, 'Use lower-case letters, digits, - and _.');
+    }
+    const service = findService(this.sources.protos, serviceName);
+    if (!service) {
+      const known = serviceNames(this.sources.protos);
+      this.findings.at(
+        directive,
+        `no proto defines the service "${serviceName}"`,
+        didYouMean(serviceName, known) ?? `The protos define ${known.join(', ') || 'no service'}.`,
+      );
+      return;
+    }
+    const file = fileOf(directive);
+    const uses = this.uses.get(file) ?? [];
+    uses.push({ upstream: name, service, timeout: this.timeout(directive, deadline, name) });
+    this.uses.set(file, uses);
+  }
+
+  /** What an RPC of a field may take, in ms: what its directive says, else the upstream's; never more than configured. */
+  timeoutOf(directive: ConstDirectiveNode, { use }: ResolvedRpc): number {
+    const { deadline } = argsOf(directive);
+    return deadline === undefined ? use.timeout : this.timeout(directive, deadline, use.upstream);
+  }
+
+  private timeout(directive: ConstDirectiveNode, value: unknown, upstream: string): number {
+    const timeout = typeof value === 'string' ? parseDuration(value) : undefined;
+    if (timeout) return Math.min(timeout, this.deadlines[upstream] ?? timeout);
+    this.findings.at(
+      directive,
+      `deadline: ${JSON.stringify(value)} is not a length of time`,
+      'Write "500ms", "2s" or "1m".',
+    );
+    return 1;
+  }
+
+  /** The RPC of a name, `Method` or `package.Service/Method`, among the services of the directive's file. */
+  rpc(directive: ConstDirectiveNode, name: unknown): ResolvedRpc | undefined {
+    if (typeof name !== 'string') return undefined;
+    const uses = this.uses.get(fileOf(directive)) ?? [];
+    const slash = name.lastIndexOf('/');
+    const method = name.slice(slash + 1);
+    const candidates = slash < 0 ? uses : uses.filter((use) => serviceName(use.service) === name.slice(0, slash));
+    const found = candidates.flatMap((use) => resolveRpc(use, method) ?? []);
+    if (found.length === 1) return found[0];
+    if (found.length > 1) {
+      const choices = found.map(({ use }) => `"${serviceName(use.service)}/${method}"`);
+      this.findings.at(
+        directive,
+        `several services of this file have an RPC "${name}"`,
+        `Write ${choices.join(' or ')}.`,
+      );
+    } else if (uses.length === 0) {
+      this.findings.at(
+        directive,
+        `this file does not say which service has the RPC "${name}"`,
+        'Add: extend schema @upstream(name: "...", service: "...").',
+      );
+    } else {
+      const methods = uses.flatMap(({ service }) => service.methodsArray.map((each) => each.name));
+      this.findings.at(
+        directive,
+        `${uses.map((use) => serviceName(use.service)).join(' and ')} has no RPC "${name}"`,
+        didYouMean(method, methods) ?? `There are ${methods.join(', ')}.`,
+      );
+    }
+    return undefined;
+  }
+
+  /** A field of a message; a finding where there is none. */
+  field(directive: ConstDirectiveNode, argument: string, type: Type, name: string): Field | undefined {
+    const found = findField(type, name);
+    if (!found) {
+      const names = type.fieldsArray.map(jsonName);
+      this.findings.at(
+        directive,
+        `${argument}: ${fullName(type)} has no field "${name}"`,
+        didYouMean(name, names) ?? fieldsAre(names),
+      );
+    }
+    return found;
+  }
+}
+
+/** What a message has, for a finding about what it has not. */
+export function fieldsAre(names: readonly string[]): string {
+  return names.length === 0 ? 'It has no fields.' : `Its fields are ${names.join(', ')}.`;
+}
+
+/** Full name of a service. */
+export function serviceName(service: Service): string {
+  return service.fullName.slice(1);
+}
+
+function fileOf(directive: ConstDirectiveNode): string {
+  return directive.loc?.source.name ?? '';
+}
+
+function resolveRpc(use: UpstreamUse, name: string): ResolvedRpc | undefined {
+  const method = use.service.methodsArray.find((each) => each.name === name)?.resolve() as Method | undefined;
+  if (!method?.resolvedRequestType || !method.resolvedResponseType) return undefined;
+  return { use, method, request: method.resolvedRequestType, response: method.resolvedResponseType };
+}
+
+/** Full names of all services below a namespace. */
+export function serviceNames(namespace: NamespaceBase): string[] {
+  return namespace.nestedArray.flatMap((child) => {
+    if (child instanceof Service) return [serviceName(child)];
+    return 'nestedArray' in child ? serviceNames(child as NamespaceBase) : [];
+  });
+}

@@ -6,7 +6,8 @@ import * as typescriptOperations from '@graphql-codegen/typescript-operations';
 import * as typescriptResolvers from '@graphql-codegen/typescript-resolvers';
 import { Kind, parse, printSchema, visit, type DocumentNode, type GraphQLSchema } from 'graphql';
 import { parse as parseYaml } from 'yaml';
-import { buildSchema, type HandWrittenResolver } from '../src/schema/build';
+import { buildSchema } from '../src/schema/build';
+import type { Resolver } from '../src/schema/context';
 import { loadSources, type Sources } from '../src/schema/sources';
 import { staleFiles, writeFiles } from './generated-files';
 import * as protoTypes from './proto-types';
@@ -69,7 +70,7 @@ async function generate(): Promise<Map<string, string>> {
 
 /** What clients see. No upstream is called and no function of the gateway, so neither has to be there. */
 function publicSchema(sources: Sources): GraphQLSchema {
-  const resolvers: Record<string, HandWrittenResolver> = {};
+  const resolvers: Record<string, Resolver> = {};
   for (const document of sources.sdl) {
     visit(document, {
       Directive({ name, arguments: [first] = [] }) {

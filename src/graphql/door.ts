@@ -108,12 +108,12 @@ function useGatewayPipeline(pipeline: Pipeline): Plugin<YogaInitialContext, Serv
         )) as never;
       });
     },
-    onResultProcess({ result, setResult, serverContext: { exchange } }) {
+    onResultProcess({ result, setResult, serverContext }) {
+      const { exchange } = serverContext;
       if (Array.isArray(result) || Symbol.asyncIterator in result) return;
       const { errors } = result as ExecutionResult;
-      const http = errors?.some((error) => !(error.originalError instanceof GatewayError))
-        ? malformed(errors, exchange)
-        : answered(result as ExecutionResult, exchange);
+      const isMalformed = errors?.some(({ originalError }) => !(originalError instanceof GatewayError));
+      const http = isMalformed ? malformed(errors ?? [], exchange) : answered(result as ExecutionResult, exchange);
       setResult({ ...http.result, extensions: { http: { status: http.status, headers: http.headers } } } as never);
     },
   };
@@ -129,11 +129,12 @@ interface HttpResult {
 /** What Yoga found in the request itself, before there was an operation. */
 function malformed(found: readonly GraphQLError[], exchange: Exchange): HttpResult {
   const errors = found.map((error) => {
-    const http = error.extensions['http'] as { readonly status?: number } | undefined;
+    const http = error.extensions['http'];
     if (http) return new GatewayError('BAD_USER_INPUT', error.message);
     // The parameters of a GET are JSON within the query string.
-    if (error.originalError instanceof SyntaxError)
+    if (error.originalError instanceof SyntaxError) {
       return new GatewayError('BAD_USER_INPUT', 'variables and extensions must be JSON.');
+    }
     return toGatewayError(error.originalError ?? error);
   });
   const result = presentResult({ errors: errors as never }, exchange);

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
-import { common, Method, parse, Root, Service, type Type } from 'protobufjs';
+import { common, type Method, parse, Root, Service, type Type } from 'protobufjs';
 import type { Rpc } from './upstream';
 
 /** A message as it was read from the wire, or as it is to be written: fields by their names in the proto. */

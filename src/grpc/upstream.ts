@@ -27,6 +27,8 @@ export interface Rpc<Request, Response> extends RpcName {
   readonly serverStreaming: boolean;
   /** What the proto says of repeating the call; NONE where it says nothing. */
   readonly idempotency: 'NONE' | 'NO_SIDE_EFFECTS' | 'IDEMPOTENT';
+  /** Statuses that are an answer rather than an error: neither counted nor logged as one. */
+  readonly expected?: readonly StatusName[];
   readonly encode: (request: Request) => Buffer;
   readonly decode: (bytes: Buffer) => Response;
 }
@@ -88,6 +90,28 @@ const channelOptions: ClientOptions = {
   'grpc.max_send_message_length': 8 * megabyte,
 };
 
+/** Ms between two lines about one upstream, at least: during an outage every request fails alike. */
+const logInterval = 1_000;
+
+/** Logs failed calls, saying how many went unlogged since the last line. */
+function createFailureLog(log: Logger, upstream: string) {
+  let last = -Infinity;
+  let unlogged = 0;
+  return (call: RpcName & { readonly code: StatusName }, cause: unknown): void => {
+    if (performance.now() - last < logInterval) {
+      unlogged++;
+      return;
+    }
+    const message =
+      call.code === 'UNAVAILABLE' ? 'upstream connection error: service unavailable' : 'upstream call failed';
+    log.error({ upstream, ...call, err: cause, ...(unlogged > 0 ? { unlogged } : {}) }, message);
+    last = performance.now();
+    unlogged = 0;
+  };
+}
+
+type AnyRpc = RpcName & Pick<Rpc<never, never>, 'expected'>;
+
 export interface UpstreamOptions {
   readonly name: string;
   readonly address: UpstreamAddress;
@@ -101,18 +125,17 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
   // Connect now, so that the first request does not pay for it, and say so in the metrics from then on.
   channel.getConnectivityState(true);
 
-  function finished(rpc: RpcName, code: StatusName, error?: GatewayError): void {
+  const logFailure = createFailureLog(log, name);
+
+  function finished(rpc: AnyRpc, code: StatusName, error?: GatewayError): void {
     const labels = { service: rpc.service, method: rpc.method, code };
     metrics.upstreamRequests.inc(labels);
-    if (code === 'OK' || code === 'CANCELLED') return;
+    if (code === 'OK' || code === 'CANCELLED' || rpc.expected?.includes(code)) return;
     metrics.upstreamErrors.inc(labels);
-    const upstream = { upstream: name, service: rpc.service, method: rpc.method, code };
-    if (code === 'UNAVAILABLE')
-      log.error({ ...upstream, err: error?.cause }, 'upstream connection error: service unavailable');
-    else if (error && error.status >= 500) log.error({ ...upstream, err: error.cause }, 'upstream call failed');
+    if (error && error.status >= 500) logFailure(labels, error.cause);
   }
 
-  function callError(rpc: RpcName, error: ServiceError, scope: CallScope): GatewayError {
+  function callError(rpc: AnyRpc, error: ServiceError, scope: CallScope): GatewayError {
     // A call that was cancelled from here fails with the reason of the cancellation.
     if (scope.signal?.aborted && error.code === Status.CANCELLED) {
       finished(rpc, 'CANCELLED');

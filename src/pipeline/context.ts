@@ -1,4 +1,5 @@
 import type { Exchange } from '../exchange';
+import type { CallScope } from '../grpc/upstream';
 import type { Authenticated } from '../session/authenticate';
 import type { ResolverContext } from '../schema/context';
 import type { PreparedDocument } from './documents';
@@ -6,6 +7,8 @@ import type { OperationPlan } from './plan';
 
 /** The context of an operation: what the plugins, and then the resolvers, find. */
 export interface GatewayContext extends ResolverContext {
+  /** Filled in with who asks and how long it may take, before the operation runs. */
+  scope: CallScope;
   readonly exchange: Exchange;
   /** True for a REST route that a user may open by following a link; see the cross-site check. */
   readonly navigation: boolean;

@@ -9,6 +9,7 @@ import {
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { GatewayError } from '../errors';
+import { withoutSuggestions } from './errors';
 import { planDocument, type OperationPlan } from './plan';
 
 /** A document as it was found when it was first seen. */
@@ -22,6 +23,11 @@ export interface PreparedDocument {
 /** Prepares documents, each once. */
 export type PrepareDocument = (source: string) => PreparedDocument;
 
+export interface DocumentOptions {
+  /** Whether clients may learn the schema: by introspection, and from the names that errors suggest. */
+  readonly introspection: boolean;
+}
+
 /** Bytes of a document, as UTF-16 code units. */
 const maxDocumentSize = 32 * 1024;
 const maxTokens = 4_000;
@@ -32,7 +38,7 @@ const cacheSize = 1024 * 1024;
  * @throws from the function it gives: GraphQLError for a syntax error, GatewayError OPERATION_TOO_COMPLEX for a document over
  * a limit
  */
-export function createPrepareDocument(schema: GraphQLSchema, options: { introspection: boolean }): PrepareDocument {
+export function createPrepareDocument(schema: GraphQLSchema, options: DocumentOptions): PrepareDocument {
   const rules = options.introspection ? specifiedRules : [...specifiedRules, NoSchemaIntrospectionCustomRule];
   const cache = new LRUCache<string, PreparedDocument>({
     maxSize: cacheSize,
@@ -46,7 +52,8 @@ export function createPrepareDocument(schema: GraphQLSchema, options: { introspe
       throw new GatewayError('OPERATION_TOO_COMPLEX', `A document may have at most ${maxDocumentSize} characters.`);
     }
     const document = parseDocument(source);
-    const errors = validate(schema, document, rules, { maxErrors: 10 });
+    const found = validate(schema, document, rules, { maxErrors: 10 });
+    const errors = options.introspection ? found : found.map(withoutSuggestions);
     const prepared = { document, errors, plans: errors.length === 0 ? planDocument(schema, document) : [] };
     cache.set(source, prepared);
     return prepared;

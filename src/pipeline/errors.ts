@@ -5,10 +5,12 @@ import { GatewayError, isClientClosed, publicDetails, toGatewayError, type Error
 /** The error of the catalogue behind an error of GraphQL. */
 export function fromGraphQLError(error: unknown, otherwise: ErrorCode = 'BAD_USER_INPUT'): GatewayError {
   if (!(error instanceof GraphQLError)) return toGatewayError(error);
-  const { originalError } = error;
+  const { originalError, path } = error;
   if (originalError instanceof GraphQLError) {
-    // graphql-js refuses arguments with nodes at hand, and results that it cannot write without.
-    return originalError.nodes ? fromGraphQLError(originalError, otherwise) : toGatewayError(originalError);
+    // graphql-js refuses variables without a path and arguments with nodes; what it cannot write out has neither.
+    return path === undefined || originalError.nodes
+      ? new GatewayError(otherwise, error.message)
+      : toGatewayError(originalError);
   }
   if (originalError) return toGatewayError(originalError);
   // What graphql-js says of a document or of its variables is meant for whoever wrote it.
@@ -21,8 +23,9 @@ const nowhere = { nodes: undefined, source: undefined, positions: undefined, pat
 export function presentError(error: unknown, exchange: Exchange, otherwise?: ErrorCode): GraphQLError {
   const converted = fromGraphQLError(error, otherwise);
   exchange.facts.code ??= converted.code;
-  if (converted.code === 'INTERNAL_SERVER_ERROR')
+  if (converted.code === 'INTERNAL_SERVER_ERROR') {
     exchange.log.error({ err: converted.cause ?? converted }, 'internal error');
+  }
   const { nodes, source, positions, path } = error instanceof GraphQLError ? error : nowhere;
   return new GraphQLError(converted.message, {
     nodes: nodes ?? null,
@@ -70,4 +73,10 @@ export function statusOf(result: ExecutionResult): number {
   const statuses = errorsOf(result).map(({ status }) => status);
   const someData = result.data && Object.values(result.data).some((value) => value !== null);
   return statuses.length === 0 || someData ? 200 : Math.max(...statuses);
+}
+
+/** An error without the names of the schema that graphql-js suggests. */
+export function withoutSuggestions(error: GraphQLError): GraphQLError {
+  const message = error.message.replace(/ Did you mean .*\?/g, '');
+  return message === error.message ? error : new GraphQLError(message, { nodes: error.nodes ?? null });
 }

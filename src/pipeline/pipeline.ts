@@ -1,5 +1,5 @@
 import { envelop } from '@envelop/core';
-import { GraphQLError, type ExecutionResult, type GraphQLSchema } from 'graphql';
+import type { DocumentNode, ExecutionArgs, ExecutionResult, GraphQLError, GraphQLSchema } from 'graphql';
 import type { Registry } from 'prom-client';
 import type { Exchange } from '../exchange';
 import { GatewayError, type ErrorCode } from '../errors';
@@ -8,7 +8,7 @@ import type { Authenticate, Authenticated } from '../session/authenticate';
 import type { SessionGuard } from '../session/guards';
 import type { GatewayContext } from './context';
 import { createPrepareDocument } from './documents';
-import { presentError, presentResult, presentStream } from './errors';
+import { presentError, presentResult, presentStream, withoutSuggestions } from './errors';
 import { createPlugins } from './plugins';
 import type { OperationPlan } from './plan';
 
@@ -26,13 +26,12 @@ export interface RunOptions {
   readonly safe: boolean;
 }
 
+/** One answer, or a stream of them. */
+export type OperationResult = ExecutionResult | AsyncIterable<ExecutionResult>;
+
 /** Runs operations, for every door alike. Never throws: what goes wrong is in the result, as errors of the catalogue. */
 export interface Pipeline {
-  run(
-    request: OperationRequest,
-    exchange: Exchange,
-    options: RunOptions,
-  ): Promise<ExecutionResult | AsyncIterable<ExecutionResult>>;
+  run(request: OperationRequest, exchange: Exchange, options: RunOptions): Promise<OperationResult>;
 }
 
 export interface PipelineOptions {
@@ -41,7 +40,7 @@ export interface PipelineOptions {
   /** Watches over the session of a stream. */
   readonly guard: (authenticated: Authenticated, exchange: Exchange) => SessionGuard;
   readonly registry: Registry;
-  /** Whether clients may ask for the schema. */
+  /** Whether clients may learn the schema: by introspection, and from the names that errors suggest. */
   readonly introspection: boolean;
   /** Ms that an operation may take, unless one of its fields says more. */
   readonly requestTimeout: number;
@@ -52,48 +51,69 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const prepare = createPrepareDocument(schema, { introspection });
   const getEnveloped = envelop({ plugins: createPlugins({ schema, prepare, authenticate, registry }) });
 
+  async function stream(args: ExecutionArgs, context: GatewayContext): Promise<OperationResult> {
+    const { exchange, authenticated, scope } = context;
+    const watch = authenticated && guard(authenticated, exchange);
+    if (watch) context.scope = { ...scope, signal: AbortSignal.any([exchange.signal, watch.signal]) };
+    const result = (await getEnveloped(context).subscribe(args)) as OperationResult;
+    if (Symbol.asyncIterator in result) return presentStream(result, exchange, () => watch?.release());
+    watch?.release();
+    return presentResult(result, exchange);
+  }
+
   return {
     async run({ query, operationName, variables }, exchange, { navigation, safe }) {
-      const context = { exchange, navigation, loaders: new Map() } as unknown as GatewayContext & { scope: CallScope };
+      const context = newContext(exchange, navigation);
       const enveloped = getEnveloped(context);
-      const failed = (errors: readonly unknown[], otherwise?: ErrorCode): ExecutionResult => ({
-        errors: errors.map((error) => presentError(error, exchange, otherwise)),
-      });
       try {
-        const document = enveloped.parse(query);
+        const document = enveloped.parse(query) as DocumentNode;
         const invalid = enveloped.validate(schema, document) as readonly GraphQLError[];
-        if (invalid.length > 0) return failed(invalid, 'GRAPHQL_VALIDATION_FAILED');
+        if (invalid.length > 0) return refused(invalid, exchange, 'GRAPHQL_VALIDATION_FAILED');
         const plan = choose(context.prepared?.plans ?? [], operationName);
-        if (safe && plan.operation.operation !== 'query') {
-          throw new GatewayError('METHOD_NOT_ALLOWED', `A ${plan.operation.operation} is sent by POST.`, {
-            headers: { allow: 'POST' },
-          });
+        const { operation: kind } = plan.operation;
+        if (safe && kind !== 'query') {
+          throw new GatewayError('METHOD_NOT_ALLOWED', `A ${kind} is sent by POST.`, { headers: { allow: 'POST' } });
         }
         context.plan = plan;
-        exchange.facts.operation = plan.operation.operation;
+        exchange.facts.operation = kind;
         await enveloped.contextFactory();
-        const watch =
-          plan.operation.operation === 'subscription' &&
-          context.authenticated &&
-          guard(context.authenticated, exchange);
-        context.scope = scopeOf(
-          context,
-          exchange.deadlineFor(Math.max(requestTimeout, plan.timeout)),
-          watch || undefined,
-        );
-        const args = { schema, document, contextValue: context, variableValues: variables, operationName };
-        if (plan.operation.operation !== 'subscription') {
-          return presentResult((await enveloped.execute(args)) as ExecutionResult, exchange);
-        }
-        const result = (await enveloped.subscribe(args)) as ExecutionResult | AsyncIterable<ExecutionResult>;
-        if (Symbol.asyncIterator in result) return presentStream(result, exchange, () => watch && watch.release());
-        if (watch) watch.release();
-        return presentResult(result, exchange);
+        context.scope = scopeOf(context, exchange.deadlineFor(Math.max(requestTimeout, plan.timeout)));
+        const args: ExecutionArgs = {
+          schema,
+          document,
+          contextValue: context,
+          variableValues: variables ?? null,
+          operationName: operationName ?? null,
+        };
+        if (kind === 'subscription') return await stream(args, context);
+        const result = (await enveloped.execute(args)) as ExecutionResult;
+        return presentResult(introspection || !result.errors ? result : withoutNames(result), exchange);
       } catch (error) {
-        return failed([error], error instanceof GraphQLError ? 'GRAPHQL_PARSE_FAILED' : undefined);
+        return refused([error], exchange, 'GRAPHQL_PARSE_FAILED');
       }
     },
   };
+}
+
+/** The context that an operation begins with; what is not here is filled in on the way to its execution. */
+function newContext(exchange: Exchange, navigation: boolean): GatewayContext {
+  const { id: requestId, trace, deadline, signal } = exchange;
+  return {
+    exchange,
+    navigation,
+    caller: new GatewayError('UNAUTHENTICATED'),
+    scope: { requestId, trace, deadline, signal },
+    loaders: new Map(),
+  };
+}
+
+function withoutNames(result: ExecutionResult): ExecutionResult {
+  return { ...result, errors: result.errors?.map((error) => (error.path ? error : withoutSuggestions(error))) ?? [] };
+}
+
+/** The answer to a request of which nothing was executed. */
+function refused(errors: readonly unknown[], exchange: Exchange, otherwise: ErrorCode): ExecutionResult {
+  return { errors: errors.map((error) => presentError(error, exchange, otherwise)) };
 }
 
 /** The operation that a request names, or the only one that there is. */
@@ -101,20 +121,15 @@ function choose(plans: readonly OperationPlan[], name: string | null | undefined
   const named = name ? plans.filter(({ operation }) => operation.name?.value === name) : plans;
   const [plan] = named;
   if (plan && named.length === 1) return plan;
-  if (plan)
+  if (plan) {
     throw new GatewayError('BAD_USER_INPUT', 'The document has several operations; operationName must name one.');
+  }
   throw new GatewayError(
     'BAD_USER_INPUT',
     name ? 'The document has no operation of the name that operationName gives.' : 'The document has no operation.',
   );
 }
 
-function scopeOf({ exchange, caller }: GatewayContext, deadline: number, watch: SessionGuard | undefined): CallScope {
-  return {
-    requestId: exchange.id,
-    trace: exchange.trace,
-    ...(caller instanceof GatewayError ? {} : { identity: caller }),
-    deadline,
-    signal: watch ? AbortSignal.any([exchange.signal, watch.signal]) : exchange.signal,
-  };
+function scopeOf({ scope, caller }: GatewayContext, deadline: number): CallScope {
+  return { ...scope, deadline, ...(caller instanceof GatewayError ? {} : { identity: caller }) };
 }

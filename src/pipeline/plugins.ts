@@ -84,7 +84,7 @@ function useWholeMutations(): Plugin {
       const { coerced } = getVariableValues(schema, plan.operation.variableDefinitions ?? [], variableValues ?? {});
       // Variables that do not fit are told by the execution, which then runs nothing.
       const refused = coerced && refusal(plan, caller, coerced);
-      if (refused) setResultAndStopExecution({ data: null, errors: [refused as unknown as GraphQLError] });
+      if (refused) setResultAndStopExecution({ data: null, errors: [refused] });
     },
   };
 }

@@ -133,8 +133,9 @@ function compileOperation(
     return undefined;
   }
   for (const each of paths) {
-    if (!/^(\/([\w.~-]+|\{\w+\}))+$/.test(each))
+    if (!/^(\/([\w.~-]+|\{\w+\}))+$/.test(each)) {
       findings.at(directive, `"${each}" is not a path such as /api/v1/users/{userId}`);
+    }
   }
   if ((method === 'GET') !== (operation.operation === 'query')) {
     findings.at(

@@ -85,16 +85,18 @@ function fromText(
 }
 
 function coerce(variable: RouteVariable, type: GraphQLInputType, value: string | string[]): unknown {
-  const nullable = getNullableType(type) as GraphQLInputType;
-  if (isListType(nullable))
-    return [value].flat().map((item) => coerce(variable, nullable.ofType as GraphQLInputType, item));
+  const nullable = getNullableType(type);
+  if (isListType(nullable)) {
+    return [value].flat().map((item) => coerce(variable, nullable.ofType, item));
+  }
   if (typeof value !== 'string') throw badParameter(variable.name, 'is there more than once');
   if (nullable === GraphQLInt || nullable === GraphQLFloat) {
     const number = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(value) ? Number(value) : Number.NaN;
     const fits =
       nullable === GraphQLFloat ? Number.isFinite(number) : Number.isInteger(number) && Math.abs(number) < 2 ** 31;
-    if (!fits)
+    if (!fits) {
       throw badParameter(variable.name, nullable === GraphQLInt ? 'must be a whole number' : 'must be a number');
+    }
     return number;
   }
   if (nullable === GraphQLBoolean) {

@@ -5,10 +5,7 @@ interface Annotated {
 }
 
 /** A directive on a node, where it is there. */
-export function directiveOn<T extends Annotated>(
-  node: T | undefined | null,
-  name: string,
-): ConstDirectiveNode | undefined {
+export function directiveOn(node: Annotated | undefined | null, name: string): ConstDirectiveNode | undefined {
   return node?.directives?.find((directive) => directive.name.value === name) as ConstDirectiveNode | undefined;
 }
 

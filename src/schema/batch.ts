@@ -40,14 +40,14 @@ export function isEmptyKey(key: Key): boolean {
 /** The loader of a lookup for one operation. Keys of one operation are never seen by another. */
 export function loaderOf(lookup: Lookup, context: ResolverContext): DataLoader<Key, unknown, string> {
   const known = context.loaders.get(lookup);
-  if (known) return known as unknown as DataLoader<Key, unknown, string>;
+  if (known) return known;
   const load =
     lookup.concurrency === undefined ? batched(lookup, context) : single(lookup, context, lookup.concurrency);
   const loader = new DataLoader<Key, unknown, string>(load, {
     cacheKeyFn: keyText,
     maxBatchSize: lookup.concurrency === undefined ? lookup.max : Infinity,
   });
-  context.loaders.set(lookup, loader as never);
+  context.loaders.set(lookup, loader);
   return loader;
 }
 

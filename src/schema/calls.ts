@@ -7,7 +7,6 @@ import {
   isScalarType,
   type ConstDirectiveNode,
   type GraphQLObjectType,
-  type GraphQLOutputType,
   type GraphQLSchema,
 } from 'graphql';
 import { Type, type Field, type Method } from 'protobufjs';
@@ -139,7 +138,7 @@ export class CallCompiler {
     const { schema, outputs, findings } = this.options;
     const nullable = getNullableType(field.type);
     const isCollected = rpc.method.responseStream && type !== schema.getSubscriptionType() && isListType(nullable);
-    const value = getNullableType(isCollected ? (nullable.ofType as GraphQLOutputType) : nullable);
+    const value = getNullableType(isCollected ? nullable.ofType : nullable);
     if (isObjectType(value)) {
       outputs.bind(value, rpc.response);
       return whole;

@@ -70,12 +70,13 @@ function nameOf(definition: DefinitionNode): string | undefined {
 
 /** The first definition or extension of a root type defines it, the others extend it. */
 function asExtension(definition: DefinitionNode, seen: Set<string>): DefinitionNode {
-  if (definition.kind !== Kind.OBJECT_TYPE_DEFINITION && definition.kind !== Kind.OBJECT_TYPE_EXTENSION)
+  if (definition.kind !== Kind.OBJECT_TYPE_DEFINITION && definition.kind !== Kind.OBJECT_TYPE_EXTENSION) {
     return definition;
+  }
   const name = definition.name.value;
   if (name !== 'Query' && name !== 'Mutation' && name !== 'Subscription') return definition;
   const isFirst = !seen.has(name);
   seen.add(name);
   const { kind: _, ...rest } = definition;
-  return { ...rest, kind: isFirst ? Kind.OBJECT_TYPE_DEFINITION : Kind.OBJECT_TYPE_EXTENSION } as DefinitionNode;
+  return { ...rest, kind: isFirst ? Kind.OBJECT_TYPE_DEFINITION : Kind.OBJECT_TYPE_EXTENSION };
 }

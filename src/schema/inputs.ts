@@ -76,9 +76,9 @@ export class RequestCompiler {
     const filled = new Set<string>();
     const mapping = plan.mapping;
     if (mapping?.kind === Kind.OBJECT) fills.push(this.message(plan, plan.request, mapping, used, filled));
-    else if (mapping?.kind === Kind.STRING || mapping?.kind === Kind.LIST)
+    else if (mapping?.kind === Kind.STRING || mapping?.kind === Kind.LIST) {
       fills.push(this.merge(plan, plan.request, mapping, used));
-    else if (mapping) this.findings.at(mapping, 'request: takes an object, a list of objects, or "$args.NAME"');
+    } else if (mapping) this.findings.at(mapping, 'request: takes an object, a list of objects, or "$args.NAME"');
 
     for (const argument of plan.field.args) {
       if (used.has(argument.name)) continue;
@@ -181,8 +181,9 @@ export class RequestCompiler {
         return fields;
       };
     }
-    if (value.kind === Kind.STRING && value.value.startsWith('$'))
+    if (value.kind === Kind.STRING && value.value.startsWith('$')) {
       return this.reference(plan, target, value.value, value, used);
+    }
     return this.constant(target, value);
   }
 
@@ -327,7 +328,7 @@ export class RequestCompiler {
       return undefined;
     }
     if (!isListType(nullable)) return this.single(input, nullable, target);
-    const item = this.single(input, getNullableType(nullable.ofType as GraphQLInputType), target);
+    const item = this.single(input, getNullableType(nullable.ofType), target);
     return (values: readonly unknown[]) =>
       values.map((value) => {
         if (value === null) throw new GatewayError('BAD_USER_INPUT', `${input.name}: a list may not hold null`);
@@ -342,7 +343,7 @@ export class RequestCompiler {
     target: Field & MapField,
   ): Write | undefined {
     if (isScalarType(type) && type.name === 'JSON') return this.json.writeField(target);
-    const entry = isListType(type) ? getNullableType(type.ofType as GraphQLInputType) : undefined;
+    const entry = isListType(type) ? getNullableType(type.ofType) : undefined;
     const { key, value } = isInputObjectType(entry) ? entry.getFields() : {};
     if (!key || !value) {
       this.misfit(input, target);
@@ -355,8 +356,9 @@ export class RequestCompiler {
       const map = new Map<string, unknown>();
       for (const { key: name, value: content } of entries) {
         const text = mapKeyName(target.keyType, writeKey ? writeKey(name as never) : name);
-        if (map.has(text))
+        if (map.has(text)) {
           throw new GatewayError('BAD_USER_INPUT', `${input.name} has the key ${JSON.stringify(name)} twice.`);
+        }
         if (content === null || content === undefined) {
           throw new GatewayError('BAD_USER_INPUT', `${input.name} has no value for the key ${JSON.stringify(name)}.`);
         }
@@ -527,7 +529,7 @@ function reachable(request: Type): ReadonlySet<Type> {
 
 /** A list of paths as a FieldMask. */
 function pathsOf(type: GraphQLInputType, target: Field): Write | undefined {
-  const item = isListType(type) ? getNullableType(type.ofType as GraphQLInputType) : undefined;
+  const item = isListType(type) ? getNullableType(type.ofType) : undefined;
   const isMask = target.resolvedType instanceof Type && fullName(target.resolvedType) === fieldMask;
   return isMask && isScalarType(item) && item.name === 'String' ? (paths: readonly string[]) => ({ paths }) : undefined;
 }

@@ -174,7 +174,7 @@ export class OutputBinder {
     if (!isListType(type)) {
       return source.repeated ? this.misfit(field, source) : this.single(field, type, source);
     }
-    const itemType = getNullableType(type.ofType as GraphQLOutputType);
+    const itemType = getNullableType(type.ofType);
     if (!source.repeated) return pathsOf(itemType, source) ?? this.misfit(field, source);
     if (isNonNullType(type.ofType) && source.resolvedType instanceof Enum && hasUnspecified(source.resolvedType)) {
       this.findings.at(

@@ -126,8 +126,9 @@ export class ProtoJson {
     const check = this.itemWriter(entryFields(field).key);
     if (field.keyType === 'bool') {
       return (key) => {
-        if (key !== 'true' && key !== 'false')
+        if (key !== 'true' && key !== 'false') {
           throw refused(`"${key}" is no key of ${jsonName(field)}: it takes true and false`);
+        }
         return mapKeyName('bool', key);
       };
     }

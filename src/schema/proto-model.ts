@@ -1,4 +1,4 @@
-import { Enum, Field, MapField, Type, type OneOf } from 'protobufjs';
+import { Enum, type Field, MapField, Type, type OneOf } from 'protobufjs';
 
 /** A protobuf message instance as protobufjs decodes it, with its type at hand. */
 export interface DecodedMessage {
@@ -44,7 +44,7 @@ function isSynthetic(oneOf: OneOf): boolean {
 /** True where a message can tell "not set" from a default value. */
 export function hasPresence(field: Field): boolean {
   if (field.repeated || field instanceof MapField) return false;
-  return field.resolvedType instanceof Type || field.partOf !== null || field.hasPresence === true;
+  return field.resolvedType instanceof Type || field.partOf !== null || field.hasPresence;
 }
 
 /** True where a message of the upstream may come without the field. */

@@ -60,8 +60,9 @@ function textToLong(unsigned: boolean) {
     if (!/^-?\d{1,20}$/.test(text)) refuse(`${JSON.stringify(value)} is not a whole number`);
     const number = BigInt(text);
     const [min, max] = unsigned ? [0n, 2n ** 64n - 1n] : [-(2n ** 63n), 2n ** 63n - 1n];
-    if (number < min || number > max)
+    if (number < min || number > max) {
       refuse(`${text} does not fit ${unsigned ? 'an unsigned' : 'a signed'} 64-bit number`);
+    }
     return Long.fromString(number.toString(), unsigned);
   };
 }
@@ -69,8 +70,9 @@ function textToLong(unsigned: boolean) {
 function textToInteger(min: number, max: number) {
   return (value: string | number): number => {
     const number = /^-?\d{1,10}(\.0+)?$/.test(String(value)) ? Number(value) : Number.NaN;
-    if (!Number.isInteger(number) || number < min || number > max)
+    if (!Number.isInteger(number) || number < min || number > max) {
       refuse(`${String(value)} does not fit ${min} to ${max}`);
+    }
     return number;
   };
 }
@@ -129,8 +131,9 @@ const scalars: Readonly<Record<string, Readonly<Record<string, ScalarConversion>
 
 /** How a scalar type goes out and comes in as JSON where the SDL gives it no type of its own. Undefined for what stays. */
 export function naturalConversion(protoType: string): ScalarConversion | undefined {
-  if (protoType === 'float' || protoType === 'double')
+  if (protoType === 'float' || protoType === 'double') {
     return { read: (value: number) => jsonNumber(value), write: undefined };
+  }
   const { Float, BigInt: big, String: text } = scalars[protoType] ?? {};
   // Whole numbers of 32 bits stay numbers, those of 64 are text, bytes are base64.
   return protoType.includes('64') ? big : (Float ?? text);

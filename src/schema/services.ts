@@ -44,19 +44,19 @@ export class Services {
   }
 
   private use(directive: ConstDirectiveNode): void {
-    const { name, service: serviceName, deadline = '5s' } = argsOf(directive);
+    const { name, service: fullServiceName, deadline = '5s' } = argsOf(directive);
     // Missing and wrong arguments are told by the validation of the SDL.
-    if (typeof name !== 'string' || typeof serviceName !== 'string') return;
+    if (typeof name !== 'string' || typeof fullServiceName !== 'string') return;
     if (!/^[a-z][a-z0-9_-]*$/.test(name)) {
       this.findings.at(directive, `"${name}" cannot name an upstream`, 'Use lower-case letters, digits, - and _.');
     }
-    const service = findService(this.sources.protos, serviceName);
+    const service = findService(this.sources.protos, fullServiceName);
     if (!service) {
       const known = serviceNames(this.sources.protos);
       this.findings.at(
         directive,
-        `no proto defines the service "${serviceName}"`,
-        didYouMean(serviceName, known) ?? `The protos define ${known.join(', ') || 'no service'}.`,
+        `no proto defines the service "${fullServiceName}"`,
+        didYouMean(fullServiceName, known) ?? `The protos define ${known.join(', ') || 'no service'}.`,
       );
       return;
     }

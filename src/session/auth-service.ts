@@ -1,5 +1,7 @@
 import type { Root } from 'protobufjs';
+import type { AuthServiceRpcs, Timestamp } from '../generated/auth-service';
 import { findService, rpcOf } from '../grpc/protos';
+import type { StatusName } from '../grpc/status';
 import type { CallScope, Upstream } from '../grpc/upstream';
 
 /** A session that AuthService has confirmed. */
@@ -37,25 +39,22 @@ export const authServiceName = 'auth.v1.AuthService';
 /** Ms; the code exchange takes a round trip to the identity provider. */
 const timeouts = { signIn: 15_000, session: 2_000, watch: 24 * 3_600_000 };
 
-interface Timestamp {
-  readonly seconds: { toNumber(): number } | number;
-  readonly nanos: number;
-}
-
 /** Binds {@link AuthService} to the upstream's channel. */
 export function createAuthService(upstream: Upstream, protos: Root): AuthService {
   const service = findService(protos, authServiceName);
   if (!service) throw new Error(`sign-in and sessions need ${authServiceName}, which no proto defines`);
-  const rpc = <Req, Res>(method: string) =>
-    rpcOf<Req, Res>(service.methodsArray.find((m) => m.name === method) ?? missing(method));
-
-  const handleSsoCallback = rpc<object, { session_token: string; expires_at: Timestamp | null }>('HandleSsoCallback');
-  const validateSession = rpc<
-    object,
-    { session_id: string; user_id: string; permissions: string[]; expires_at: Timestamp | null }
-  >('ValidateSession');
-  const revokeSession = rpc<object, object>('RevokeSession');
-  const watchRevocations = rpc<object, { session_id?: string; user_id?: string }>('WatchRevocations');
+  /** @param expected - Statuses that are an answer; no fault of anybody, so not logged as one. */
+  function rpc<Name extends keyof AuthServiceRpcs>(name: Name, expected: readonly StatusName[] = []) {
+    const method = service?.methodsArray.find((each) => each.name === name);
+    if (!method) {
+      throw new Error(`sign-in and sessions need ${authServiceName}.${name}, which the proto does not define`);
+    }
+    return { ...rpcOf<AuthServiceRpcs[Name]['request'], AuthServiceRpcs[Name]['response']>(method), expected };
+  }
+  const handleSsoCallback = rpc('HandleSsoCallback', ['UNAUTHENTICATED', 'PERMISSION_DENIED']);
+  const validateSession = rpc('ValidateSession', ['UNAUTHENTICATED', 'NOT_FOUND']);
+  const revokeSession = rpc('RevokeSession');
+  const watchRevocations = rpc('WatchRevocations', ['UNIMPLEMENTED']);
 
   return {
     async handleSsoCallback({ provider, code, codeVerifier, redirectUri, nonce }, scope) {
@@ -81,10 +80,6 @@ export function createAuthService(upstream: Upstream, protos: Root): AuthService
       }
     },
   };
-}
-
-function missing(method: string): never {
-  throw new Error(`sign-in and sessions need ${authServiceName}.${method}, which the proto does not define`);
 }
 
 /** Ms since the epoch; a session without an end is one that ended. */

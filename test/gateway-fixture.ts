@@ -1,5 +1,6 @@
+import { connect } from 'node:net';
 import { PassThrough } from 'node:stream';
-import { readConfig, type Config } from '../src/config';
+import { readConfig, sourceFolders, type Config } from '../src/config';
 import { createGateway, type Gateway, type GatewayOverrides } from '../src/gateway';
 import { startServer, type RunningServer } from '../src/http/server';
 import { createLog } from '../src/log';
@@ -15,6 +16,7 @@ export type LogLine = Readonly<Record<string, unknown>>;
 
 /** A real gateway on ports of its own, in front of real upstreams on theirs. */
 export interface World {
+  /** The AuthService that runs, or ran last. */
   readonly auth: AuthUpstream;
   readonly ai: AiUpstream;
   readonly gateway: Gateway;
@@ -25,6 +27,20 @@ export interface World {
   /** Runs an operation with the admin's session, unless headers say otherwise. */
   graphql(query: string, options?: GraphqlOptions): Promise<GraphqlAnswer>;
   rest(method: string, path: string, options?: RestOptions): Promise<RestAnswer>;
+  /** Sends bytes as they are and gives back what comes until the gateway closes the connection. */
+  raw(bytes: string | Uint8Array): Promise<string>;
+  /** The access line of an answer. */
+  accessLine(answer: { readonly headers: Headers }): Promise<LogLine>;
+  /** Everything that is scraped from `/metrics`. */
+  metrics(): Promise<string>;
+  /** The value of a series, such as `http_requests_total{method="GET",path="other",status="404"}`. */
+  metric(series: string): Promise<number | undefined>;
+  /** Starts AuthService again after its close, on the same port and with what it knew. */
+  restartAuth(): Promise<void>;
+  /** Starts AIService again after its close, on the same port. */
+  restartAi(): Promise<void>;
+  /** Makes the upstreams behave again and forget their calls. */
+  reset(): void;
   close(): Promise<void>;
 }
 
@@ -35,10 +51,14 @@ export interface GraphqlOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** Decoded JSON. Its shape is what the tests are about, so the compiler need not know it. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export type Decoded = any;
+
 export interface GraphqlAnswer {
   readonly status: number;
   readonly headers: Headers;
-  readonly data: never;
+  readonly data: Decoded;
   readonly errors: readonly { message: string; path?: unknown[]; extensions: Record<string, unknown> }[] | undefined;
 }
 
@@ -52,7 +72,7 @@ export interface RestOptions {
 export interface RestAnswer {
   readonly status: number;
   readonly headers: Headers;
-  readonly body: never;
+  readonly body: Decoded;
 }
 
 export interface WorldOptions {
@@ -64,30 +84,27 @@ export interface WorldOptions {
 }
 
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
-  const auth = await startAuthService(options.auth);
-  const ai = await startAiService({ authAddress: auth.address, ...options.ai });
-  const config = testConfig({
-    AUTH_SERVICE_ADDR: auth.address,
-    AI_SERVICE_ADDR: ai.address,
-    ...options.env,
-  });
+  let auth = await startAuthService(options.auth);
+  let ai = await startAiService({ authAddress: auth.address, ...options.ai });
   const logs: LogLine[] = [];
-  const sink = new PassThrough();
-  sink.on('data', (chunk: Buffer) => {
-    for (const line of chunk.toString().split('\n')) if (line !== '') logs.push(JSON.parse(line) as LogLine);
+  const { gateway, server } = await start(options, auth, ai, logs).catch(async (error: unknown) => {
+    await Promise.all([auth.close(), ai.close()]);
+    throw error;
   });
-  const log = createLog('trace', sink);
-  const gateway = createGateway(config, { log, ...options.overrides });
-  const server = await startServer(gateway, config, log);
   const url = `http://127.0.0.1:${server.port}`;
+  const adminUrl = `http://127.0.0.1:${server.adminPort}`;
 
-  return {
-    auth,
-    ai,
+  const world: World = {
+    get auth() {
+      return auth;
+    },
+    get ai() {
+      return ai;
+    },
     gateway,
     server,
     url,
-    adminUrl: `http://127.0.0.1:${server.adminPort}`,
+    adminUrl,
     logs,
     async graphql(query, { variables, token = auth.adminToken, headers } = {}) {
       const response = await fetch(`${url}/graphql`, {
@@ -113,8 +130,28 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       return {
         status: response.status,
         headers: response.headers,
-        body: (text === '' ? undefined : JSON.parse(text)) as never,
+        body: text === '' ? undefined : JSON.parse(text),
       };
+    },
+    raw: (bytes) => sendRaw(server.port, bytes),
+    accessLine({ headers }) {
+      const requestId = headers.get('x-request-id');
+      const find = () => logs.find((line) => line['msg'] === 'request' && line['requestId'] === requestId);
+      return until(find, (line) => line !== undefined) as Promise<LogLine>;
+    },
+    metrics: async () => (await fetch(`${adminUrl}/metrics`)).text(),
+    metric: async (series) => valueOf(await world.metrics(), series),
+    async restartAuth() {
+      auth = await startAuthService({ ...options.auth, port: auth.port, state: auth.state });
+    },
+    async restartAi() {
+      ai = await startAiService({ authAddress: auth.address, ...options.ai, port: ai.port });
+    },
+    reset() {
+      for (const { control } of [auth, ai]) {
+        control.clearFaults();
+        control.reset();
+      }
     },
     async close() {
       await server.close();
@@ -122,17 +159,52 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       await auth.close();
     },
   };
+  return world;
+}
+
+async function start({ env, overrides }: WorldOptions, auth: AuthUpstream, ai: AiUpstream, logs: LogLine[]) {
+  const config = testConfig({ AUTH_SERVICE_ADDR: auth.address, AI_SERVICE_ADDR: ai.address, ...env });
+  const sink = new PassThrough();
+  sink.on('data', (chunk: Buffer) => {
+    for (const line of chunk.toString().split('\n')) if (line !== '') logs.push(JSON.parse(line) as LogLine);
+  });
+  const log = createLog('trace', sink);
+  const gateway = createGateway(config, { log, ...overrides });
+  return { gateway, server: await startServer(gateway, config, log) };
 }
 
 /** The configuration of a gateway under test: nothing but what is given, and free ports. */
 export function testConfig(env: Readonly<Record<string, string>>): Config {
   const all = { NODE_ENV: 'test', PORT: '0', ADMIN_PORT: '0', PUBLIC_URL: 'http://localhost:3000', ...env };
-  const { upstreamNames } = loadSources({ schemaDir: 'schema', protoDir: 'proto' });
+  const { upstreamNames } = loadSources(sourceFolders(all));
   return readConfig(all, upstreamNames);
 }
 
 function bearer(token: string | null): Record<string, string> {
   return token === null ? {} : { authorization: `Bearer ${token}` };
+}
+
+/** Talks plain TCP, for what no HTTP client would send. Ends when the other side closes. */
+function sendRaw(port: number, bytes: string | Uint8Array): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1');
+    const chunks: Buffer[] = [];
+    const answer = () => Buffer.concat(chunks).toString('latin1');
+    socket.setTimeout(10_000, () => socket.destroy(new Error(`no end after 10 s: ${answer()}`)));
+    socket.on('data', (chunk) => chunks.push(chunk));
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      // Whoever answers before everything has been read may cut the rest off.
+      if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') reject(error);
+    });
+    socket.on('close', () => resolve(answer()));
+    socket.write(bytes);
+  });
+}
+
+/** Reads one series off a scrape. */
+export function valueOf(scrape: string, series: string): number | undefined {
+  const line = scrape.split('\n').find((each) => each.startsWith(`${series} `));
+  return line === undefined ? undefined : Number(line.slice(series.length + 1));
 }
 
 /** Waits until something is so; fails with what it last was. */

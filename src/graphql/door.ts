@@ -108,13 +108,14 @@ function useGatewayPipeline(pipeline: Pipeline): Plugin<YogaInitialContext, Serv
         )) as never;
       });
     },
-    onResultProcess({ result, setResult, serverContext }) {
+    onResultProcess(payload) {
+      const { result, serverContext } = payload;
       const { exchange } = serverContext;
       if (Array.isArray(result) || Symbol.asyncIterator in result) return;
       const { errors } = result as ExecutionResult;
       const isMalformed = errors?.some(({ originalError }) => !(originalError instanceof GatewayError));
       const http = isMalformed ? malformed(errors ?? [], exchange) : answered(result as ExecutionResult, exchange);
-      setResult({ ...http.result, extensions: { http: { status: http.status, headers: http.headers } } } as never);
+      payload.setResult({ ...http.result, extensions: { http: { status: http.status, headers: http.headers } } } as never);
     },
   };
 }

@@ -115,7 +115,10 @@ function useGatewayPipeline(pipeline: Pipeline): Plugin<YogaInitialContext, Serv
       const { errors } = result as ExecutionResult;
       const isMalformed = errors?.some(({ originalError }) => !(originalError instanceof GatewayError));
       const http = isMalformed ? malformed(errors ?? [], exchange) : answered(result as ExecutionResult, exchange);
-      payload.setResult({ ...http.result, extensions: { http: { status: http.status, headers: http.headers } } } as never);
+      payload.setResult({
+        ...http.result,
+        extensions: { http: { status: http.status, headers: http.headers } },
+      } as never);
     },
   };
 }

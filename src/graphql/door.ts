@@ -2,7 +2,7 @@ import type { ExecutionResult, GraphQLError } from 'graphql';
 import { createYoga, type Plugin, type YogaInitialContext } from 'graphql-yoga';
 import { json, requireJson, type Exchange, type Reply, type Route } from '../exchange';
 import { errorHeaders, GatewayError, toGatewayError, type ErrorCode } from '../errors';
-import { errorsOf, presentResult, statusOf } from '../pipeline/errors';
+import { errorsOf, presentError, presentResult, statusOf } from '../pipeline/errors';
 import type { Pipeline } from '../pipeline/pipeline';
 import { graphiqlAssets, graphiqlPage, wantsPage, type GraphiqlOptions } from './graphiql';
 
@@ -36,12 +36,16 @@ export function createGraphqlRoutes({ pipeline, graphiql }: GraphqlDoorOptions):
   });
 
   async function answer(exchange: Exchange): Promise<Reply> {
-    const response = await yoga.fetch(
-      `http://gateway${exchange.path}${exchange.query === '' ? '' : `?${exchange.query}`}`,
-      await requestInit(exchange),
-      { exchange },
-    );
-    return replyOf(response, exchange);
+    try {
+      const response = await yoga.fetch(
+        `http://gateway${exchange.path}${exchange.query === '' ? '' : `?${exchange.query}`}`,
+        await requestInit(exchange),
+        { exchange },
+      );
+      return await replyOf(response, exchange);
+    } catch (error) {
+      return errorReply(error, exchange);
+    }
   }
 
   return [
@@ -75,17 +79,17 @@ async function replyOf(response: Response, exchange: Exchange): Promise<Reply> {
       body: response.body as unknown as AsyncIterable<Uint8Array>,
     };
   }
-  if (response.status === 406) {
-    exchange.facts.code = 'NOT_ACCEPTABLE';
-    const error = new GatewayError(
-      'NOT_ACCEPTABLE',
-      'Accept must allow application/graphql-response+json, application/json or, for subscriptions, text/event-stream.',
-    );
-    return json(406, {
-      errors: [{ message: error.message, extensions: { code: error.code, requestId: exchange.id } }],
-    });
-  }
+  if (response.status === 406) throw new GatewayError('NOT_ACCEPTABLE', acceptable);
   return { status: response.status, headers, body: await response.text() };
+}
+
+const acceptable =
+  'Accept must allow application/graphql-response+json, application/json or, for subscriptions, text/event-stream.';
+
+/** A request that never became an operation, answered in GraphQL's shape. */
+function errorReply(thrown: unknown, exchange: Exchange): Reply {
+  const error = toGatewayError(thrown);
+  return json(error.status, { errors: [presentError(error, exchange)] }, errorHeaders(error));
 }
 
 const streamHeaders = {

@@ -42,7 +42,7 @@ export function createGraphqlRoutes({ pipeline, graphiql }: GraphqlDoorOptions):
         await requestInit(exchange),
         { exchange },
       );
-      return await replyOf(response, exchange);
+      return await replyOf(response);
     } catch (error) {
       return errorReply(error, exchange);
     }
@@ -70,7 +70,7 @@ async function requestInit(exchange: Exchange): Promise<RequestInit> {
   return { method: 'POST', headers, body: new Uint8Array(await exchange.readBody()) };
 }
 
-async function replyOf(response: Response, exchange: Exchange): Promise<Reply> {
+async function replyOf(response: Response): Promise<Reply> {
   const headers = Object.fromEntries(response.headers);
   if (headers['content-type']?.startsWith('text/event-stream') && response.body) {
     return {

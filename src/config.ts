@@ -6,7 +6,7 @@ import { isLoopback, packageRoot, shown } from './config/values';
 import { variables, type Environment, type Variable } from './config/variables';
 import type { LogLevel } from './log';
 
-export { parseDuration } from './config/values';
+export { isLoopback, parseDuration } from './config/values';
 export { configTable, variables } from './config/variables';
 
 /** How to reach an upstream, as configured. */

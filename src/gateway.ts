@@ -18,11 +18,9 @@ import type { Resolver } from './schema/context';
 import { Findings } from './schema/findings';
 import { loadSources, type Sources } from './schema/sources';
 import { authUpstream, createAuthService } from './session/auth-service';
-import { createAuthenticate } from './session/authenticate';
-import { createSessionCookie, secureCookies } from './session/cookies';
-import { createReadCredential } from './session/credentials';
+import { createSessionCookie } from './session/cookies';
+import { createGatekeeper, type Gatekeeper } from './session/gatekeeper';
 import { createSessions } from './session/sessions';
-import { createSignOut, type SignOut } from './session/sign-out';
 import { createSignInRoutes } from './signin/routes';
 
 /** The gateway, put together. */
@@ -65,8 +63,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
   const upstream = (name: string): Upstream => upstreams.get(name) ?? unknownUpstream(name);
   const authService = createAuthService(upstream(authUpstream), sources.protos);
 
-  const cookie = createSessionCookie({ secure: secureCookies(config) });
-  const readCredential = createReadCredential({ cookie });
+  const cookie = createSessionCookie({ secure: !config.insecureCookies });
   const sessions = createSessions({
     authService,
     cacheTtl: config.sessionCacheTtl,
@@ -74,15 +71,14 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
     log,
     connected: () => upstream(authUpstream).ready(),
   });
-  const signOut = createSignOut({ sessions, cookie });
-  const crossSite = { publicOrigin: config.publicUrl, allowedOrigins: config.allowedOrigins };
-  const authenticate = createAuthenticate({ readCredential, cookie, sessions, ...crossSite });
+  const { publicUrl: publicOrigin, allowedOrigins } = config;
+  const gatekeeper = createGatekeeper({ cookie, sessions, publicOrigin, allowedOrigins });
 
   const { schema } = buildSchema({
     sources,
     upstream,
     deadlines: Object.fromEntries(Object.entries(config.upstreams).map(([name, { deadline }]) => [name, deadline])),
-    resolvers: { ...ownResolvers(signOut), ...overrides.resolvers },
+    resolvers: { ...ownResolvers(gatekeeper), ...overrides.resolvers },
   });
   const findings = new Findings();
   const operations = compileRest(schema, sources.rest, findings);
@@ -90,9 +86,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
 
   const pipeline = createPipeline({
     schema,
-    authenticate,
-    guard: ({ session, credential }, { id: requestId, trace }) =>
-      sessions.guard(credential.token, session, { requestId, trace }),
+    gatekeeper,
     registry: metrics.registry,
     introspection: !config.production,
     requestTimeout: config.requestTimeout,
@@ -102,7 +96,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
     routes: [
       ...createGraphqlRoutes({ pipeline, graphiql: config.production ? undefined : { providers } }),
       ...createRestRoutes(operations, pipeline),
-      ...createSignInRoutes({ ...config, ...config.signIn, authService, sessions, cookie, readCredential, signOut }),
+      ...createSignInRoutes({ ...config, ...config.signIn, authService, sessions, cookie, gatekeeper }),
     ],
     log,
     metrics,
@@ -150,13 +144,11 @@ function unknownUpstream(name: string): never {
 const { version } = JSON.parse(readFileSync(join(__dirname, '..', 'package.json'), 'utf8')) as { version: string };
 
 /** Functions that the gateway's own fields are answered by. */
-function ownResolvers(signOut: SignOut): Record<string, Resolver> {
+function ownResolvers(gatekeeper: Gatekeeper): Record<string, Resolver> {
   return {
     gateway: () => ({ name: 'api-gateway', version }),
     async logout(_parent, _args, context) {
-      const { exchange, authenticated } = context as GatewayContext;
-      if (!authenticated) throw new GatewayError('UNAUTHENTICATED');
-      await signOut(exchange, authenticated.credential);
+      await gatekeeper.signOut((context as GatewayContext).exchange);
       return true;
     },
   };

@@ -222,7 +222,8 @@ function callDeadline(scope: CallScope, timeout: number): number {
   return Math.min(scope.deadline, Date.now() + timeout);
 }
 
-function abortReason(signal: AbortSignal): GatewayError {
+/** What work fails with that a signal ends. */
+export function abortReason(signal: AbortSignal): GatewayError {
   return signal.reason instanceof GatewayError
     ? signal.reason
     : new GatewayError('CLIENT_CLOSED_REQUEST', undefined, { cause: signal.reason });

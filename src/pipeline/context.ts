@@ -1,6 +1,6 @@
 import type { Exchange } from '../exchange';
 import type { CallScope } from '../grpc/upstream';
-import type { Authenticated } from '../session/authenticate';
+import type { Authenticated } from '../session/gatekeeper';
 import type { ResolverContext } from '../schema/context';
 import type { PreparedDocument } from './documents';
 import type { OperationPlan } from './plan';
@@ -10,8 +10,6 @@ export interface GatewayContext extends ResolverContext {
   /** Filled in with who asks and how long it may take, before the operation runs. */
   scope: CallScope;
   readonly exchange: Exchange;
-  /** True for a REST route that a user may open by following a link; see the cross-site check. */
-  readonly navigation: boolean;
   /** Set when the document is parsed. */
   prepared?: PreparedDocument;
   /** Set when the operation is chosen, before anybody is asked who the caller is. */

@@ -4,8 +4,7 @@ import type { Registry } from 'prom-client';
 import type { Exchange } from '../exchange';
 import { GatewayError, type ErrorCode } from '../errors';
 import type { CallScope } from '../grpc/upstream';
-import type { Authenticate, Authenticated } from '../session/authenticate';
-import type { SessionGuard } from '../session/guards';
+import type { Gatekeeper } from '../session/gatekeeper';
 import type { GatewayContext } from './context';
 import { createPrepareDocument } from './documents';
 import { presentError, presentResult, presentStream, withoutSuggestions } from './errors';
@@ -36,9 +35,7 @@ export interface Pipeline {
 
 export interface PipelineOptions {
   readonly schema: GraphQLSchema;
-  readonly authenticate: Authenticate;
-  /** Watches over the session of a stream. */
-  readonly guard: (authenticated: Authenticated, exchange: Exchange) => SessionGuard;
+  readonly gatekeeper: Pick<Gatekeeper, 'admit' | 'authenticate' | 'guard'>;
   readonly registry: Registry;
   /** Whether clients may learn the schema: by introspection, and from the names that errors suggest. */
   readonly introspection: boolean;
@@ -47,13 +44,13 @@ export interface PipelineOptions {
 }
 
 export function createPipeline(options: PipelineOptions): Pipeline {
-  const { schema, authenticate, guard, registry, introspection, requestTimeout } = options;
+  const { schema, gatekeeper, registry, introspection, requestTimeout } = options;
   const prepare = createPrepareDocument(schema, { introspection });
-  const getEnveloped = envelop({ plugins: createPlugins({ schema, prepare, authenticate, registry }) });
+  const getEnveloped = envelop({ plugins: createPlugins({ schema, prepare, gatekeeper, registry }) });
 
   async function stream(args: ExecutionArgs, context: GatewayContext): Promise<OperationResult> {
     const { exchange, authenticated, scope } = context;
-    const watch = authenticated && guard(authenticated, exchange);
+    const watch = authenticated && gatekeeper.guard(authenticated, exchange);
     if (watch) context.scope = { ...scope, signal: AbortSignal.any([exchange.signal, watch.signal]) };
     const result = (await getEnveloped(context).subscribe(args)) as OperationResult;
     if (Symbol.asyncIterator in result) return presentStream(result, exchange, () => watch?.release());
@@ -63,9 +60,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   return {
     async run({ query, operationName, variables }, exchange, { navigation, safe }) {
-      const context = newContext(exchange, navigation);
+      const context = newContext(exchange);
       const enveloped = getEnveloped(context);
       try {
+        gatekeeper.admit(exchange, { navigation });
         const document = enveloped.parse(query) as DocumentNode;
         const invalid = enveloped.validate(schema, document) as readonly GraphQLError[];
         if (invalid.length > 0) return refused(invalid, exchange, 'GRAPHQL_VALIDATION_FAILED');
@@ -96,11 +94,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 }
 
 /** The context that an operation begins with; what is not here is filled in on the way to its execution. */
-function newContext(exchange: Exchange, navigation: boolean): GatewayContext {
+function newContext(exchange: Exchange): GatewayContext {
   const { id: requestId, trace, deadline, signal } = exchange;
   return {
     exchange,
-    navigation,
     caller: new GatewayError('UNAUTHENTICATED'),
     scope: { requestId, trace, deadline, signal },
     loaders: new Map(),

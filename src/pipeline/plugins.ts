@@ -14,7 +14,7 @@ import {
 import { getVariableValues } from 'graphql/execution/values';
 import type { Registry } from 'prom-client';
 import { GatewayError, toGatewayError } from '../errors';
-import type { Authenticate } from '../session/authenticate';
+import type { Gatekeeper } from '../session/gatekeeper';
 import type { Caller } from '../schema/context';
 import type { GatewayContext } from './context';
 import type { PrepareDocument } from './documents';
@@ -24,12 +24,12 @@ import { refusal } from './plan';
 export interface PluginOptions {
   readonly schema: GraphQLSchema;
   readonly prepare: PrepareDocument;
-  readonly authenticate: Authenticate;
+  readonly gatekeeper: Pick<Gatekeeper, 'authenticate'>;
   readonly registry: Registry;
 }
 
 /** What happens to an operation, in this order, whichever door it came through. */
-export function createPlugins({ schema, prepare, authenticate, registry }: PluginOptions): Plugin[] {
+export function createPlugins({ schema, prepare, gatekeeper, registry }: PluginOptions): Plugin[] {
   return [
     // graphql-js does the work.
     useEngine({ parse, validate, specifiedRules, execute, subscribe }),
@@ -42,7 +42,7 @@ export function createPlugins({ schema, prepare, authenticate, registry }: Plugi
     useGenericAuth({
       mode: 'resolve-only',
       contextFieldName: 'caller',
-      resolveUserFn: (context: GatewayContext) => resolveCaller(context, authenticate),
+      resolveUserFn: (context: GatewayContext) => resolveCaller(context, gatekeeper),
     }) as unknown as Plugin,
     // A mutation is refused whole: half of one is worse than none.
     useWholeMutations(),
@@ -65,10 +65,13 @@ function usePreparedDocuments(prepare: PrepareDocument): Plugin {
 }
 
 /** Whose session the request carries, or why it carries none; fields that need it fail with that. */
-async function resolveCaller(context: GatewayContext, authenticate: Authenticate): Promise<Caller | GatewayError> {
+async function resolveCaller(
+  context: GatewayContext,
+  gatekeeper: PluginOptions['gatekeeper'],
+): Promise<Caller | GatewayError> {
   if (!context.plan?.needsSession) return new GatewayError('UNAUTHENTICATED');
   try {
-    context.authenticated = await authenticate(context.exchange, { navigation: context.navigation });
+    context.authenticated = await gatekeeper.authenticate(context.exchange);
     return context.authenticated.session;
   } catch (error) {
     return toGatewayError(error);

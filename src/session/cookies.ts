@@ -1,6 +1,5 @@
 import { stringifySetCookie, type SetCookie } from 'cookie';
 import type { Exchange } from '../exchange';
-import { isPlainLoopback } from './loopback';
 
 /** One cookie of a request. */
 export interface RequestCookie {
@@ -25,7 +24,7 @@ export function requestCookies(exchange: Pick<Exchange, 'headersDistinct'>): Req
  * a link from elsewhere finds the user signed in and the identity provider's redirect finds its sign-in attempt.
  *
  * @param cookie.value - Characters of RFC 6265's cookie-octet only.
- * @param cookie.secure - What the `__Host-` prefix requires; off only where {@link secureCookies} says so.
+ * @param cookie.secure - What the `__Host-` prefix requires; off only where the configuration has `insecureCookies`.
  */
 export function setCookie(cookie: {
   readonly name: string;
@@ -47,14 +46,6 @@ export function setCookie(cookie: {
   return stringifySetCookie(written, { encode: (text) => text });
 }
 
-/**
- * Whether cookies are Secure and prefixed `__Host-`: always, but for development over plain http on this machine, where
- * some browsers would not keep them.
- */
-export function secureCookies(config: { readonly production: boolean; readonly publicUrl: string }): boolean {
-  return config.production || !isPlainLoopback(config.publicUrl);
-}
-
 /** The cookie that carries a session's token. */
 export interface SessionCookie {
   readonly name: string;
@@ -65,7 +56,7 @@ export interface SessionCookie {
   values(exchange: Exchange): string[];
 }
 
-/** @param options.secure - See {@link secureCookies}. */
+/** @param options.secure - Whether it is Secure and prefixed `__Host-`; see {@link setCookie}. */
 export function createSessionCookie({ secure }: { readonly secure: boolean }): SessionCookie {
   const name = secure ? '__Host-session' : 'session';
 

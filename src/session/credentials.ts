@@ -11,15 +11,23 @@ export interface SessionCredential {
   readonly via: 'cookie' | 'bearer';
 }
 
-/**
- * Reads the session credential of a request. Called only for operations that need a session, so that an `Authorization`
- * which is meant for something in front of the gateway does no harm to the others.
- *
- * @returns undefined where the request carries none.
- * @throws GatewayError BAD_USER_INPUT where it carries more than one; UNAUTHENTICATED where it cannot be a token, and a
- * cookie that cannot be one is then cleared.
- */
-export type ReadCredential = (exchange: Exchange) => SessionCredential | undefined;
+/** The session credentials of requests. */
+export interface Credentials {
+  /**
+   * How a request shows whose it is, whether or not that can be a token; undefined where it does not.
+   *
+   * @throws GatewayError BAD_USER_INPUT where it carries more than one credential.
+   */
+  via(exchange: Exchange): SessionCredential['via'] | undefined;
+  /**
+   * The credential of a request. Called only for operations that need a session, so that an `Authorization` which is meant
+   * for something in front of the gateway does no harm to the others.
+   *
+   * @throws GatewayError BAD_USER_INPUT where it carries more than one; UNAUTHENTICATED where it carries none, or what
+   * cannot be a token, and a cookie that cannot be one is then cleared.
+   */
+  read(exchange: Exchange): SessionCredential;
+}
 
 const longestToken = 4096;
 /** b64token of RFC 6750 section 2.1; all of its characters may be in a cookie too. */
@@ -31,8 +39,9 @@ export function isToken(value: string): boolean {
   return value.length <= longestToken && tokenPattern.test(value);
 }
 
-export function createReadCredential({ cookie }: { readonly cookie: SessionCookie }): ReadCredential {
-  return (exchange) => {
+export function createCredentials({ cookie }: { readonly cookie: SessionCookie }): Credentials {
+  /** The one value that a request carries, as it came. */
+  function carried(exchange: Exchange): { via: SessionCredential['via']; value: string } | undefined {
     const authorizations = exchange.headersDistinct['authorization'] ?? [];
     const cookies = cookie.values(exchange);
     if (authorizations.length + cookies.length > 1) {
@@ -41,11 +50,21 @@ export function createReadCredential({ cookie }: { readonly cookie: SessionCooki
         `Send one session credential: either the cookie "${cookie.name}" or "Authorization: Bearer", once.`,
       );
     }
-    if (authorizations[0] !== undefined) return { token: bearerToken(authorizations[0]), via: 'bearer' };
-    if (cookies[0] === undefined) return undefined;
-    if (isToken(cookies[0])) return { token: cookies[0], via: 'cookie' };
-    cookie.clear(exchange);
-    throw unauthenticated(undefined, new SessionRefused('the session cookie holds no token', true));
+    if (authorizations[0] !== undefined) return { via: 'bearer', value: authorizations[0] };
+    return cookies[0] === undefined ? undefined : { via: 'cookie', value: cookies[0] };
+  }
+
+  return {
+    via: (exchange) => carried(exchange)?.via,
+    read(exchange) {
+      const credential = carried(exchange);
+      if (!credential) throw unauthenticated();
+      const { via, value } = credential;
+      if (via === 'bearer') return { token: bearerToken(value), via };
+      if (isToken(value)) return { token: value, via };
+      cookie.clear(exchange);
+      throw unauthenticated(undefined, new SessionRefused('the session cookie holds no token', true));
+    },
   };
 }
 

@@ -29,7 +29,8 @@ export interface CrossSiteRequest {
  */
 export function checkCrossSite(
   exchange: Pick<Exchange, 'method' | 'headers' | 'headersDistinct'>,
-  { navigation, publicOrigin, allowedOrigins }: CrossSitePolicy & CrossSiteRequest,
+  { publicOrigin, allowedOrigins }: CrossSitePolicy,
+  { navigation }: CrossSiteRequest,
 ): void {
   if (navigation && (exchange.method === 'GET' || exchange.method === 'HEAD')) return;
   if (exchange.headers['x-csrf'] !== '1') {

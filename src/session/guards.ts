@@ -1,9 +1,8 @@
 import { toGatewayError, type GatewayError } from '../errors';
 import type { CallScope } from '../grpc/upstream';
 import type { Session } from './auth-service';
-import { createLabelIndex } from './label-index';
 import { SessionRefused, unauthenticated } from './refusals';
-import { revocationLabels, sessionLabels, type Revocation } from './revocation';
+import { createLabelIndex, revocationLabels, sessionLabels, type Revocation } from './revocations';
 
 /** Watches over a session for as long as a stream is open for it. */
 export interface SessionGuard {

@@ -6,11 +6,16 @@ import type { CallScope } from '../grpc/upstream';
 import type { Logger } from '../log';
 import type { Metrics } from '../metrics';
 import type { AuthService, Session } from './auth-service';
-import { createConfirmedSessions } from './confirmed-sessions';
 import { createGuards, type SessionGuard } from './guards';
 import { authUnavailable, SessionRefused, unauthenticated } from './refusals';
-import { isRevokedBy, type Revocation } from './revocation';
-import { watchRevocations } from './revocation-watch';
+import {
+  createLabelIndex,
+  isRevokedBy,
+  revocationLabels,
+  sessionLabels,
+  watchRevocations,
+  type Revocation,
+} from './revocations';
 import { waitFor } from './wait-for';
 
 /** Says whose session a token is, at a cost of about one RPC per session and {@link SessionsOptions.cacheTtl}. */
@@ -56,6 +61,8 @@ export interface SessionsOptions {
 
 /** Ms that a ValidateSession or RevokeSession may take. */
 const rpcDeadline = 2_000;
+/** How many sessions are kept; beyond that the one unused for longest goes, and costs one more look-up. */
+const confirmedCapacity = 50_000;
 /** Ms for which a definite no is kept, so that a client that insists does not reach AuthService each time. */
 const refusalTtl = 5_000;
 /** Apart from the confirmed sessions, so that made-up tokens cannot push them out. */
@@ -181,6 +188,50 @@ export function createSessions({ authService, cacheTtl, metrics, log, connected 
       watch.close();
       guards.close();
     },
+  };
+}
+
+/** The sessions that AuthService has confirmed a moment ago, by the hash of their token. */
+interface ConfirmedSessions {
+  get(key: string): Session | undefined;
+  /** Ms for which {@link get} will still answer; 0 where it does not. */
+  freshFor(key: string): number;
+  /** @param age - Ms since AuthService was asked: what it said holds from then. */
+  add(key: string, session: Session, age: number): void;
+  drop(key: string): void;
+  dropRevoked(revocation: Revocation): void;
+  clear(): void;
+}
+
+/** @param ttl - Ms for which a confirmation counts; 0 keeps none. */
+function createConfirmedSessions(ttl: number): ConfirmedSessions {
+  const keys = createLabelIndex<string>();
+  const sessions = new LRUCache<string, Session>({
+    max: confirmedCapacity,
+    // The clock is read anew each time: lru-cache would otherwise hold it still by a timer.
+    ttlResolution: 0,
+    dispose: (session, key) => keys.remove(key, sessionLabels(session)),
+  });
+
+  return {
+    get(key) {
+      const session = sessions.get(key);
+      // The cache counts by the monotonic clock, a session ends by the calendar.
+      return session && session.expiresAt > Date.now() ? session : undefined;
+    },
+    freshFor: (key) => (sessions.has(key) ? Math.max(0, sessions.getRemainingTTL(key)) : 0),
+    add(key, session, age) {
+      const remaining = Math.floor(Math.min(ttl - age, session.expiresAt - Date.now()));
+      // To lru-cache a ttl of 0 means for ever.
+      if (remaining <= 0) return;
+      sessions.set(key, session, { ttl: remaining });
+      keys.add(key, sessionLabels(session));
+    },
+    drop: (key) => void sessions.delete(key),
+    dropRevoked(revocation) {
+      for (const label of revocationLabels(revocation)) for (const key of keys.find(label)) sessions.delete(key);
+    },
+    clear: () => sessions.clear(),
   };
 }
 

@@ -1,5 +1,5 @@
 import { GatewayError } from '../errors';
-import type { CallScope } from '../grpc/upstream';
+import { abortReason, type CallScope } from '../grpc/upstream';
 
 /** Ms; timers of Node count in 32 bits and fire at once beyond that. */
 const longestTimer = 2 ** 31 - 1;
@@ -11,7 +11,7 @@ const longestTimer = 2 ** 31 - 1;
  */
 export function waitFor<T>(work: Promise<T>, { signal, deadline }: Pick<CallScope, 'signal' | 'deadline'>): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const onAbort = (): void => settle(() => reject(reasonOf(signal)));
+    const onAbort = (): void => settle(() => signal && reject(abortReason(signal)));
     const onTimeout = (): void => settle(() => reject(new GatewayError('GATEWAY_TIMEOUT')));
     const timer = setTimeout(onTimeout, Math.min(Math.max(deadline - Date.now(), 0), longestTimer));
     const settle = (how: () => void): void => {
@@ -26,11 +26,4 @@ export function waitFor<T>(work: Promise<T>, { signal, deadline }: Pick<CallScop
     );
     if (signal?.aborted) onAbort();
   });
-}
-
-function reasonOf(signal: AbortSignal | undefined): Error {
-  const reason: unknown = signal?.reason;
-  return reason instanceof GatewayError
-    ? reason
-    : new GatewayError('CLIENT_CLOSED_REQUEST', undefined, { cause: reason });
 }

@@ -6,10 +6,9 @@ import {
   None,
   type Configuration,
 } from 'openid-client';
-import type { ProviderConfig } from '../config';
+import { isLoopback, type ProviderConfig } from '../config';
 import { GatewayError } from '../errors';
 import type { CallScope } from '../grpc/upstream';
-import { isPlainLoopback } from '../session/loopback';
 import { waitFor } from '../session/wait-for';
 
 /** Where to send a browser, and what to hold the provider's answer against. */
@@ -49,8 +48,6 @@ export interface ProvidersOptions {
   readonly providers: readonly ProviderConfig[];
   /** Where the gateway is reached, without a path. */
   readonly publicUrl: string;
-  /** Outside production a provider on this machine may do without TLS. */
-  readonly production: boolean;
 }
 
 /** Seconds, as openid-client counts. */
@@ -67,7 +64,7 @@ interface Discovered {
 }
 
 /** Finds providers by OpenID Connect Discovery when the first user wants to sign in, so that none of them can keep the gateway from starting. */
-export function createProviders({ providers, publicUrl, production }: ProvidersOptions): Providers {
+export function createProviders({ providers, publicUrl }: ProvidersOptions): Providers {
   const known = new Map(providers.map((provider) => [provider.name, provider]));
   const discovered = new Map<string, Discovered>();
 
@@ -77,12 +74,10 @@ export function createProviders({ providers, publicUrl, production }: ProvidersO
   function configurationOf(provider: ProviderConfig): Promise<Configuration> {
     const earlier = discovered.get(provider.name);
     if (earlier && earlier.staleAt > performance.now()) return earlier.configuration;
-    const configuration = discover(provider, !production && isPlainLoopback(provider.issuer)).catch(
-      (error: unknown) => {
-        discovered.delete(provider.name);
-        throw unavailable(provider.name, error);
-      },
-    );
+    const configuration = discover(provider).catch((error: unknown) => {
+      discovered.delete(provider.name);
+      throw unavailable(provider.name, error);
+    });
     discovered.set(provider.name, { configuration, staleAt: performance.now() + metadataTtl });
     return configuration;
   }
@@ -110,21 +105,22 @@ export function createProviders({ providers, publicUrl, production }: ProvidersO
   };
 }
 
-/** @param insecure - Whether plain http will do, for the metadata and for where the browser is sent. */
-async function discover({ issuer, clientId }: ProviderConfig, insecure: boolean): Promise<Configuration> {
+/** A provider that the configuration has with plain http, which it allows on loopback in development, may go on with it. */
+async function discover({ issuer, clientId }: ProviderConfig): Promise<Configuration> {
+  const insecure = new URL(issuer).protocol === 'http:';
   // The gateway only sends browsers there; the client secret is AuthService's, which redeems the code.
   const configuration = await discovery(new URL(issuer), clientId, undefined, None(), {
     timeout: discoveryTimeout,
     ...(insecure ? { execute: [allowInsecureRequests] } : {}),
   });
   const { authorization_endpoint: endpoint } = configuration.serverMetadata();
-  const usable = endpoint !== undefined && URL.canParse(endpoint) && isTrusted(endpoint, insecure);
+  const usable = endpoint !== undefined && URL.canParse(endpoint) && isTrusted(new URL(endpoint), insecure);
   if (!usable) throw new Error('the metadata name no authorization endpoint that a browser may be sent to');
   return configuration;
 }
 
-function isTrusted(url: string, insecure: boolean): boolean {
-  return new URL(url).protocol === 'https:' || (insecure && isPlainLoopback(url));
+function isTrusted(url: URL, insecure: boolean): boolean {
+  return url.protocol === 'https:' || (insecure && url.protocol === 'http:' && isLoopback(url));
 }
 
 function unavailable(name: string, cause: unknown): GatewayError {

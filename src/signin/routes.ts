@@ -3,12 +3,10 @@ import type { ProviderConfig } from '../config';
 import { GatewayError, isClientClosed, toGatewayError } from '../errors';
 import type { Exchange, Handler, Reply, Route } from '../exchange';
 import type { AuthService } from '../session/auth-service';
-import { secureCookies, type SessionCookie } from '../session/cookies';
-import { isToken, type ReadCredential } from '../session/credentials';
-import { checkCrossSite } from '../session/csrf';
-import { unauthenticated } from '../session/refusals';
+import type { SessionCookie } from '../session/cookies';
+import { isToken } from '../session/credentials';
+import type { Gatekeeper } from '../session/gatekeeper';
 import type { Sessions } from '../session/sessions';
-import type { SignOut } from '../session/sign-out';
 import { acceptedCode, refusal, unknownAttempt } from './answer';
 import { createAttempts, type Attempt } from './attempts';
 import { failurePage, prefersHtml, type WaysOn } from './failure-page';
@@ -22,14 +20,12 @@ export interface SignInOptions {
   readonly secrets: readonly string[];
   /** Where the gateway is reached, without a path. */
   readonly publicUrl: string;
-  readonly production: boolean;
-  /** Other origins whose pages may use the session. */
-  readonly allowedOrigins: readonly string[];
+  /** Whether cookies do without Secure and prefix. */
+  readonly insecureCookies: boolean;
   readonly authService: Pick<AuthService, 'handleSsoCallback'>;
   readonly sessions: Pick<Sessions, 'revoke'>;
   readonly cookie: SessionCookie;
-  readonly readCredential: ReadCredential;
-  readonly signOut: SignOut;
+  readonly gatekeeper: Pick<Gatekeeper, 'admit' | 'signOut'>;
 }
 
 /** The door through which browsers sign in and out: OpenID Connect's code flow, of which AuthService does the last step. */
@@ -44,15 +40,10 @@ export function createSignInRoutes(options: SignInOptions): Route[] {
   ];
 }
 
-function createLogout({ readCredential, signOut, publicUrl, allowedOrigins }: SignInOptions): Handler {
-  const publicOrigin = new URL(publicUrl).origin;
+function createLogout({ gatekeeper }: SignInOptions): Handler {
   return async (exchange) => {
-    const credential = readCredential(exchange);
-    if (!credential) throw unauthenticated();
-    if (credential.via === 'cookie') {
-      checkCrossSite(exchange, { navigation: false, publicOrigin, allowedOrigins });
-    }
-    await signOut(exchange, credential);
+    gatekeeper.admit(exchange, { navigation: false });
+    await gatekeeper.signOut(exchange);
     return { status: 204, headers: { 'cache-control': 'no-store' } };
   };
 }
@@ -65,7 +56,7 @@ type Step = (exchange: Exchange, provider: string, ways: Ways) => Promise<Reply>
 function createSignIn(options: SignInOptions): { login: Step; callback: Step } {
   const { authService, sessions, cookie, publicUrl } = options;
   const providers = createProviders(options);
-  const attempts = createAttempts({ secrets: options.secrets, secure: secureCookies(options) });
+  const attempts = createAttempts({ secrets: options.secrets, secure: !options.insecureCookies });
 
   async function login(exchange: Exchange, provider: string, ways: Ways): Promise<Reply> {
     const returnTo = safeReturnTo(new URLSearchParams(exchange.query).getAll('returnTo'), publicUrl);

@@ -2,8 +2,61 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { upstreamStatus } from '../grpc/status';
 import type { Logger } from '../log';
-import type { AuthService } from './auth-service';
-import type { Revocation } from './revocation';
+import type { AuthService, Session } from './auth-service';
+
+/** The end of one session, or of all sessions of a user (auth.v1.Revocation). */
+export interface Revocation {
+  readonly sessionId?: string;
+  readonly userId?: string;
+}
+
+/** What a session is found by when a {@link Revocation} comes. */
+export function sessionLabels(session: Pick<Session, 'sessionId' | 'userId'>): string[] {
+  return [`session ${session.sessionId}`, `user ${session.userId}`];
+}
+
+/** Which of {@link sessionLabels} a revocation concerns. */
+export function revocationLabels({ sessionId, userId }: Revocation): string[] {
+  return [
+    ...(sessionId === undefined ? [] : [`session ${sessionId}`]),
+    ...(userId === undefined ? [] : [`user ${userId}`]),
+  ];
+}
+
+/** True where a session is among those that ended. */
+export function isRevokedBy(revocation: Revocation, session: Session): boolean {
+  return revocation.sessionId === session.sessionId || revocation.userId === session.userId;
+}
+
+/** Finds things by any of the labels that they were added under. */
+export interface LabelIndex<Item> {
+  add(item: Item, labels: readonly string[]): void;
+  remove(item: Item, labels: readonly string[]): void;
+  /** A copy, so that what is found can be removed while walking over it. */
+  find(label: string): Item[];
+}
+
+export function createLabelIndex<Item>(): LabelIndex<Item> {
+  const items = new Map<string, Set<Item>>();
+
+  return {
+    add(item, labels) {
+      for (const label of labels) {
+        const found = items.get(label);
+        if (found) found.add(item);
+        else items.set(label, new Set([item]));
+      }
+    },
+    remove(item, labels) {
+      for (const label of labels) {
+        const found = items.get(label);
+        // A label without items must not stay, or the index grows with every session there ever was.
+        if (found?.delete(item) && found.size === 0) items.delete(label);
+      }
+    },
+    find: (label) => [...(items.get(label) ?? [])],
+  };
+}
 
 export interface RevocationWatchOptions {
   readonly authService: Pick<AuthService, 'watchRevocations'>;
@@ -85,7 +138,8 @@ export function watchRevocations(options: RevocationWatchOptions): { close(): vo
           log.debug('AuthService has no WatchRevocations; revocations count when a session is next validated');
           return;
         }
-        lost(error);
+        // A watch that has run its time is begun anew; that is no outage.
+        if (upstreamStatus(error) !== 'DEADLINE_EXCEEDED') lost(error);
       }
       gap = true;
       const longest = Math.min(pause.longest, pause.first * 2 ** attempts);

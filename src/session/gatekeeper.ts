@@ -1,0 +1,79 @@
+import type { Exchange } from '../exchange';
+import type { Session } from './auth-service';
+import type { SessionCookie } from './cookies';
+import { createCredentials, type SessionCredential } from './credentials';
+import { checkCrossSite, type CrossSitePolicy, type CrossSiteRequest } from './csrf';
+import type { SessionGuard } from './guards';
+import { endsCookie } from './refusals';
+import type { Sessions } from './sessions';
+
+/** A request that was let in. */
+export interface Authenticated {
+  readonly session: Session;
+  readonly credential: SessionCredential;
+}
+
+/** Lets requests in, watches over those that last, and ends sessions: everything that is between a request and its session. */
+export interface Gatekeeper {
+  /**
+   * What every request must pass that runs an operation or signs out, public fields or not. Asks nobody.
+   *
+   * @throws GatewayError BAD_USER_INPUT where it carries more than one credential; FORBIDDEN where it carries the cookie and
+   * another site may have a hand in it.
+   */
+  admit(exchange: Exchange, request: CrossSiteRequest): void;
+  /**
+   * Says whose session an admitted request belongs to. For operations that need one; the others must not call it. Clears the
+   * cookie of a session that is over.
+   *
+   * @throws GatewayError what reading and validating the credential throw; UNAUTHENTICATED where there is none.
+   */
+  authenticate(exchange: Exchange): Promise<Authenticated>;
+  /** Watches over the session of a stream. */
+  guard(authenticated: Authenticated, exchange: Exchange): SessionGuard;
+  /**
+   * Ends the session of an admitted request, and clears the cookie that it came in. The session need not be valid any more.
+   *
+   * @throws GatewayError UNAUTHENTICATED where there is no credential; AUTH_UNAVAILABLE where AuthService did not confirm
+   * it, and the cookie is then kept for another try.
+   */
+  signOut(exchange: Exchange): Promise<void>;
+}
+
+export interface GatekeeperOptions extends CrossSitePolicy {
+  readonly cookie: SessionCookie;
+  readonly sessions: Sessions;
+}
+
+export function createGatekeeper({ cookie, sessions, ...policy }: GatekeeperOptions): Gatekeeper {
+  const credentials = createCredentials({ cookie });
+
+  return {
+    admit(exchange, request) {
+      if (credentials.via(exchange) === 'cookie') checkCrossSite(exchange, policy, request);
+    },
+
+    async authenticate(exchange) {
+      const credential = credentials.read(exchange);
+      const { id: requestId, trace, deadline, signal } = exchange;
+      try {
+        const session = await sessions.validate(credential.token, { requestId, trace, deadline, signal });
+        exchange.facts.userId = session.userId;
+        return { session, credential };
+      } catch (error) {
+        if (credential.via === 'cookie' && endsCookie(error)) cookie.clear(exchange);
+        throw error;
+      }
+    },
+
+    guard: ({ session, credential }, { id: requestId, trace }) =>
+      sessions.guard(credential.token, session, { requestId, trace }),
+
+    async signOut(exchange) {
+      const { token, via } = credentials.read(exchange);
+      const { id: requestId, trace, deadline } = exchange;
+      await sessions.revoke(token, { requestId, trace, deadline });
+      if (via === 'cookie') cookie.clear(exchange);
+    },
+  };
+}

@@ -127,12 +127,13 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
 
   const logFailure = createFailureLog(log, name);
 
+  /** @param error - What the upstream failed with; left out for a call that succeeded or was cancelled from here. */
   function finished(rpc: AnyRpc, code: StatusName, error?: GatewayError): void {
     const labels = { service: rpc.service, method: rpc.method, code };
     metrics.upstreamRequests.inc(labels);
-    if (code === 'OK' || code === 'CANCELLED' || rpc.expected?.includes(code)) return;
+    if (!error || rpc.expected?.includes(code)) return;
     metrics.upstreamErrors.inc(labels);
-    if (error && error.status >= 500) logFailure(labels, error.cause);
+    if (error.status >= 500) logFailure(labels, error.cause);
   }
 
   function callError(rpc: AnyRpc, error: ServiceError, scope: CallScope): GatewayError {

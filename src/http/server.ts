@@ -109,6 +109,11 @@ async function listen(handle: RequestListener, { port, host }: ListenOptions): P
   );
   server.maxConnections = maxConnections;
   server.on('clientError', refuse);
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ port, host }, () => {
@@ -118,19 +123,24 @@ async function listen(handle: RequestListener, { port, host }: ListenOptions): P
   });
   return {
     port: (server.address() as AddressInfo).port,
-    drain: () => drain(server),
+    drain: () => drain(server, sockets),
     destroy: () => server.closeAllConnections(),
   };
 }
 
-function drain(server: Server): Promise<void> {
+function drain(server: Server, sockets: ReadonlySet<Socket>): Promise<void> {
+  const closeIdle = (): void => {
+    server.closeIdleConnections();
+    // To node:http a connection is busy until its first request is answered, though browsers open some ahead of any.
+    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+  };
   return new Promise((resolve) => {
-    const idle = setInterval(() => server.closeIdleConnections(), 100);
+    const idle = setInterval(closeIdle, 100);
     server.close(() => {
       clearInterval(idle);
       resolve();
     });
-    server.closeIdleConnections();
+    closeIdle();
   });
 }
 

@@ -93,12 +93,15 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   };
 }
 
+/** The caller of an operation that needs no session. Made once: an error takes its stack with it. */
+const nobody = new GatewayError('UNAUTHENTICATED');
+
 /** The context that an operation begins with; what is not here is filled in on the way to its execution. */
 function newContext(exchange: Exchange): GatewayContext {
   const { id: requestId, trace, deadline, signal } = exchange;
   return {
     exchange,
-    caller: new GatewayError('UNAUTHENTICATED'),
+    caller: nobody,
     scope: { requestId, trace, deadline, signal },
     loaders: new Map(),
   };

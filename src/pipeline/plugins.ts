@@ -69,7 +69,7 @@ async function resolveCaller(
   context: GatewayContext,
   gatekeeper: PluginOptions['gatekeeper'],
 ): Promise<Caller | GatewayError> {
-  if (!context.plan?.needsSession) return new GatewayError('UNAUTHENTICATED');
+  if (!context.plan?.needsSession) return context.caller;
   try {
     context.authenticated = await gatekeeper.authenticate(context.exchange);
     return context.authenticated.session;

@@ -11,9 +11,10 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 import { GatewayError } from '../errors';
+import { hasUnknownDirective } from './ast';
 import type { Caller, ResolverContext, SchemaField } from './context';
 import { accessDirectives } from './directives';
-import type { Findings } from './findings';
+import { didYouMean, type Findings } from './findings';
 
 /** What a caller must have to be given a field. */
 export interface Rule {
@@ -54,7 +55,7 @@ export function applyAccess(schema: GraphQLSchema, findings: Findings): void {
     if (!isObjectType(type) || type.name.startsWith('__')) continue;
     for (const field of Object.values(type.getFields())) {
       const marks = marksOf(type, field);
-      if (roots.includes(type) && !marks.some(isAccessMark)) {
+      if (roots.includes(type) && !marks.some(isAccessMark) && !hasUnknownDirective(field.astNode, schema)) {
         findings.at(
           field.astNode,
           `${type.name}.${field.name} does not say who may ask for it`,
@@ -101,7 +102,12 @@ function rulesOf(
   }
   for (const { orSelf } of rules) {
     if (orSelf !== undefined && !type.getFields()[orSelf]) {
-      findings.at(field.astNode, `@requiresScopes(orSelf: "${orSelf}") names no field of ${type.name}`);
+      const names = Object.keys(type.getFields());
+      findings.at(
+        field.astNode,
+        `@requiresScopes(orSelf: "${orSelf}") names no field of ${type.name}`,
+        didYouMean(orSelf, names) ?? `Its fields are ${names.join(', ')}.`,
+      );
     }
   }
   return rules;

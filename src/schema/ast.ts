@@ -1,4 +1,4 @@
-import { valueFromASTUntyped, type ConstDirectiveNode, type DirectiveNode } from 'graphql';
+import { valueFromASTUntyped, type ConstDirectiveNode, type DirectiveNode, type GraphQLSchema } from 'graphql';
 
 interface Annotated {
   readonly directives?: readonly (ConstDirectiveNode | DirectiveNode)[] | undefined;
@@ -7,6 +7,11 @@ interface Annotated {
 /** A directive on a node, where it is there. */
 export function directiveOn(node: Annotated | undefined | null, name: string): ConstDirectiveNode | undefined {
   return node?.directives?.find((directive) => directive.name.value === name) as ConstDirectiveNode | undefined;
+}
+
+/** True where a node has a directive that there is not: what it was meant to say is then unknown. */
+export function hasUnknownDirective(node: Annotated | undefined | null, schema: GraphQLSchema): boolean {
+  return node?.directives?.some(({ name }) => !schema.getDirective(name.value)) === true;
 }
 
 /** The arguments of a directive on a node as plain values; undefined where the directive is not there. */

@@ -1,17 +1,19 @@
 import { isObjectType, type GraphQLObjectType, type GraphQLSchema } from 'graphql';
 import type { Upstream } from '../grpc/upstream';
 import { accessOf, applyAccess, type Access } from './access';
-import { argsOf, directiveOn } from './ast';
+import { argsOf, directiveOn, hasUnknownDirective } from './ast';
 import { CallCompiler, type CompiledCall } from './calls';
-import { composeSchema, publishSchema } from './compose';
-import { isPagingField } from './connection';
+import { composeSchema, isGatewayType, publishSchema } from './compose';
+import { isConnection, isPagingField } from './connection';
 import type { Resolver, SchemaField } from './context';
+import { checkArguments, checkField, checkMembers, checkReachable, isRootType } from './field-checks';
 import { didYouMean, Findings } from './findings';
 import { RequestCompiler } from './inputs';
 import { JoinCompiler } from './joins';
 import { OutputBinder } from './outputs';
 import { serviceName, Services } from './services';
 import type { Sources } from './sources';
+import { uses } from './usage';
 
 export interface SchemaOptions {
   readonly sources: Sources;
@@ -70,8 +72,13 @@ export function checkSchema(options: SchemaOptions, findings: Findings): BuiltSc
       const grpc = directiveOn(field.astNode, 'grpc');
       const join = directiveOn(field.astNode, 'join');
       const byHand = directiveOn(field.astNode, 'resolver');
+      checkField(schema, type, field, findings);
       const attach = grpc ? calls.bind(type, field, grpc) : join && joins.bind(type, field, join);
-      if (attach) attachments.push({ type, field, attach });
+      const answer = grpc ?? join;
+      if (attach && answer) {
+        attachments.push({ type, field, attach });
+        uses(field, ...services.foundFor(answer));
+      }
       if (byHand) {
         const name = String(argsOf(byHand)['name']);
         if (Object.hasOwn(resolvers, name) && resolvers[name]) field.resolve = resolvers[name];
@@ -85,7 +92,8 @@ export function checkSchema(options: SchemaOptions, findings: Findings): BuiltSc
         }
         plans.push({ type, field, source: `@resolver ${name}`, timeout: undefined });
       }
-      if (isRoot(schema, type) && !grpc && !join && !byHand) {
+      const isAnswered = grpc || join || byHand || hasUnknownDirective(field.astNode, schema);
+      if (isRootType(schema, type) && !isAnswered) {
         findings.at(field.astNode, `nothing answers ${type.name}.${field.name}`, 'Add @grpc(rpc: "...").');
       }
     }
@@ -97,6 +105,15 @@ export function checkSchema(options: SchemaOptions, findings: Findings): BuiltSc
     plans.push({ type, field, source: `${serviceName(rpc.use.service)}/${rpc.method.name}`, timeout });
   }
   applyAccess(schema, findings);
+  for (const type of objectTypes(schema)) {
+    const isRead = outputs.messagesOf(type).size > 0 || isConnection(type);
+    for (const field of Object.values(type.getFields()) as SchemaField[]) {
+      const makesRequest = ['grpc', 'resolver'].some((name) => directiveOn(field.astNode, name));
+      if ((isRead || directiveOn(field.astNode, 'join')) && !makesRequest) checkArguments(type, field, findings);
+    }
+  }
+  checkMembers(schema, findings);
+  checkReachable(schema, (type) => outputs.messagesOf(type).size > 0, isGatewayType, findings);
   return {
     schema: publishSchema(schema, sources.sdl),
     fields: plans.map(({ type, field, source, timeout }) => ({
@@ -112,10 +129,6 @@ function objectTypes(schema: GraphQLSchema): GraphQLObjectType[] {
   return Object.values(schema.getTypeMap()).filter(
     (type): type is GraphQLObjectType => isObjectType(type) && !type.name.startsWith('__'),
   );
-}
-
-function isRoot(schema: GraphQLSchema, type: GraphQLObjectType): boolean {
-  return type === schema.getQueryType() || type === schema.getMutationType() || type === schema.getSubscriptionType();
 }
 
 /** True for a field that something else than the message of its type answers. */

@@ -22,6 +22,7 @@ import type { OutputBinder } from './outputs';
 import { canBeUnset, fullName, type DecodedMessage } from './proto-model';
 import { messageConversion } from './scalar-values';
 import type { ResolvedRpc, Services } from './services';
+import { fieldName, uses } from './usage';
 
 /** Takes a field's value out of a response. */
 type Select = (response: DecodedMessage) => unknown;
@@ -65,12 +66,15 @@ export class CallCompiler {
    * @returns the second step, which compiles the request and sets the field's resolver
    */
   bind(type: GraphQLObjectType, field: SchemaField, directive: ConstDirectiveNode): (() => CompiledCall) | undefined {
-    const { schema, services, outputs } = this.options;
+    const { schema, services, outputs, findings } = this.options;
     const args = argsOf(directive);
     const rpc = services.rpc(directive, args['rpc']);
     if (!rpc) return undefined;
     this.checkStreaming(type, field, directive, rpc);
-    if (type === schema.getQueryType()) this.checkSideEffects(field, directive, rpc);
+    if (type !== schema.getMutationType() && type !== schema.getSubscriptionType()) {
+      checkSideEffects(`${type.name}.${field.name}`, directive, rpc, findings);
+    }
+    this.checkOptions(type, field, directive, rpc);
     const named = getNamedType(field.type);
     if (isConnection(named)) {
       const paging = this.bindConnection(field, rpc, named);
@@ -78,6 +82,13 @@ export class CallCompiler {
     }
     const select = this.bindResponse(type, field, directive, rpc, args['response']);
     const fallback = args['fallback'] === undefined ? undefined : services.rpc(directive, args['fallback']);
+    if (fallback && (fallback.method.requestStream || fallback.method.responseStream)) {
+      findings.at(
+        directive,
+        `fallback: ${fallback.method.name} streams, and stands in for a stream`,
+        'Name an RPC that takes one message and answers once.',
+      );
+    }
     if (fallback && isObjectType(named)) outputs.bind(named, fallback.response, { partial: true });
     return () => this.attach({ type, field, directive, rpc, fallback, paging: undefined, select });
   }
@@ -91,6 +102,10 @@ export class CallCompiler {
     const item = paging?.items.resolvedType;
     if (node && item instanceof Type) outputs.bind(node, item);
     outputs.bindConnection(connection, rpc.response);
+    for (const name of ['edges', 'nodes']) {
+      const list = connection.getFields()[name];
+      if (list && paging) uses(list, fieldName(paging.items));
+    }
     return paging;
   }
 
@@ -116,7 +131,11 @@ export class CallCompiler {
     if (!last) return whole;
     const notMessage = steps.find((step) => step.repeated || !(step.resolvedType instanceof Type));
     if (notMessage) {
-      findings.at(directive, `response: ${path} goes through ${notMessage.name}, which is not one message`);
+      findings.at(
+        directive,
+        `response: ${path} goes through ${notMessage.name}, which is not one message`,
+        'A path leads through single messages.',
+      );
       return whole;
     }
     if (isNonNullType(field.type) && (steps.length > 0 || canBeUnset(last))) {
@@ -162,10 +181,18 @@ export class CallCompiler {
     const { schema, findings } = this.options;
     const coordinate = `${type.name}.${field.name}`;
     if (method.requestStream) {
-      findings.at(directive, `${method.name} takes a stream, which no field can send`);
+      findings.at(
+        directive,
+        `${method.name} takes a stream, which no field can send`,
+        'Remove the field: the RPC stays with gRPC clients.',
+      );
     } else if (type === schema.getSubscriptionType()) {
       if (!method.responseStream) {
-        findings.at(directive, `${coordinate} needs a streaming RPC, and ${method.name} answers once`);
+        findings.at(
+          directive,
+          `${coordinate} needs a streaming RPC, and ${method.name} answers once`,
+          'Name an RPC that answers a stream, or make it a field of Query or Mutation.',
+        );
       }
     } else if (method.responseStream && !isListType(getNullableType(field.type))) {
       findings.at(
@@ -176,14 +203,24 @@ export class CallCompiler {
     }
   }
 
-  /** A Query field may be asked by GET, at any time and twice: its RPC must not change anything. */
-  private checkSideEffects(field: SchemaField, directive: ConstDirectiveNode, { method, use }: ResolvedRpc): void {
-    if (!hasSideEffects(method, use.service.methodsArray)) return;
-    this.options.findings.at(
-      directive,
-      `Query.${field.name} calls ${method.name}, which has side effects`,
-      'Make it a field of Mutation, or set idempotency_level = NO_SIDE_EFFECTS in the proto where that is true.',
-    );
+  /** Arguments of @grpc that say nothing of this field. */
+  private checkOptions(
+    type: GraphQLObjectType,
+    field: SchemaField,
+    directive: ConstDirectiveNode,
+    { method }: ResolvedRpc,
+  ): void {
+    const { schema, findings } = this.options;
+    const args = argsOf(directive);
+    const isSubscription = type === schema.getSubscriptionType();
+    const coordinate = `${type.name}.${field.name}`;
+    const useless = (name: string, reason: string): void => {
+      if (name in args) findings.at(directive, `${name}: says nothing on ${coordinate}: ${reason}`, 'Remove it.');
+    };
+    if (!isSubscription) useless('fallback', 'it is for fields of Subscription');
+    if (isSubscription) useless('max', 'every message of the stream is an event');
+    else if (!method.responseStream) useless('max', `${method.name} answers once`);
+    if (isConnection(getNamedType(field.type))) useless('response', 'the items of a page are named by @connection');
   }
 
   /** Second step. */
@@ -222,6 +259,21 @@ export class CallCompiler {
       handled: call.paging?.handled ?? new Set(),
     });
   }
+}
+
+/** What is not a mutation may be asked by GET, at any time and twice: its RPC must not change anything. */
+export function checkSideEffects(
+  coordinate: string,
+  directive: ConstDirectiveNode,
+  { method, use }: ResolvedRpc,
+  findings: Findings,
+): void {
+  if (!hasSideEffects(method, use.service.methodsArray)) return;
+  findings.at(
+    directive,
+    `${coordinate} calls ${method.name}, which has side effects`,
+    'Make it a field of Mutation, or set idempotency_level = NO_SIDE_EFFECTS in the proto where that is true.',
+  );
 }
 
 const whole: Select = (response) => response;

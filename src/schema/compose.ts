@@ -7,23 +7,33 @@ import {
   Source,
   specifiedDirectives,
   validateSchema,
+  visit,
+  type ASTNode,
   type DefinitionNode,
   type DocumentNode,
   type GraphQLError,
+  type GraphQLNamedType,
 } from 'graphql';
+import { specifiedSDLRules } from 'graphql/validation/specifiedRules';
 import { validateSDL } from 'graphql/validation/validate';
 import { gatewaySdl } from './directives';
-import type { Findings } from './findings';
+import { SchemaError, type Findings } from './findings';
+import { checkDirectiveValues, reportErrors } from './graphql-errors';
 import { scalarInputs } from './scalars';
 
 const own = parse(new Source(gatewaySdl, 'the gateway'));
 const ownNames = new Set(own.definitions.map(nameOf).filter((name) => name !== undefined));
+const directives = [...buildASTSchema(own, { assumeValidSDL: true }).getDirectives()];
+
+/** Mistakes in directives do not keep a schema from being built, so that they are told together with all others. */
+const directiveRules = specifiedSDLRules.filter(({ name }) => name.includes('Directive'));
+const structureRules = specifiedSDLRules.filter((rule) => !directiveRules.includes(rule));
 
 /**
  * Puts the files of a schema together. A root type may be defined in every file, and what the gateway brings along need not
  * be declared.
  *
- * @throws SchemaError where the SDL is not valid
+ * @throws SchemaError with all findings so far, where no schema can be made of the SDL
  */
 export function composeSchema(documents: readonly DocumentNode[], findings: Findings): GraphQLSchema {
   const seen = new Set<string>();
@@ -32,16 +42,24 @@ export function composeSchema(documents: readonly DocumentNode[], findings: Find
     .filter((definition) => definition.kind !== Kind.SCALAR_TYPE_DEFINITION || !ownNames.has(definition.name.value))
     .map((definition) => asExtension(definition, seen));
   const document: DocumentNode = { kind: Kind.DOCUMENT, definitions: [...own.definitions, ...definitions] };
-  report(validateSDL(document), findings);
-  findings.throwIfAny();
-  const schema = buildASTSchema(document, { assumeValidSDL: true });
-  report(validateSchema(schema), findings);
-  findings.throwIfAny();
+  const before = findings.list.length;
+  reportErrors(validateSDL(document, null, directiveRules), findings, { directives }, ofFiles);
+  checkValues(definitions, findings);
+  const errors = validateSDL(document, null, structureRules);
+  if (errors.length > 0) throw invalid(errors, findings);
+  const schema = build(document, findings, before);
+  const problems = validateSchema(schema);
+  if (problems.length > 0) throw invalid(problems, findings);
   for (const [name, coercion] of Object.entries(scalarInputs)) {
     const scalar = schema.getType(name);
     if (isScalarType(scalar)) Object.assign(scalar, coercion);
   }
   return schema;
+}
+
+/** True for a type that the gateway brings along. */
+export function isGatewayType(type: GraphQLNamedType): boolean {
+  return ownNames.has(type.name);
 }
 
 /** The schema that clients see: without the directives that say how it works, and without what it does not use. */
@@ -57,11 +75,35 @@ export function publishSchema(schema: GraphQLSchema, documents: readonly Documen
   });
 }
 
-function report(errors: readonly GraphQLError[], findings: Findings): void {
-  for (const error of errors) {
-    const node = error.nodes?.find(({ loc }) => loc && loc.source !== own.loc?.source) ?? error.nodes?.[0];
-    findings.at(node, error.message);
+/** @throws SchemaError where a mistake in a directive of GraphQL itself, such as @deprecated, is in the way. */
+function build(document: DocumentNode, findings: Findings, before: number): GraphQLSchema {
+  try {
+    return buildASTSchema(document, { assumeValidSDL: true });
+  } catch (error) {
+    if (findings.list.length === before) throw error;
+    throw new SchemaError(findings.list);
   }
+}
+
+function invalid(errors: readonly GraphQLError[], findings: Findings): SchemaError {
+  reportErrors(errors, findings, { directives }, ofFiles);
+  return new SchemaError(findings.list);
+}
+
+function checkValues(definitions: readonly DefinitionNode[], findings: Findings): void {
+  for (const definition of definitions) {
+    visit(definition, {
+      Directive(node) {
+        const known = directives.find(({ name }) => name === node.name.value);
+        if (known) checkDirectiveValues(node, known, findings);
+      },
+    });
+  }
+}
+
+/** What an error is about, in the files rather than in what the gateway brings along. */
+function ofFiles({ nodes }: GraphQLError): ASTNode | undefined {
+  return nodes?.find(({ loc }) => loc && loc.source !== own.loc?.source) ?? nodes?.[0];
 }
 
 function nameOf(definition: DefinitionNode): string | undefined {

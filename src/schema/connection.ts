@@ -1,10 +1,18 @@
-import { getNamedType, isObjectType, type GraphQLObjectType } from 'graphql';
+import {
+  getNamedType,
+  getNullableType,
+  isListType,
+  isObjectType,
+  type GraphQLArgument,
+  type GraphQLObjectType,
+} from 'graphql';
 import { Type, type Field } from 'protobufjs';
 import { GatewayError } from '../errors';
 import type { Args, SchemaField } from './context';
 import type { Findings } from './findings';
 import { findField, fullName, jsonName, type DecodedMessage } from './proto-model';
 import { fieldsAre } from './services';
+import { fieldName, uses } from './usage';
 
 /**
  * One page of a list, as the fields of a connection read it.
@@ -82,6 +90,20 @@ export interface Paging {
 const pageSizeNames = ['pageSize', 'maxResults', 'limit'];
 const totalNames = ['totalSize', 'totalCount', 'total'];
 
+/** The arguments that page a connection, and what they may be. */
+const pagingArguments: readonly (readonly [name: string, types: readonly string[]])[] = [
+  ['first', ['Int', 'Int!']],
+  ['after', ['String', 'ID']],
+];
+
+/** What a page answers, and what its fields may be: the next page's token is null on the last. */
+const pageFields: Readonly<Record<string, readonly string[]>> = {
+  pageInfo: ['PageInfo!', 'PageInfo'],
+  nextPageToken: ['String', 'ID'],
+  totalCount: ['Int', 'Int!'],
+  cursor: ['String!', 'String', 'ID!', 'ID'],
+};
+
 /** The size that a page has where the client does not say, as in the convention that AIP-158 gives. */
 const defaultFirst = 25;
 
@@ -112,16 +134,22 @@ export function pagingOf(
     findings.at(
       field.astNode,
       `${field.name} is a connection, but its RPC is not paged: ${missing.join(', ')} is missing`,
+      'Use an RPC that is paged, or a type whose name does not end in Connection.',
     );
     return undefined;
   }
-  for (const name of ['first', 'after']) {
-    if (!field.args.some((argument) => argument.name === name)) {
+  uses(field, ...[pageSize, pageToken, next, items].map(fieldName));
+  for (const [name, types] of pagingArguments) {
+    const argument = field.args.find((each) => each.name === name);
+    if (!argument) {
       findings.at(
         field.astNode,
         `the connection ${field.name} needs the argument ${name}`,
         'Add first: Int = 25, after: String.',
       );
+    } else {
+      uses(argument, fieldName(name === 'first' ? pageSize : pageToken));
+      checkType(argument, `the argument ${name} of the connection ${field.name}`, types, findings);
     }
   }
   const { max } = options;
@@ -204,6 +232,11 @@ export function attachConnection(
   findings: Findings,
 ): GraphQLObjectType | undefined {
   const { edges, nodes, pageInfo, totalCount, nextPageToken } = connection.getFields() as Record<string, SchemaField>;
+  for (const [name, element] of Object.entries({ pageInfo, totalCount, nextPageToken })) {
+    if (element) checkType(element, `${connection.name}.${name}`, pageFields[name] ?? [], findings);
+  }
+  const next = findField(response, 'nextPageToken');
+  if (next) for (const element of [pageInfo, nextPageToken]) if (element) uses(element, fieldName(next));
   let node: unknown = nodes && getNamedType(nodes.type);
   if (edges) {
     const edge = getNamedType(edges.type);
@@ -213,15 +246,21 @@ export function attachConnection(
       findings.at(edges.astNode, `${String(edges.type)} is not an edge`, 'An edge has node and cursor: String!.');
       return undefined;
     }
+    checkType(fields['cursor'], `${String(edge)}.cursor`, pageFields['cursor'] ?? [], findings);
+    checkList(edges, connection, findings);
     answer(edges, (page: Page) => page.items.map((_, index): EdgeSource => ({ page, index })));
     answer(fields['node'], ({ page, index }: EdgeSource) => page.items[index]);
     answer(fields['cursor'], ({ page, index }: EdgeSource) => page.cursor(index));
   }
-  if (nodes) answer(nodes, (page: Page) => page.items);
+  if (nodes) {
+    checkList(nodes, connection, findings);
+    answer(nodes, (page: Page) => page.items);
+  }
   if (pageInfo) answer(pageInfo, pageInfoOf);
   if (nextPageToken) answer(nextPageToken, (page: Page) => page.nextPageToken);
   if (totalCount) {
     const total = totalNames.map((name) => findField(response, name)).find((found) => found !== undefined);
+    if (total) uses(totalCount, fieldName(total));
     answer(totalCount, (page: Page) => (total ? page.response[total.name] : null));
     if (!total) {
       findings.at(
@@ -232,6 +271,25 @@ export function attachConnection(
     }
   }
   return isObjectType(node) ? node : undefined;
+}
+
+function checkType(
+  element: Pick<SchemaField, 'type' | 'astNode'> | GraphQLArgument,
+  name: string,
+  types: readonly string[],
+  findings: Findings,
+): void {
+  if (types.includes(String(element.type))) return;
+  findings.at(element.astNode, `${name} is ${String(element.type)}`, `It must be ${types.join(' or ')}.`);
+}
+
+function checkList(field: SchemaField, connection: GraphQLObjectType, findings: Findings): void {
+  if (isListType(getNullableType(field.type))) return;
+  findings.at(
+    field.astNode,
+    `${connection.name}.${field.name} is ${String(field.type)}, and holds the items of a page`,
+    `Make it [${getNamedType(field.type).name}!]!.`,
+  );
 }
 
 function pageInfoOf(page: Page): Record<string, unknown> {

@@ -3,6 +3,7 @@ import type { Enum } from 'protobufjs';
 import { directiveArgs } from './ast';
 import { didYouMean, type Findings } from './findings';
 import { enumNames, fullName } from './proto-model';
+import { uses, valueName } from './usage';
 
 /** A GraphQL enum over a proto enum. */
 export interface EnumMapping {
@@ -17,7 +18,8 @@ export function mapEnum(type: GraphQLEnumType, source: Enum, findings: Findings)
   const natural = enumNames(source);
   const nameOf = new Map(natural.nameOf);
   const numberOf = new Map<string, number>();
-  for (const { name, astNode } of type.getValues()) {
+  for (const value of type.getValues()) {
+    const { name, astNode } = value;
     const renamed = directiveArgs(astNode, 'proto')?.['field'] as string | undefined;
     const number = renamed === undefined ? natural.numberOf.get(name) : source.values[renamed];
     if (number === undefined) {
@@ -29,6 +31,7 @@ export function mapEnum(type: GraphQLEnumType, source: Enum, findings: Findings)
       );
       continue;
     }
+    uses(value, valueName(source, renamed ?? source.valuesById[number] ?? name));
     numberOf.set(name, number);
     // A value that the SDL lists is shown by that name, the unspecified one too.
     if (renamed !== undefined || nameOf.get(number) === null) nameOf.set(number, name);

@@ -45,9 +45,19 @@ export function formatFinding({ file, line, column, message, fix }: Finding): st
 /** The schema cannot be built; the message lists every finding. */
 export class SchemaError extends Error {
   override readonly name = 'SchemaError';
-  constructor(readonly findings: readonly Finding[]) {
-    super(`the schema has ${findings.length} problem(s)\n${findings.map(formatFinding).join('\n')}`);
+  /** By file and place. */
+  readonly findings: readonly Finding[];
+
+  constructor(findings: readonly Finding[]) {
+    const sorted = byPlace(findings);
+    super(`the schema has ${findings.length} problem(s)\n${sorted.map(formatFinding).join('\n')}`);
+    this.findings = sorted;
   }
+}
+
+/** Findings in the order in which one reads the files. */
+export function byPlace(findings: readonly Finding[]): Finding[] {
+  return [...findings].sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line || a.column - b.column);
 }
 
 /** `Did you mean "a" or "b"?`, or nothing where no candidate comes near. */

@@ -7,6 +7,7 @@ import {
   isScalarType,
   isSpecifiedScalarType,
   Kind,
+  print,
   valueFromASTUntyped,
   type ConstObjectValueNode,
   type ConstValueNode,
@@ -24,9 +25,10 @@ import { didYouMean, type Findings } from './findings';
 import { entryFields, isMap, mapKeyName } from './maps';
 import { ProtoJson } from './proto-json';
 import { declaredOneOf, enumNames, fieldKind, findField, fullName, jsonName, type DecodedMessage } from './proto-model';
-import { scalarChoices, scalarConversion, wellKnown, type Write } from './scalar-values';
+import { graphqlChoices, scalarConversion, wellKnown, type Write } from './scalar-values';
 import { gatewayScalars } from './scalars';
 import { fieldsAre } from './services';
+import { fieldName, namesWithin, uses, valueName } from './usage';
 
 type Fields = Record<string, unknown>;
 
@@ -78,7 +80,13 @@ export class RequestCompiler {
     if (mapping?.kind === Kind.OBJECT) fills.push(this.message(plan, plan.request, mapping, used, filled));
     else if (mapping?.kind === Kind.STRING || mapping?.kind === Kind.LIST) {
       fills.push(this.merge(plan, plan.request, mapping, used));
-    } else if (mapping) this.findings.at(mapping, 'request: takes an object, a list of objects, or "$args.NAME"');
+    } else if (mapping) {
+      this.findings.at(
+        mapping,
+        'request: takes an object, a list of objects, or "$args.NAME"',
+        'Write request: { FIELD: "$args.NAME" }.',
+      );
+    }
 
     for (const argument of plan.field.args) {
       if (used.has(argument.name)) continue;
@@ -100,6 +108,7 @@ export class RequestCompiler {
     const target = findField(plan.request, name);
     if (target) {
       filled.add(target.name);
+      uses(plan.field, fieldName(target));
       return this.set(target, this.argument(argument, target));
     }
     const type = getNamedType(argument.type);
@@ -142,6 +151,7 @@ export class RequestCompiler {
         return [];
       }
       filled.add(target.name);
+      uses(plan.field, fieldName(target));
       return [this.set(target, this.mapped(plan, target, value, used))];
     });
     return (fields, args, caller, parent) => {
@@ -157,7 +167,11 @@ export class RequestCompiler {
       const argument = part.kind === Kind.STRING ? this.argumentNamed(plan, part, used) : undefined;
       const input = argument && getNamedType(argument.type);
       if (argument && isInputObjectType(input)) return [this.spread(argument, input, type)];
-      this.findings.at(part, `${fullName(type)} is made of objects and of arguments of an input type`);
+      this.findings.at(
+        part,
+        `${fullName(type)} is made of objects and of arguments of an input type`,
+        'Write { FIELD: "$args.NAME" }, or "$args.NAME" of an argument of an input type.',
+      );
       return [];
     });
     return (fields, args, caller, parent) => {
@@ -184,25 +198,35 @@ export class RequestCompiler {
     if (value.kind === Kind.STRING && value.value.startsWith('$')) {
       return this.reference(plan, target, value.value, value, used);
     }
-    return this.constant(target, value);
+    return this.constant(plan, target, value);
   }
 
-  private constant(target: Field, value: ConstValueNode): Value {
+  private constant(plan: RequestPlan, target: Field, value: ConstValueNode): Value {
     const untyped = valueFromASTUntyped(value);
     const { resolvedType } = target;
-    if (resolvedType instanceof Enum) {
+    if (resolvedType instanceof Enum && !target.repeated) {
+      const names = Object.keys(resolvedType.values);
       const number = enumNames(resolvedType).numberOf.get(String(untyped)) ?? resolvedType.values[String(untyped)];
       if (number === undefined) {
         this.findings.at(
           value,
           `${fullName(resolvedType)} has no value ${String(untyped)}`,
-          didYouMean(String(untyped), Object.keys(resolvedType.values)),
+          didYouMean(String(untyped), names) ?? `Its values are ${names.join(', ')}.`,
         );
+      } else {
+        uses(plan.field, valueName(resolvedType, resolvedType.valuesById[number] ?? ''));
       }
       return () => number;
     }
-    const problem = target.resolvedType ? 'a message needs an object' : undefined;
-    if (problem) this.findings.at(value, `${jsonName(target)}: ${problem}`);
+    if (resolvedType) {
+      this.findings.at(value, `${jsonName(target)}: a message needs an object`, 'Write { FIELD: VALUE }.');
+    } else if (!fitsConstant(target, untyped)) {
+      this.findings.at(
+        value,
+        `${print(value)} is not ${fieldKind(target)}, as ${jsonName(target)} of ${fullName(target.parent as Type)} is`,
+        'A text that begins with $ is a reference, such as "$args.NAME"; all else is a constant.',
+      );
+    }
     return () => untyped;
   }
 
@@ -221,7 +245,11 @@ export class RequestCompiler {
     }
     if (root === 'session' && (name === 'userId' || name === 'sessionId') && more.length === 0) {
       if (fieldKind(target) !== 'string') {
-        this.findings.at(node, `${reference} is string, but ${jsonName(target)} is ${fieldKind(target)}`);
+        this.findings.at(
+          node,
+          `${reference} is string, but ${jsonName(target)} is ${fieldKind(target)}`,
+          'It fills fields of type string alone.',
+        );
       }
       return (_args, caller) => {
         if (caller instanceof GatewayError) throw caller;
@@ -235,11 +263,19 @@ export class RequestCompiler {
           this.findings.at(
             node,
             `${reference} is ${fieldKind(found.source)}, but ${jsonName(target)} is ${fieldKind(target)}`,
+            'Both must be of the same type.',
           );
         }
+        uses(plan.field, fieldName(found.source));
         return (_args, _caller, parent) => found.read(parent);
       }
-      this.findings.at(node, `${reference}: the message that ${plan.field.name} belongs to has no field "${name}"`);
+      this.findings.at(
+        node,
+        `${reference}: the message that ${plan.field.name} belongs to has no field "${name}"`,
+        plan.parentField
+          ? 'Name a field of the message as the proto has it, in camelCase or snake_case.'
+          : 'A root field belongs to no message: use $args.NAME or $session.userId.',
+      );
       return () => undefined;
     }
     if (root === 'mask' && name !== undefined) {
@@ -264,13 +300,11 @@ export class RequestCompiler {
       if (root === 'args') used.add(name);
       return argument;
     }
+    const names = plan.field.args.map((candidate) => candidate.name);
     this.findings.at(
       node,
       `${plan.field.name} has no argument "${name}"`,
-      didYouMean(
-        name,
-        plan.field.args.map((candidate) => candidate.name),
-      ),
+      didYouMean(name, names) ?? (names.length === 0 ? 'It takes none.' : `It takes ${names.join(', ')}.`),
     );
     return undefined;
   }
@@ -278,6 +312,7 @@ export class RequestCompiler {
   /** The value of an argument, as the target field is written. */
   private argument(argument: GraphQLArgument, target: Field): Value {
     const { name } = argument;
+    uses(argument, fieldName(target));
     const write = this.value(argument, argument.type, target);
     return (args) => converted(args[name], write);
   }
@@ -294,9 +329,15 @@ export class RequestCompiler {
       input = isInputObjectType(type) ? type.getFields()[step] : undefined;
     }
     if (!input) {
-      this.findings.at(node, `the argument ${argument.name} has no field "${path.join('.')}"`);
+      const type: unknown = getNamedType(argument.type);
+      this.findings.at(
+        node,
+        `the argument ${argument.name} has no field "${path.join('.')}"`,
+        isInputObjectType(type) ? `Its fields are ${Object.keys(type.getFields()).join(', ')}.` : 'Write "$args.NAME".',
+      );
       return () => undefined;
     }
+    uses(input, fieldName(target));
     const write = this.value(input, input.type, target);
     return (args) => {
       let value: unknown = args[argument.name];
@@ -342,7 +383,10 @@ export class RequestCompiler {
     type: GraphQLInputType,
     target: Field & MapField,
   ): Write | undefined {
-    if (isScalarType(type) && type.name === 'JSON') return this.json.writeField(target);
+    if (isScalarType(type) && type.name === 'JSON') {
+      if (target.resolvedType instanceof Type) uses(input, ...namesWithin(target.resolvedType));
+      return this.json.writeField(target);
+    }
     const entry = isListType(type) ? getNullableType(type.ofType) : undefined;
     const { key, value } = isInputObjectType(entry) ? entry.getFields() : {};
     if (!key || !value) {
@@ -375,7 +419,10 @@ export class RequestCompiler {
       return (name: string) => numberOf.get(name);
     }
     if (isScalarType(type)) {
-      if (type.name === 'JSON' && resolvedType instanceof Type) return this.json.write(resolvedType);
+      if (type.name === 'JSON' && resolvedType instanceof Type) {
+        uses(input, ...namesWithin(resolvedType));
+        return this.json.write(resolvedType);
+      }
       const conversion = scalarConversion(
         target,
         type.name,
@@ -430,7 +477,9 @@ export class RequestCompiler {
   private inputTarget(type: GraphQLInputObjectType, field: GraphQLInputField, message: Type): Field | undefined {
     const name = (directiveArgs(field.astNode, 'proto')?.['field'] as string | undefined) ?? field.name;
     const target = findField(message, name);
-    if (!target) {
+    if (target) {
+      uses(field, fieldName(target));
+    } else {
       this.findings.at(
         field.astNode,
         `${type.name}.${field.name}: ${fullName(message)} has no field "${name}"`,
@@ -449,7 +498,10 @@ export class RequestCompiler {
     const inputs = plan.field.args.filter((argument) => isInputObjectType(getNamedType(argument.type)));
     const [argument] = inputs;
     const mask = inputs.length === 1 && argument ? this.maskOf(plan, argument) : undefined;
-    if (mask) return this.set(target, mask);
+    if (mask) {
+      uses(plan.field, fieldName(target));
+      return this.set(target, mask);
+    }
     this.findings.at(
       directiveOn(plan.field.astNode, 'grpc'),
       `${fullName(plan.request)}.${target.name} cannot be filled: it is not clear from which argument`,
@@ -504,13 +556,27 @@ export class RequestCompiler {
   }
 
   private misfit(input: GraphQLInputField | GraphQLArgument, target: Field): void {
-    const choices = scalarChoices(target);
+    const choices = graphqlChoices(target, 'input');
     this.findings.at(
       input.astNode,
       `${input.name} is ${String(input.type)}, but ${fullName(target.parent as Type)}.${target.name} is ${fieldKind(target)}`,
-      choices && `It can be ${choices.map((choice) => (target.repeated ? `[${choice}!]` : choice)).join(' or ')}.`,
+      `It can be ${choices.map((choice) => (target.repeated ? `[${choice}!]` : choice)).join(' or ')}.`,
     );
   }
+}
+
+/** True for a constant that a scalar field can be written with. */
+function fitsConstant(target: Field, value: unknown): boolean {
+  if (target.repeated) return Array.isArray(value) && value.every((item) => fitsScalar(target.type, item));
+  return !isMap(target) && fitsScalar(target.type, value);
+}
+
+function fitsScalar(type: string, value: unknown): boolean {
+  if (type === 'string' || type === 'bytes') return typeof value === 'string';
+  if (type === 'bool') return typeof value === 'boolean';
+  if (type === 'float' || type === 'double') return typeof value === 'number';
+  // Text holds every digit of 64 bits, which a number in SDL does not.
+  return Number.isInteger(value) || (type.includes('64') && /^-?\d+$/.test(String(value)));
 }
 
 function converted(value: unknown, write: Write | undefined): unknown {

@@ -13,13 +13,15 @@ import { rpcOf, type ProtoMessage } from '../grpc/protos';
 import type { Upstream } from '../grpc/upstream';
 import { argsOf, directiveOn } from './ast';
 import { isEmptyKey, keyText, loaderOf, type Key, type Lookup } from './batch';
-import type { CompiledCall } from './calls';
+import { checkSideEffects, type CompiledCall } from './calls';
 import type { Resolver, SchemaField } from './context';
+import { checkLimits } from './field-checks';
 import { didYouMean, type Findings } from './findings';
-import { parentFieldOf } from './inputs';
+import { parentFieldOf, type ParentField } from './inputs';
 import type { OutputBinder } from './outputs';
 import { fullName, jsonName } from './proto-model';
 import { fieldsAre, type ResolvedRpc, type Services } from './services';
+import { fieldName, uses } from './usage';
 
 export interface JoinCompilerOptions {
   readonly services: Services;
@@ -30,6 +32,10 @@ export interface JoinCompilerOptions {
 
 interface CompiledLookup extends CompiledCall {
   readonly lookup: Lookup;
+  /** The directive that says so: @lookup of the type, or @join. */
+  readonly directive: ConstDirectiveNode;
+  /** The request's fields that take the parts of the key. */
+  readonly keyFields: readonly Field[];
 }
 
 /** Makes the request for many keys. */
@@ -48,10 +54,20 @@ export class JoinCompiler {
       this.options.findings.at(
         directive,
         `@join finds objects, and ${type.name}.${field.name} is ${String(field.type)}`,
+        'Make it an object type that has @lookup, or a list of one.',
       );
       return undefined;
     }
-    const isOwn = argsOf(directive)['rpc'] !== undefined;
+    const args = argsOf(directive);
+    const isOwn = args['rpc'] !== undefined;
+    const useless = isOwn ? undefined : ['keys', 'items', 'match', 'max', 'deadline'].find((name) => name in args);
+    if (useless !== undefined) {
+      this.options.findings.at(
+        directive,
+        `${useless}: says nothing here: ${target.name} is found as its @lookup says`,
+        'Remove it, or name the RPC with rpc:.',
+      );
+    }
     const compiled = isOwn ? this.compile(directive, target, true) : this.lookupOf(target, directive);
     return compiled && (() => this.attach(type, field, directive, compiled));
   }
@@ -78,16 +94,21 @@ export class JoinCompiler {
   }
 
   private compile(directive: ConstDirectiveNode, target: GraphQLObjectType, many: boolean): CompiledLookup | undefined {
-    const { services, outputs, upstream } = this.options;
+    const { services, outputs, upstream, findings } = this.options;
     const args = argsOf(directive);
     const rpc = services.rpc(directive, args['rpc']);
-    const found = rpc && (args['key'] === undefined || many ? this.batch(directive, rpc) : this.single(directive, rpc));
-    if (!rpc || !found) return undefined;
+    if (!rpc) return undefined;
+    checkLimits(directive, findings);
+    this.checkRpc(directive, target, rpc);
+    const found = args['key'] === undefined || many ? this.batch(directive, rpc) : this.single(directive, rpc);
+    if (!found) return undefined;
     outputs.bind(target, found.item);
     const timeout = services.timeoutOf(directive, rpc);
     return {
       rpc,
       timeout,
+      directive,
+      keyFields: found.keyFields,
       lookup: {
         upstream: () => upstream(rpc.use.upstream),
         rpc: rpcOf(rpc.method),
@@ -102,16 +123,42 @@ export class JoinCompiler {
     };
   }
 
+  private checkRpc(directive: ConstDirectiveNode, target: GraphQLObjectType, rpc: ResolvedRpc): void {
+    const { findings } = this.options;
+    const { method } = rpc;
+    if (method.requestStream || method.responseStream) {
+      findings.at(
+        directive,
+        `${method.name} streams, and objects are found by an RPC that answers once`,
+        'Name an RPC that takes one message and answers with one.',
+      );
+    }
+    checkSideEffects(`@${directive.name.value} of ${target.name}`, directive, rpc, findings);
+  }
+
   /** An RPC that takes many keys. */
   private batch(directive: ConstDirectiveNode, rpc: ResolvedRpc) {
     const { services, findings } = this.options;
     const args = argsOf(directive);
     const request = this.keysRequest(directive, rpc.request, words(args['keys']));
-    const items = services.field(directive, 'items', rpc.response, words(args['items'])[0] ?? '');
+    const [itemsName] = words(args['items']);
+    if (itemsName === undefined) {
+      findings.at(
+        directive,
+        `items: must name the field of ${fullName(rpc.response)} that holds the objects`,
+        fieldsAre(rpc.response.fieldsArray.map(jsonName)),
+      );
+      return undefined;
+    }
+    const items = services.field(directive, 'items', rpc.response, itemsName);
     const item = items?.resolvedType;
     if (!request || !items) return undefined;
     if (!(item instanceof Type) || !items.repeated) {
-      findings.at(directive, `items: ${fullName(rpc.response)}.${items.name} is not a list of messages`);
+      findings.at(
+        directive,
+        `items: ${fullName(rpc.response)}.${items.name} is not a list of messages`,
+        fieldsAre(rpc.response.fieldsArray.map(jsonName)),
+      );
       return undefined;
     }
     const match = words(args['match']).map((name) => services.field(directive, 'match', item, name));
@@ -124,9 +171,20 @@ export class JoinCompiler {
       return undefined;
     }
     if (!match.every((each) => each !== undefined)) return undefined;
+    for (const [index, each] of match.entries()) {
+      const key = request.fields[index];
+      if (key && keyKind(key) !== keyKind(each)) {
+        findings.at(
+          directive,
+          `match: ${fullName(item)}.${each.name} is ${each.type}, but ${key.name} takes ${key.type}`,
+          'The field that results are matched by must hold the key.',
+        );
+      }
+    }
     return {
       item,
-      request,
+      keyFields: request.fields,
+      request: request.build,
       items: (response: ProtoMessage) => response[items.name] as readonly ProtoMessage[],
       keyOf: (found: ProtoMessage) => keyText(match.map((each) => found[each.name])),
       isBatch: true,
@@ -135,12 +193,21 @@ export class JoinCompiler {
 
   /** An RPC that finds one object. */
   private single(directive: ConstDirectiveNode, rpc: ResolvedRpc) {
-    const { services } = this.options;
+    const { services, findings } = this.options;
+    const useless = ['keys', 'items', 'match', 'max'].find((name) => name in argsOf(directive));
+    if (useless !== undefined) {
+      findings.at(
+        directive,
+        `${useless}: says nothing beside key: the RPC finds one object at a time`,
+        'Remove it, or use keys:, items: and match: for an RPC that takes many keys.',
+      );
+    }
     const keys = words(argsOf(directive)['key']).map((name) => services.field(directive, 'key', rpc.request, name));
     if (!keys.every((key) => key !== undefined)) return undefined;
     const request: KeysRequest = ([key]) => Object.fromEntries(keys.map((field, index) => [field.name, key?.[index]]));
     return {
       item: rpc.response,
+      keyFields: keys,
       request,
       items: (response: ProtoMessage) => [response],
       keyOf: () => '',
@@ -152,30 +219,48 @@ export class JoinCompiler {
    * Keys go to repeated fields, one for each part of the key; or, where the names have a common parent such as
    * `keys.tenant keys.user`, to a list of messages with a field for each part.
    */
-  private keysRequest(directive: ConstDirectiveNode, request: Type, names: readonly string[]): KeysRequest | undefined {
+  private keysRequest(
+    directive: ConstDirectiveNode,
+    request: Type,
+    names: readonly string[],
+  ): { readonly build: KeysRequest; readonly fields: readonly Field[] } | undefined {
     const { services, findings } = this.options;
     if (names.length === 0) {
-      findings.at(directive, `keys: must name the field of ${fullName(request)} that takes the keys`);
+      findings.at(
+        directive,
+        `keys: must name the field of ${fullName(request)} that takes the keys`,
+        fieldsAre(request.fieldsArray.map(jsonName)),
+      );
       return undefined;
     }
     const [parentName = '', ...more] = new Set(names.map((name) => name.split('.').slice(0, -1).join('.')));
     if (parentName === '' || more.length > 0) {
-      const lists = names.map((name) => services.field(directive, 'keys', request, name));
-      if (!lists.every((list) => list !== undefined && this.isRepeated(directive, list))) return undefined;
-      return (keys) => Object.fromEntries(lists.map((list, index) => [list!.name, keys.map((key) => key[index])]));
+      const lists = names.flatMap((name) => services.field(directive, 'keys', request, name) ?? []);
+      if (lists.length < names.length || !lists.every((list) => this.isRepeated(directive, list))) return undefined;
+      return {
+        fields: lists,
+        build: (keys) => Object.fromEntries(lists.map((list, index) => [list.name, keys.map((key) => key[index])])),
+      };
     }
     const parent = services.field(directive, 'keys', request, parentName);
     if (!parent || !this.isRepeated(directive, parent)) return undefined;
     const message = parent.resolvedType;
     if (!(message instanceof Type)) {
-      findings.at(directive, `keys: ${fullName(request)}.${parent.name} is not a list of messages`);
+      findings.at(
+        directive,
+        `keys: ${fullName(request)}.${parent.name} is not a list of messages`,
+        `Write keys: "${jsonName(parent)}".`,
+      );
       return undefined;
     }
     const parts = names.map((name) => services.field(directive, 'keys', message, name.split('.').at(-1) ?? ''));
     if (!parts.every((part) => part !== undefined)) return undefined;
-    return (keys) => ({
-      [parent.name]: keys.map((key) => Object.fromEntries(parts.map((part, index) => [part.name, key[index]]))),
-    });
+    return {
+      fields: parts,
+      build: (keys) => ({
+        [parent.name]: keys.map((key) => Object.fromEntries(parts.map((part, index) => [part.name, key[index]]))),
+      }),
+    };
   }
 
   private isRepeated(directive: ConstDirectiveNode, field: Field): boolean {
@@ -194,35 +279,85 @@ export class JoinCompiler {
     type: GraphQLObjectType,
     field: SchemaField,
     directive: ConstDirectiveNode,
-    { lookup, rpc, timeout }: CompiledLookup,
+    { lookup, rpc, timeout, directive: source, keyFields }: CompiledLookup,
   ): CompiledCall {
-    const messages = this.options.outputs.messagesOf(type);
-    const readers = words(argsOf(directive)['key']).map((name) => this.keyReader(directive, messages, name));
+    const { outputs, services, findings } = this.options;
+    const messages = outputs.messagesOf(type);
+    uses(field, ...services.foundFor(source));
+    const parts = words(argsOf(directive)['key']).map((name) => this.keyPart(directive, messages, name));
     const isList = isListType(getNullableType(field.type));
     if (lookup.many && !isList) {
-      this.options.findings.at(directive, `${type.name}.${field.name} finds many objects for a key, and is not a list`);
+      findings.at(
+        directive,
+        `${type.name}.${field.name} finds many objects for a key, and is not a list`,
+        `Make it [${getNamedType(field.type).name}!]!.`,
+      );
     }
+    this.checkKey(directive, parts, keyFields, isList && !lookup.many);
+    for (const part of parts) if (part) uses(field, fieldName(part.source));
+    const readers = parts.map((part) => (parent: unknown) => part?.read(parent));
     field.resolve = isList && !lookup.many ? listJoin(lookup, readers, field) : keyJoin(lookup, readers, field);
     return { rpc, timeout };
   }
 
-  private keyReader(
+  /** The parts of a key must be as many, and of the same kinds, as what takes them. */
+  private checkKey(
     directive: ConstDirectiveNode,
-    messages: ReadonlySet<Type>,
-    name: string,
-  ): (parent: unknown) => unknown {
+    parts: readonly (ParentField | undefined)[],
+    keyFields: readonly Field[],
+    isListOfKeys: boolean,
+  ): void {
+    const { findings } = this.options;
+    if (parts.length !== keyFields.length) {
+      findings.at(
+        directive,
+        `key: has ${parts.length} part(s), and objects are found by ${keyFields.length}: ${keyFields.map(jsonName).join(', ')}`,
+        'Name a field for each, separated by spaces.',
+      );
+      return;
+    }
+    for (const [index, part] of parts.entries()) {
+      const source = part?.source;
+      const target = keyFields[index];
+      if (!source || !target) continue;
+      const name = `${fullName(source.parent as Type)}.${source.name}`;
+      if (source.repeated !== isListOfKeys) {
+        findings.at(
+          directive,
+          `key: ${name} holds ${source.repeated ? 'many keys' : 'one key'}, and the field is ${isListOfKeys ? 'a list' : 'one object'}`,
+          isListOfKeys ? 'Name a repeated field, or make the field an object.' : 'Make the field a list.',
+        );
+      } else if (keyKind(source) !== keyKind(target)) {
+        findings.at(
+          directive,
+          `key: ${name} is ${source.type}, but ${target.name} takes ${target.type}`,
+          'The key must be of the type that the RPC takes.',
+        );
+      }
+    }
+  }
+
+  private keyPart(directive: ConstDirectiveNode, messages: ReadonlySet<Type>, name: string): ParentField | undefined {
     const read = parentFieldOf(messages)(name);
-    if (read) return (parent) => read.read(parent);
+    if (read) return read;
     const fields = [...messages].flatMap((message) => message.fieldsArray.map(jsonName));
     this.options.findings.at(
       directive,
       messages.size === 0
         ? 'key: the type that this field is in is not read from any message'
         : `key: ${[...messages].map(fullName).join(' and ')} has no field "${name}"`,
-      didYouMean(name, fields) ?? fieldsAre(fields),
+      messages.size === 0
+        ? 'A type is read from the message that an RPC answers with; keys of root fields are arguments of @grpc.'
+        : (didYouMean(name, fields) ?? fieldsAre(fields)),
     );
-    return () => undefined;
+    return undefined;
   }
+}
+
+/** What a key is compared as: whole numbers are equal whatever holds them. */
+function keyKind({ type, resolvedType }: Field): string {
+  if (resolvedType) return fullName(resolvedType);
+  return /int|fixed/.test(type) ? 'a whole number' : type;
 }
 
 function lookupDirective(target: GraphQLObjectType): ConstDirectiveNode | undefined {

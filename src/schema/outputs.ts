@@ -34,9 +34,10 @@ import {
   jsonName,
   type DecodedMessage,
 } from './proto-model';
-import { scalarChoices, scalarConversion, wellKnown, type Read } from './scalar-values';
+import { graphqlChoices, scalarConversion, wellKnown, type Read } from './scalar-values';
 import { gatewayScalars } from './scalars';
 import { fieldsAre } from './services';
+import { fieldName, namesWithin, uses } from './usage';
 
 /** Reads one GraphQL field off a decoded message. */
 export type Reader = (message: DecodedMessage) => unknown;
@@ -121,9 +122,17 @@ export class OutputBinder {
       const oneOf = isUnionType(union) ? findOneOf(message, protoName(field)) : undefined;
       if (oneOf && isUnionType(union)) {
         this.setReader(field, message, this.unionReader(field, union, oneOf));
+        uses(field, ...oneOf.fieldsArray.map(fieldName));
         continue;
       }
       if (options.partial && !findField(message, protoName(field))) {
+        if (isNonNullType(field.type)) {
+          this.findings.at(
+            field.astNode,
+            `${field.name} is non-null, but ${fullName(message)}, which stands in, has no field "${protoName(field)}"`,
+            `Make it ${String(getNullableType(field.type))}.`,
+          );
+        }
         this.setReader(field, message, () => null);
         continue;
       }
@@ -138,7 +147,9 @@ export class OutputBinder {
   private sourceOf(type: GraphQLObjectType, field: SchemaField, message: Type): Field | undefined {
     const name = protoName(field);
     const source = findField(message, name);
-    if (!source) {
+    if (source) {
+      uses(field, fieldName(source));
+    } else {
       const names = message.fieldsArray.map(jsonName);
       this.findings.at(
         field.astNode,
@@ -191,7 +202,10 @@ export class OutputBinder {
     const { resolvedType } = source;
     if (resolvedType instanceof Enum && isEnumType(type)) return this.enum(type, resolvedType);
     if (isScalarType(type)) {
-      if (type.name === 'JSON' && resolvedType instanceof Type) return this.json.read(resolvedType);
+      if (type.name === 'JSON' && resolvedType instanceof Type) {
+        uses(field, ...namesWithin(resolvedType));
+        return this.json.read(resolvedType);
+      }
       const builtIn = isSpecifiedScalarType(type) || gatewayScalars.includes(type.name);
       const conversion = scalarConversion(source, type.name, builtIn);
       return conversion ? conversion.read : this.misfit(field, source);
@@ -217,7 +231,10 @@ export class OutputBinder {
 
   /** A map goes out as JSON, or as a list of entries, as the SDL has it. */
   private map(field: SchemaField, type: GraphQLOutputType, source: Field & MapField): Read | undefined {
-    if (isScalarType(type) && type.name === 'JSON') return this.json.readField(source);
+    if (isScalarType(type) && type.name === 'JSON') {
+      if (source.resolvedType instanceof Type) uses(field, ...namesWithin(source.resolvedType));
+      return this.json.readField(source);
+    }
     const entry = isListType(type) ? getNullableType(type.ofType as GraphQLOutputType) : undefined;
     const { key, value } = (isObjectType(entry) ? entry.getFields() : {}) as Record<string, SchemaField>;
     if (!key || !value) return this.misfit(field, source);
@@ -254,6 +271,7 @@ export class OutputBinder {
           this.findings.at(
             field.astNode,
             `${union.name} cannot tell ${other} from ${type.name}: both are ${fullName(message)}`,
+            `Use nullable fields side by side in place of the union ${union.name}.`,
           );
         }
         names.set(message, type.name);
@@ -274,11 +292,11 @@ export class OutputBinder {
   }
 
   private misfit(field: SchemaField, source: Field): undefined {
-    const choices = scalarChoices(source)?.map((choice) => (source.repeated ? `[${choice}!]!` : choice));
+    const choices = graphqlChoices(source, 'type').map((choice) => (source.repeated ? `[${choice}!]!` : choice));
     this.findings.at(
       field.astNode,
       `${field.name} is ${String(field.type)}, but ${fullName(source.parent as Type)}.${source.name} is ${fieldKind(source)}`,
-      choices && `It can be ${choices.join(' or ')}.`,
+      `It can be ${choices.join(' or ')}.`,
     );
   }
 

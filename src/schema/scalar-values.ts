@@ -1,4 +1,4 @@
-import { Enum, Type, type Field } from 'protobufjs';
+import { Enum, MapField, Type, type Field } from 'protobufjs';
 import Long from 'long';
 import { GatewayError } from '../errors';
 import { durationPattern } from './scalars';
@@ -149,6 +149,16 @@ export function scalarChoices(field: Field): readonly string[] | undefined {
   if (field.resolvedType instanceof Enum) return undefined;
   const conversions = field.resolvedType instanceof Type ? wellKnown(field.resolvedType) : scalars[field.type];
   return conversions && Object.keys(conversions);
+}
+
+/** What a field may be in GraphQL, for a finding about what it cannot be. */
+export function graphqlChoices(field: Field, kind: 'type' | 'input'): readonly string[] {
+  if (field instanceof MapField) {
+    return ['JSON', `a list of an ${kind === 'type' ? 'object' : 'input'} type with key and value`];
+  }
+  const { resolvedType } = field;
+  if (resolvedType instanceof Enum) return ['an enum'];
+  return scalarChoices(field) ?? [kind === 'type' ? 'an object type' : 'an input type', 'JSON'];
 }
 
 /**

@@ -6,6 +6,7 @@ import { argsOf } from './ast';
 import { didYouMean, type Findings } from './findings';
 import { findField, fullName, jsonName } from './proto-model';
 import type { Sources } from './sources';
+import { fieldName, rpcName, type ProtoName } from './usage';
 
 /** A service that the fields of a file use, as @upstream says. */
 export interface UpstreamUse {
@@ -26,6 +27,7 @@ export interface ResolvedRpc {
 /** Finds what the directives of a file name: services, RPCs and fields of their messages. */
 export class Services {
   private readonly uses = new Map<string, UpstreamUse[]>();
+  private readonly found = new Map<ConstDirectiveNode, Set<ProtoName>>();
 
   /** @param deadlines - Ms that RPCs of an upstream may take at most, by upstream. */
   constructor(
@@ -35,7 +37,7 @@ export class Services {
   ) {
     for (const document of sources.sdl) {
       for (const definition of document.definitions) {
-        if (definition.kind !== Kind.SCHEMA_EXTENSION) continue;
+        if (definition.kind !== Kind.SCHEMA_EXTENSION && definition.kind !== Kind.SCHEMA_DEFINITION) continue;
         for (const directive of definition.directives ?? []) {
           if (directive.name.value === 'upstream') this.use(directive);
         }
@@ -62,6 +64,10 @@ export class Services {
     }
     const file = fileOf(directive);
     const uses = this.uses.get(file) ?? [];
+    if (uses.some((use) => use.service === service)) {
+      this.findings.at(directive, `this file has @upstream for ${fullServiceName} twice`, 'Remove one of them.');
+      return;
+    }
     uses.push({ upstream: name, service, timeout: this.timeout(directive, deadline, name) });
     this.uses.set(file, uses);
   }
@@ -91,7 +97,11 @@ export class Services {
     const method = name.slice(slash + 1);
     const candidates = slash < 0 ? uses : uses.filter((use) => serviceName(use.service) === name.slice(0, slash));
     const found = candidates.flatMap((use) => resolveRpc(use, method) ?? []);
-    if (found.length === 1) return found[0];
+    const [only] = found;
+    if (only && found.length === 1) {
+      this.note(directive, rpcName(only.method));
+      return only;
+    }
     if (found.length > 1) {
       const choices = found.map(({ use }) => `"${serviceName(use.service)}/${method}"`);
       this.findings.at(
@@ -119,7 +129,9 @@ export class Services {
   /** A field of a message; a finding where there is none. */
   field(directive: ConstDirectiveNode, argument: string, type: Type, name: string): Field | undefined {
     const found = findField(type, name);
-    if (!found) {
+    if (found) {
+      this.note(directive, fieldName(found));
+    } else {
       const names = type.fieldsArray.map(jsonName);
       this.findings.at(
         directive,
@@ -128,6 +140,15 @@ export class Services {
       );
     }
     return found;
+  }
+
+  /** What of the protos was found for a directive. */
+  foundFor(directive: ConstDirectiveNode): readonly ProtoName[] {
+    return [...(this.found.get(directive) ?? [])];
+  }
+
+  private note(directive: ConstDirectiveNode, name: ProtoName): void {
+    this.found.set(directive, (this.found.get(directive) ?? new Set()).add(name));
   }
 }
 

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { ExecutionResult, GraphQLError } from 'graphql';
 import { createYoga, type Plugin, type YogaInitialContext } from 'graphql-yoga';
 import { json, requireJson, type Exchange, type Reply, type Route } from '../exchange';
@@ -67,7 +68,10 @@ async function requestInit(exchange: Exchange): Promise<RequestInit> {
   }
   if (exchange.method !== 'POST') return { method: 'GET', headers };
   requireJson(exchange);
-  return { method: 'POST', headers, body: new Uint8Array(await exchange.readBody()) };
+  const body = await exchange.readBody();
+  // Yoga would put U+FFFD for what is not UTF-8, and run what nobody has written.
+  if (!isUtf8(body)) throw new GatewayError('BAD_USER_INPUT', 'The body is not valid JSON.');
+  return { method: 'POST', headers, body: new Uint8Array(body) };
 }
 
 async function replyOf(response: Response): Promise<Reply> {

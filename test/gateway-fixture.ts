@@ -27,8 +27,12 @@ export interface World {
   /** Runs an operation with the admin's session, unless headers say otherwise. */
   graphql(query: string, options?: GraphqlOptions): Promise<GraphqlAnswer>;
   rest(method: string, path: string, options?: RestOptions): Promise<RestAnswer>;
-  /** Sends bytes as they are and gives back what comes until the gateway closes the connection. */
-  raw(bytes: string | Uint8Array): Promise<string>;
+  /**
+   * Sends bytes as they are and gives back what comes until the gateway closes the connection.
+   *
+   * @param options.andEnd - Says that nothing more will come, so that what is incomplete stays so.
+   */
+  raw(bytes: string | Uint8Array, options?: { readonly andEnd: boolean }): Promise<string>;
   /** The access line of an answer. */
   accessLine(answer: { readonly headers: Headers }): Promise<LogLine>;
   /** Everything that is scraped from `/metrics`. */
@@ -133,7 +137,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
         body: text === '' ? undefined : JSON.parse(text),
       };
     },
-    raw: (bytes) => sendRaw(server.port, bytes),
+    raw: (bytes, { andEnd } = { andEnd: false }) => sendRaw(server.port, bytes, andEnd),
     accessLine({ headers }) {
       const requestId = headers.get('x-request-id');
       const find = () => logs.find((line) => line['msg'] === 'request' && line['requestId'] === requestId);
@@ -185,7 +189,7 @@ function bearer(token: string | null): Record<string, string> {
 }
 
 /** Talks plain TCP, for what no HTTP client would send. Ends when the other side closes. */
-function sendRaw(port: number, bytes: string | Uint8Array): Promise<string> {
+function sendRaw(port: number, bytes: string | Uint8Array, andEnd: boolean): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1');
     const chunks: Buffer[] = [];
@@ -197,7 +201,8 @@ function sendRaw(port: number, bytes: string | Uint8Array): Promise<string> {
       if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') reject(error);
     });
     socket.on('close', () => resolve(answer()));
-    socket.write(bytes);
+    if (andEnd) socket.end(bytes);
+    else socket.write(bytes);
   });
 }
 

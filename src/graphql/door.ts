@@ -13,14 +13,19 @@ export interface GraphqlDoorOptions {
   readonly graphiql?: GraphiqlOptions | undefined;
 }
 
+const graphqlPath = '/graphql';
+
 interface ServerContext {
   readonly exchange: Exchange;
 }
 
+/** Templates of the paths that this door answers. */
+export const graphqlPaths: readonly string[] = [graphqlPath, graphiqlAssets.path];
+
 /** `/graphql`: GraphQL over HTTP, and subscriptions over SSE in distinct connections mode. */
 export function createGraphqlRoutes({ pipeline, graphiql }: GraphqlDoorOptions): Route[] {
   const yoga = createYoga<ServerContext>({
-    graphqlEndpoint: '/graphql',
+    graphqlEndpoint: graphqlPath,
     plugins: [useGatewayPipeline(pipeline)],
     // All of these stand in the HTTP layer or in the pipeline, for every door.
     maskedErrors: false,
@@ -52,10 +57,10 @@ export function createGraphqlRoutes({ pipeline, graphiql }: GraphqlDoorOptions):
   return [
     {
       method: 'GET',
-      path: '/graphql',
+      path: graphqlPath,
       handle: (exchange) => (graphiql && wantsPage(exchange) ? graphiqlPage(graphiql) : answer(exchange)),
     },
-    { method: 'POST', path: '/graphql', handle: answer },
+    { method: 'POST', path: graphqlPath, handle: answer },
     ...(graphiql ? [graphiqlAssets] : []),
   ];
 }

@@ -1,10 +1,13 @@
 import {
+  buildASTSchema,
   getNamedType,
+  GraphQLSchema,
   isEnumType,
   isInputType,
   isObjectType,
   isNonNullType,
   Kind,
+  parse,
   print,
   typeFromAST,
   validate,
@@ -14,13 +17,22 @@ import {
   type GraphQLEnumType,
   type GraphQLInputType,
   type GraphQLOutputType,
-  type GraphQLSchema,
   type OperationDefinitionNode,
   type SelectionSetNode,
   type VariableDefinitionNode,
 } from 'graphql';
 import { argsOf, directiveOn } from '../schema/ast';
 import { didYouMean, type Findings } from '../schema/findings';
+import { reportErrors } from '../schema/graphql-errors';
+import {
+  checkAliases,
+  checkBody,
+  checkNames,
+  checkRoutes,
+  checkStatus,
+  checkVariable,
+  type CheckedRoute,
+} from './checks';
 
 /**
  * Directives that the operations of `schema/rest` may have. They say how an operation is mounted and are taken off before it
@@ -93,24 +105,47 @@ export interface RestOperation {
 
 const restDirectives = ['rest', 'pascalCase'];
 
-/** Compiles the operations of `schema/rest`, checking each against the schema. */
+const restDefinitions = buildASTSchema(parse(restSdl), { assumeValidSDL: true });
+
+/**
+ * Compiles the operations of `schema/rest`, checking each against the schema.
+ *
+ * @param ownPaths - Templates of paths that something else answers.
+ */
 export function compileRest(
   schema: GraphQLSchema,
   documents: readonly DocumentNode[],
   findings: Findings,
+  ownPaths: readonly string[] = [],
 ): RestOperation[] {
-  const routes = documents.flatMap((document) => compileDocument(schema, document, findings));
-  checkRoutes(routes, documents, findings);
-  return routes;
+  const extended = withDirectives(schema);
+  const routes = documents.flatMap((document) => compileDocument(extended, document, findings));
+  checkNames(documents, findings);
+  checkRoutes(routes, findings, ownPaths);
+  return routes.map(({ operation }) => operation);
 }
 
-function compileDocument(schema: GraphQLSchema, document: DocumentNode, findings: Findings): RestOperation[] {
-  const plain = withoutDirectives(document);
-  const errors = validate(schema, plain);
-  for (const error of errors) findings.at(error.nodes?.[0], error.message);
+/** The schema with the directives that operations here may have, for validating them. */
+function withDirectives(schema: GraphQLSchema): GraphQLSchema {
+  const config = schema.toConfig();
+  const directives = restDefinitions.getDirectives().filter(({ name }) => restDirectives.includes(name));
+  return new GraphQLSchema({ ...config, directives: [...config.directives, ...directives], assumeValid: true });
+}
+
+function compileDocument(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  findings: Findings,
+): CheckedRoute<RestOperation>[] {
+  const errors = validate(schema, document);
+  reportErrors(errors, findings, { directives: schema.getDirectives(), schema });
   if (errors.length > 0) return [];
+  const plain = withoutDirectives(document);
   const operations = document.definitions.filter((definition) => definition.kind === Kind.OPERATION_DEFINITION);
-  return operations.flatMap((operation) => compileOperation(schema, document, plain, operation, findings) ?? []);
+  return operations.flatMap((node) => {
+    const operation = compileOperation(schema, document, plain, node, findings);
+    return operation ? [{ operation, node }] : [];
+  });
 }
 
 function compileOperation(
@@ -123,18 +158,30 @@ function compileOperation(
   const name = operation.name?.value;
   const directive = directiveOn(operation, 'rest');
   if (!directive || name === undefined) {
-    findings.at(operation, 'an operation here needs a name and @rest(method:, path:)');
+    findings.at(
+      operation,
+      'an operation here needs a name and @rest(method:, path:)',
+      'Write query NAME @rest(method: GET, path: "/api/...") { ... }.',
+    );
     return undefined;
   }
   const { method, path, alias = [], body, status = 200 } = argsOf(directive);
   const paths = [path, ...[alias].flat()].filter((each) => typeof each === 'string');
   if (!['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].includes(String(method)) || paths.length === 0) {
-    findings.at(directive, '@rest needs a method (GET, POST, PUT, PATCH, DELETE) and a path');
+    findings.at(
+      directive,
+      '@rest needs a method (GET, POST, PUT, PATCH, DELETE) and a path',
+      'Write @rest(method: GET, path: "/api/...").',
+    );
     return undefined;
   }
   for (const each of paths) {
     if (!/^(\/([\w.~-]+|\{\w+\}))+$/.test(each)) {
-      findings.at(directive, `"${each}" is not a path such as /api/v1/users/{userId}`);
+      findings.at(
+        directive,
+        `"${each}" is not a path such as /api/v1/users/{userId}`,
+        'A path begins with /, and a variable is a whole segment of it.',
+      );
     }
   }
   if ((method === 'GET') !== (operation.operation === 'query')) {
@@ -146,11 +193,17 @@ function compileOperation(
   }
   const root = operation.selectionSet.selections[0];
   if (operation.selectionSet.selections.length !== 1 || root?.kind !== Kind.FIELD) {
-    findings.at(operation, `${name} must have exactly one root field: its value is the answer`);
+    findings.at(
+      operation,
+      `${name} must have exactly one root field: its value is the answer`,
+      'Select one field of Query or Mutation, and outside of fragments.',
+    );
     return undefined;
   }
   const variables = (operation.variableDefinitions ?? []).map((definition) => variableOf(schema, definition));
   const inPath = new Set([...paths.join().matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? ''));
+  checkAliases(directive, paths, findings);
+  checkStatus(directive, Number(status), findings);
   for (const variable of inPath) {
     if (!variables.some((each) => each.name === variable)) {
       findings.at(
@@ -159,17 +212,21 @@ function compileOperation(
         didYouMean(
           variable,
           variables.map((each) => each.name),
-        ),
+        ) ?? `Add $${variable}: ID! to the variables of ${name}, or take it out of the path.`,
       );
     }
   }
   const bodyName = typeof body === 'string' ? body : undefined;
-  if (bodyName !== undefined && bodyName !== '*' && !variables.some((each) => each.name === bodyName)) {
-    findings.at(directive, `body: "${bodyName}" names no variable of ${name}`);
+  if (bodyName !== undefined) {
+    checkBody(directive, { method: String(method), name, body: bodyName, variables }, findings);
+  }
+  for (const definition of operation.variableDefinitions ?? []) {
+    const variable = variables.find((each) => each.name === definition.variable.name.value);
+    if (variable) checkVariable(definition, variable, { inPath, body: bodyName }, findings);
   }
   const rest = variables.filter((each) => !inPath.has(each.name));
   const rootType = schema.getRootType(operation.operation);
-  const shapes = new Shapes(schema, document);
+  const shapes = new Shapes(schema, document, findings);
   const shape = rootType && shapes.of(operation.selectionSet, rootType);
   const rootKey = root.alias?.value ?? root.name.value;
   return {
@@ -223,21 +280,6 @@ function onlyOperation(document: DocumentNode, name: string): DocumentNode {
   return { kind: Kind.DOCUMENT, definitions: [...operation, ...fragments.filter((each) => used.has(each.name.value))] };
 }
 
-function checkRoutes(routes: readonly RestOperation[], documents: readonly DocumentNode[], findings: Findings): void {
-  const seen = new Map<string, string>();
-  for (const { name, method, paths } of routes) {
-    for (const path of paths) {
-      const key = `${method} ${path.replace(/\{\w+\}/g, '{}')}`;
-      const other = seen.get(key);
-      const definition = documents
-        .flatMap((document) => document.definitions)
-        .find((each) => each.kind === Kind.OPERATION_DEFINITION && each.name?.value === name);
-      if (other !== undefined) findings.at(definition, `${name} and ${other} both answer ${method} ${path}`);
-      seen.set(key, name);
-    }
-  }
-}
-
 /** Finds what of an answer is written otherwise than it comes. */
 class Shapes {
   private readonly fragments = new Map<string, FragmentDefinitionNode>();
@@ -245,6 +287,7 @@ class Shapes {
   constructor(
     private readonly schema: GraphQLSchema,
     document: DocumentNode,
+    private readonly findings: Findings,
   ) {
     for (const definition of document.definitions) {
       if (definition.kind === Kind.FRAGMENT_DEFINITION) this.fragments.set(definition.name.value, definition);
@@ -265,6 +308,13 @@ class Shapes {
         const nested = selection.selectionSet && this.of(selection.selectionSet, getNamedType(field.type));
         const leaveOutNull = field.extensions['oneOf'] === true;
         const pascalCase = directiveOn(selection, 'pascalCase') !== undefined;
+        if (pascalCase && !isEnumType(getNamedType(field.type))) {
+          this.findings.at(
+            selection,
+            `${field.name} is @pascalCase, and ${String(field.type)} is no enum`,
+            'Remove @pascalCase.',
+          );
+        }
         if (nested || leaveOutNull || pascalCase) {
           into.set(selection.alias?.value ?? selection.name.value, { leaveOutNull, pascalCase, nested });
         }

@@ -28,14 +28,21 @@ export interface SignInOptions {
   readonly gatekeeper: Pick<Gatekeeper, 'admit' | 'signOut'>;
 }
 
+/** Templates of the paths that this door answers. */
+export const signInPaths = {
+  login: '/api/v1/auth/{provider}/login',
+  callback: '/api/v1/auth/{provider}/callback',
+  logout: '/api/v1/auth/logout',
+} as const;
+
 /** The door through which browsers sign in and out: OpenID Connect's code flow, of which AuthService does the last step. */
 export function createSignInRoutes(options: SignInOptions): Route[] {
-  const logout: Route = { method: 'POST', path: '/api/v1/auth/logout', handle: createLogout(options) };
+  const logout: Route = { method: 'POST', path: signInPaths.logout, handle: createLogout(options) };
   if (options.providers.length === 0) return [logout];
   const { login, callback } = createSignIn(options);
   return [
-    { method: 'GET', path: '/api/v1/auth/{provider}/login', handle: forBrowsers(login) },
-    { method: 'GET', path: '/api/v1/auth/{provider}/callback', handle: forBrowsers(callback) },
+    { method: 'GET', path: signInPaths.login, handle: forBrowsers(login) },
+    { method: 'GET', path: signInPaths.callback, handle: forBrowsers(callback) },
     logout,
   ];
 }

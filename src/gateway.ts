@@ -3,6 +3,8 @@ import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { GatewayError } from './errors';
 import type { Config } from './config';
+import { loadContract } from './contract/contract';
+import type { OwnResolverName } from './contract/own';
 import { createUpstream, type Upstream } from './grpc/upstream';
 import { createGraphqlRoutes } from './graphql/door';
 import { createAdminHandler } from './http/admin';
@@ -11,11 +13,8 @@ import type { Logger } from './log';
 import { createMetrics, type Metrics } from './metrics';
 import { createPipeline } from './pipeline/pipeline';
 import type { GatewayContext } from './pipeline/context';
-import { compileRest } from './rest/operations';
 import { createRestRoutes } from './rest/routes';
-import { buildSchema } from './schema/build';
 import type { Resolver } from './schema/context';
-import { Findings } from './schema/findings';
 import { loadSources, type Sources } from './schema/sources';
 import { authUpstream, createAuthService } from './session/auth-service';
 import { createSessionCookie } from './session/cookies';
@@ -59,8 +58,15 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
   const metrics = overrides.metrics ?? createMetrics({ processMetrics: false });
   const sources = overrides.sources ?? loadSources(config);
 
-  const upstreams = createUpstreams(config, sources, log, metrics);
+  // What is wrong with the contract is told before anything is opened. Its fields call what is made below.
   const upstream = (name: string): Upstream => upstreams.get(name) ?? unknownUpstream(name);
+  const { schema, operations } = loadContract(sources, {
+    upstream,
+    deadlines: Object.fromEntries(Object.entries(config.upstreams).map(([name, { deadline }]) => [name, deadline])),
+    resolvers: { ...ownResolvers((exchange) => gatekeeper.signOut(exchange)), ...overrides.resolvers },
+  });
+
+  const upstreams = createUpstreams(config, sources, log, metrics);
   const authService = createAuthService(upstream(authUpstream), sources.protos);
 
   const cookie = createSessionCookie({ secure: !config.insecureCookies });
@@ -73,16 +79,6 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
   });
   const { publicUrl: publicOrigin, allowedOrigins } = config;
   const gatekeeper = createGatekeeper({ cookie, sessions, publicOrigin, allowedOrigins });
-
-  const { schema } = buildSchema({
-    sources,
-    upstream,
-    deadlines: Object.fromEntries(Object.entries(config.upstreams).map(([name, { deadline }]) => [name, deadline])),
-    resolvers: { ...ownResolvers(gatekeeper), ...overrides.resolvers },
-  });
-  const findings = new Findings();
-  const operations = compileRest(schema, sources.rest, findings);
-  findings.throwIfAny();
 
   const pipeline = createPipeline({
     schema,
@@ -144,11 +140,11 @@ function unknownUpstream(name: string): never {
 const { version } = JSON.parse(readFileSync(join(__dirname, '..', 'package.json'), 'utf8')) as { version: string };
 
 /** Functions that the gateway's own fields are answered by. */
-function ownResolvers(gatekeeper: Gatekeeper): Record<string, Resolver> {
+function ownResolvers(signOut: Gatekeeper['signOut']): Record<OwnResolverName, Resolver> {
   return {
     gateway: () => ({ name: 'api-gateway', version }),
     async logout(_parent, _args, context) {
-      await gatekeeper.signOut((context as GatewayContext).exchange);
+      await signOut((context as GatewayContext).exchange);
       return true;
     },
   };

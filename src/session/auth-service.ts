@@ -36,6 +36,24 @@ export interface AuthService {
 export const authUpstream = 'auth';
 export const authServiceName = 'auth.v1.AuthService';
 
+type Needs = {
+  readonly [Name in keyof AuthServiceRpcs]: {
+    readonly request: readonly (keyof AuthServiceRpcs[Name]['request'])[];
+    readonly response: readonly (keyof AuthServiceRpcs[Name]['response'])[];
+  };
+};
+
+/** What of the proto sign-in and sessions stand on: RPCs, each with the fields that are written and read. */
+export const authServiceNeeds: Needs = {
+  HandleSsoCallback: {
+    request: ['provider', 'code', 'code_verifier', 'redirect_uri', 'nonce'],
+    response: ['session_token', 'expires_at'],
+  },
+  ValidateSession: { request: ['session_token'], response: ['session_id', 'user_id', 'permissions', 'expires_at'] },
+  RevokeSession: { request: ['session_token'], response: [] },
+  WatchRevocations: { request: [], response: ['session_id', 'user_id'] },
+};
+
 /** Ms; the code exchange takes a round trip to the identity provider. */
 const timeouts = { signIn: 15_000, session: 2_000, watch: 24 * 3_600_000 };
 

@@ -1,0 +1,37 @@
+import { compileRest, type RestOperation } from '../rest/operations';
+import { checkSchema, type BuiltSchema, type SchemaOptions } from '../schema/build';
+import { Findings } from '../schema/findings';
+import type { Sources } from '../schema/sources';
+import { ownPaths } from './own';
+import { checkSignIn } from './sign-in';
+
+/** What the gateway serves: SDL, protos and REST operations that fit each other. */
+export interface Contract extends BuiltSchema {
+  readonly operations: readonly RestOperation[];
+}
+
+export type ContractOptions = Omit<SchemaOptions, 'sources'>;
+
+/**
+ * Puts SDL, protos and REST operations together, checking each against the others. The gateway starts with it, and
+ * `npm run check` is nothing else.
+ *
+ * @throws SchemaError with everything that does not fit
+ */
+export function loadContract(sources: Sources, options: ContractOptions): Contract {
+  const findings = new Findings();
+  const contract = checkContract(sources, options, findings);
+  findings.throwIfAny();
+  return contract;
+}
+
+/**
+ * As {@link loadContract}, but what does not fit goes to the findings.
+ *
+ * @throws SchemaError with all findings so far, where no schema can be made of the SDL
+ */
+export function checkContract(sources: Sources, options: ContractOptions, findings: Findings): Contract {
+  checkSignIn(sources, findings);
+  const built = checkSchema({ ...options, sources }, findings);
+  return { ...built, operations: compileRest(built.schema, sources.rest, findings, ownPaths) };
+}

@@ -80,11 +80,14 @@ async function requestInit(exchange: Exchange): Promise<RequestInit> {
 }
 
 async function replyOf(response: Response): Promise<Reply> {
-  const headers = Object.fromEntries(response.headers);
+  // Yoga's headers keep the case that they were set in.
+  const headers = Object.fromEntries([...response.headers].map(([name, value]) => [name.toLowerCase(), value]));
   if (headers['content-type']?.startsWith('text/event-stream') && response.body) {
+    // "none" is no content coding (RFC 9110, 8.4.1), and connections are the HTTP layer's.
+    const { 'content-encoding': _none, connection: _connection, ...kept } = headers;
     return {
       status: response.status,
-      headers: streamHeaders,
+      headers: { ...kept, ...streamHeaders },
       body: response.body as unknown as AsyncIterable<Uint8Array>,
     };
   }

@@ -57,9 +57,10 @@ export interface Config {
   readonly shutdownGrace: number;
   readonly shutdownDelay: number;
   readonly logLevel: LogLevel;
-  /** Absolute; so is `protoDir`. */
+  /** Absolute; so are `protoDir` and `protoInclude`. */
   readonly schemaDir: string;
   readonly protoDir: string;
+  readonly protoInclude: readonly string[];
   /** What is probably not meant, to be logged at start. Names variables, never the values of secrets. */
   readonly warnings: readonly string[];
 }
@@ -78,10 +79,17 @@ function prefixOf(name: string): string {
 }
 
 /** Where the SDL and the protos are; read before all else, since the SDL names the upstreams. Does not look at them. */
-export function sourceFolders(env: NodeJS.ProcessEnv): { readonly schemaDir: string; readonly protoDir: string } {
+export function sourceFolders(
+  env: NodeJS.ProcessEnv,
+): Readonly<Pick<Config, 'schemaDir' | 'protoDir' | 'protoInclude'>> {
   const path = ({ name, default: preset }: Variable<string>): string =>
     resolve(packageRoot, env[name] || (typeof preset === 'string' ? preset : '.'));
-  return { schemaDir: path(variables.schemaDir), protoDir: path(variables.protoDir) };
+  const include = (env[variables.protoInclude.name] ?? '').split(':').filter((each) => each !== '');
+  return {
+    schemaDir: path(variables.schemaDir),
+    protoDir: path(variables.protoDir),
+    protoInclude: include.map((each) => resolve(packageRoot, each)),
+  };
 }
 
 /**
@@ -138,6 +146,7 @@ export function readConfig(env: NodeJS.ProcessEnv, upstreamNames: readonly strin
     logLevel: reader.required(variables.logLevel),
     schemaDir: reader.required(variables.schemaDir),
     protoDir: reader.required(variables.protoDir),
+    protoInclude: reader.optional(variables.protoInclude) ?? [],
     warnings,
   };
 

@@ -100,6 +100,7 @@ describe('what is read', () => {
       logLevel: 'info',
       schemaDir: folder,
       protoDir: folder,
+      protoInclude: [],
       warnings: [],
     });
     expect(signInConfig.providers).toEqual([]);
@@ -200,12 +201,19 @@ describe('what is read', () => {
   });
 
   test('folders count from the package, wherever the process was started', () => {
-    expect(sourceFolders({})).toEqual({ schemaDir: join(root, 'schema'), protoDir: join(root, 'proto') });
-    expect(sourceFolders({ SCHEMA_DIR: '/elsewhere', PROTO_DIR: 'src' })).toEqual({
+    expect(sourceFolders({})).toEqual({
+      schemaDir: join(root, 'schema'),
+      protoDir: join(root, 'proto'),
+      protoInclude: [],
+    });
+    expect(sourceFolders({ SCHEMA_DIR: '/elsewhere', PROTO_DIR: 'src', PROTO_INCLUDE: 'test:/usr/include' })).toEqual({
       schemaDir: '/elsewhere',
       protoDir: join(root, 'src'),
+      protoInclude: [join(root, 'test'), '/usr/include'],
     });
     expect(read({ PROTO_DIR: '' }).protoDir).toBe(join(root, 'proto'));
+    expect(read({ PROTO_INCLUDE: '' }).protoInclude).toEqual([]);
+    expect(read({ PROTO_INCLUDE: `src:${__dirname}` }).protoInclude).toEqual([join(root, 'src'), __dirname]);
   });
 });
 
@@ -325,6 +333,7 @@ describe('problems', () => {
     LOG_LEVEL: ['INFO', 'verbose', '30'],
     SCHEMA_DIR: ['/nowhere', __filename, '\u0000', 'x'.repeat(5000)],
     PROTO_DIR: ['/nowhere', __filename],
+    PROTO_INCLUDE: ['/nowhere', 'src:/nowhere', `${__filename}:src`, 'src:', ':', 'src,test'],
     AUTH_SERVICE_TLS_CA: ['/nowhere', '/', join(root, 'package.json'), '\u0000', 'x'.repeat(5000)],
     SESSION_SECRET_FILE: ['/nowhere', '/'],
   };

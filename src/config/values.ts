@@ -156,6 +156,13 @@ export function folder(text: string): string {
   return found ? path : refuse(text, 'is not a folder that can be read');
 }
 
+/** Folders separated by colons, as in PATH. */
+export function folders(text: string): string[] {
+  const paths = text.split(':');
+  if (paths.includes('')) throw new Refusal('its list has an empty entry');
+  return paths.map(folder);
+}
+
 /** Messages leave the path out: whoever mistook this for the place of the secret itself must not find it in a log. */
 export function fileContent(text: string): Buffer {
   if (text.includes('-----BEGIN')) throw new Refusal('its value is the PEM itself');

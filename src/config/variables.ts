@@ -5,6 +5,7 @@ import {
   duration,
   fileContent,
   folder,
+  folders,
   issuer,
   listenHost,
   listOf,
@@ -233,7 +234,16 @@ export const variables = {
     default: 'proto',
     parse: folder,
     expected: 'the path of the folder with the .proto files',
-    description: 'Folder of the protos.',
+    description:
+      'Folder of the protos: `.proto` files, and descriptor sets as `buf build -o` and `protoc --include_imports -o` write them (`.binpb`, `.pb`, `.desc`, `.protoset`, `.fds`).',
+  },
+  protoInclude: {
+    name: 'PROTO_INCLUDE',
+    without: 'none',
+    parse: folders,
+    expected: 'the paths of folders, separated by colons, such as vendor/googleapis:/usr/include',
+    description:
+      'More folders to look up imports of protos in, separated by colons; first comes `PROTO_DIR`, last what protobuf itself brings along (`google/protobuf`). Nothing in them is read but what is imported.',
   },
 } satisfies Record<string, Variable<unknown>>;
 

@@ -1,67 +1,316 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
-import { common, type Method, parse, Root, Service, type Type } from 'protobufjs';
+import { readdirSync, readFileSync, realpathSync, statSync, type Stats } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { common, Root, Service, Writer, type INamespace, type Method, type Type } from 'protobufjs';
+import {
+  descriptorTypes,
+  readCustomOptions,
+  readDescriptorSet,
+  type DescribedFile,
+  type DescriptorTypes,
+  type RawOptions,
+} from './descriptor-set';
+import { displayPath, ProtoError } from './proto-error';
+import { completeNames } from './proto-names';
+import { readProtoText } from './proto-text';
 import type { Rpc } from './upstream';
 
 /** A message as it was read from the wire, or as it is to be written: fields by their names in the proto. */
 export type ProtoMessage = Readonly<Record<string, unknown>>;
 
-/** A proto that cannot be read, with where and why. */
-export class ProtoError extends Error {
-  override readonly name = 'ProtoError';
+/** What descriptor sets are called, as `buf build -o` and `protoc -o` are mostly told to. */
+const descriptorSet = /\.(binpb|pb|desc|protoset|fds)$/;
+
+/**
+ * Reads every `.proto` and every descriptor set below a folder, and what they import. Imports are looked up in that folder
+ * and its descriptor sets, then in `include`, then among the files that come with protobuf. Names stay as the proto has
+ * them. A file that is there under two names is one file; where a folder and a descriptor set have a file of the same name,
+ * the folder's counts.
+ *
+ * @param include - More folders, of which nothing is read but what is imported.
+ * @throws ProtoError naming the file, for what cannot be found or read, or is defined twice.
+ */
+export function loadProtos(folder: string, include: readonly string[] = []): Root {
+  const loader = new ProtoLoader(folder, include);
+  loader.loadFolder();
+  return loader.finish();
+}
+
+/**
+ * The same of descriptors alone, as gRPC reflection answers with.
+ *
+ * @param files - Each a google.protobuf.FileDescriptorProto, in any order.
+ * @param shown - Where they are from, for errors.
+ */
+export function protosOf(files: readonly Uint8Array[], shown: string): Root {
+  const loader = new ProtoLoader(undefined, []);
+  loader.loadDescriptors(files, shown);
+  return loader.finish();
+}
+
+/** Where an imported file was found. */
+type Found =
+  | { readonly kind: 'text'; readonly path: string; readonly text: string }
+  | { readonly kind: 'described'; readonly file: DescribedFile; readonly set: string }
+  | { readonly kind: 'common'; readonly json: INamespace };
+
+/** Who imports a file. */
+interface Importer {
+  readonly shown: string;
+  /** Left out for a file of a descriptor set. */
+  readonly text?: string;
+}
+
+class ProtoLoader {
+  private readonly root = new Root();
+  /** Files as a person would type them, by name. */
+  private readonly shown = new Map<string, string>();
+  /** What was read, so that a file with two names is read once. */
+  private readonly texts = new Set<string>();
+  /** Files of descriptor sets with the set that they are in, by name. */
+  private readonly described = new Map<string, { readonly file: DescribedFile; readonly set: string }>();
+  private readonly options: RawOptions[] = [];
+  private types: DescriptorTypes | undefined;
+
   constructor(
-    readonly file: string,
-    message: string,
+    private readonly folder: string | undefined,
+    private readonly include: readonly string[],
   ) {
-    super(`${file}: ${message}`);
+    for (const each of folder === undefined ? include : [folder, ...include]) {
+      if (!isFolder(each)) throw new ProtoError(displayPath(each), 'there is no such folder');
+    }
+  }
+
+  loadFolder(): void {
+    const { folder = '' } = this;
+    const files = filesBelow(folder);
+    for (const name of files.filter((each) => descriptorSet.test(each))) {
+      const path = join(folder, name);
+      this.addDescribed(bytesOf(path), displayPath(path));
+    }
+    for (const name of files.filter((each) => each.endsWith('.proto'))) {
+      const path = join(folder, name);
+      this.load(name, { kind: 'text', path, text: textOf(path) });
+    }
+    this.loadDescribed();
+  }
+
+  loadDescriptors(files: readonly Uint8Array[], shown: string): void {
+    // A descriptor set is its files one after the other, each as field number 1.
+    const set = Writer.create();
+    for (const file of files) set.uint32(10).bytes(file);
+    this.addDescribed(set.finish(), shown);
+    this.loadDescribed();
+  }
+
+  private addDescribed(bytes: Uint8Array, set: string): void {
+    this.types ??= descriptorTypes(() => {
+      const root = new Root();
+      readProtoText(root, textOf(bundled(descriptorProto) ?? ''), descriptorProto, descriptorProto);
+      return root;
+    });
+    for (const file of readDescriptorSet(bytes, set, this.types)) {
+      const other = this.described.get(file.name);
+      // What comes with protobuf and Google's APIs is in every set, in whatever version its maker had.
+      if (other && !file.name.startsWith('google/') && !other.file.isSame(file)) {
+        throw new ProtoError(set, `${file.name} is not what it is in ${other.set}`, {
+          fix: 'Write both again from the same files, or remove one.',
+        });
+      }
+      if (!other) this.described.set(file.name, { file, set });
+    }
+  }
+
+  private loadDescribed(): void {
+    for (const [name, { file, set }] of this.described) {
+      // A file of the folder counts before one of the same name in a set.
+      if (!this.shown.has(name)) this.load(name, { kind: 'described', file, set });
+    }
+  }
+
+  private load(name: string, found: Found): void {
+    if (this.shown.has(name)) return;
+    if (found.kind === 'text' && this.texts.has(found.text)) return;
+    const { root } = this;
+    root.files.push(name);
+    if (found.kind === 'common') {
+      this.shown.set(name, `${name} of protobuf`);
+      root.addJSON(found.json.nested ?? {});
+      for (const each of root.define('google.protobuf').nestedArray) each.filename ??= name;
+      return;
+    }
+    const shown = found.kind === 'text' ? displayPath(found.path) : `${found.set}: ${name}`;
+    this.shown.set(name, shown);
+    if (found.kind === 'text') this.texts.add(found.text);
+    const imports = this.defining(name, shown, () => {
+      if (found.kind === 'text') return readProtoText(root, found.text, name, shown);
+      this.options.push(...found.file.addTo(root));
+      return found.file.imports;
+    });
+    const importer: Importer = found.kind === 'text' ? { shown, text: found.text } : { shown };
+    for (const each of imports) if (!this.shown.has(each)) this.load(each, this.find(each, importer));
+  }
+
+  /** Says where the other definition is of what is defined twice. */
+  private defining<T>(file: string, shown: string, read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      const problem = error instanceof ProtoError ? error.problem : (error as Error).message;
+      const [, name = '', place = ''] = /^duplicate name '(.+)' in (?:\w+ \.)?(.+)$/.exec(problem) ?? [];
+      if (name === '') throw error instanceof ProtoError ? error : new ProtoError(shown, problem);
+      const fullName = place === 'Root' ? name : `${place}.${name}`;
+      const other = this.root.lookup(`.${fullName}`)?.filename ?? '';
+      const otherShown = this.shown.get(other) ?? other;
+      if (otherShown === shown) throw new ProtoError(shown, `${fullName} is defined twice`);
+      const folder = folderOf(shown, other) ?? folderOf(otherShown, file);
+      throw new ProtoError(shown, `${fullName} is defined in ${otherShown} too`, {
+        fix:
+          folder === undefined
+            ? 'Remove one of the two. A file that others import must be where they look for it, by the same path.'
+            : `Set PROTO_INCLUDE to ${folder}, if they are the same: then both names are of one file.`,
+      });
+    }
+  }
+
+  private find(name: string, importer: Importer): Found {
+    const line = importLine(name, importer.text);
+    if (name.split('/').some((part) => part === '' || part === '.' || part === '..') || name.includes('\\')) {
+      throw new ProtoError(importer.shown, `imports "${name}", which is no path from a folder of protos`, { line });
+    }
+    const inFolder = this.folder === undefined ? undefined : textIn(this.folder, name);
+    if (inFolder) return inFolder;
+    const described = this.described.get(name);
+    if (described) return { kind: 'described', ...described };
+    for (const folder of this.include) {
+      const included = textIn(folder, name);
+      if (included) return included;
+    }
+    const json = commonProto(name);
+    if (json) return { kind: 'common', json };
+    const path = bundled(name);
+    if (path !== undefined) return { kind: 'text', path, text: textOf(path) };
+    const folders = [this.folder ?? [], ...this.include].flat().map(displayPath);
+    const places = [...folders, 'the files that come with protobuf'].join(', nor in ');
+    const fix = importer.text === undefined ? describedImportFix : importFix(name);
+    throw new ProtoError(importer.shown, `imports "${name}", which is not in ${places}`, { line, fix });
+  }
+
+  /** Resolves everything. */
+  finish(): Root {
+    try {
+      completeNames(this.root, (file) => this.shown.get(file) ?? file);
+    } catch (error) {
+      if (error instanceof ProtoError) throw error;
+      throw new ProtoError(displayPath(this.folder ?? ''), (error as Error).message);
+    }
+    readCustomOptions(this.root, this.options);
+    return this.root;
+  }
+}
+
+function textIn(folder: string, name: string): Found | undefined {
+  const path = join(folder, name);
+  return isFile(path) ? { kind: 'text', path, text: textOf(path) } : undefined;
+}
+
+/** The folder that a file would have to be looked up in to be found by another name. */
+function folderOf(shown: string, name: string): string | undefined {
+  return name !== '' && shown.endsWith(`/${name}`) ? shown.slice(0, -name.length - 1) : undefined;
+}
+
+const describedImportFix =
+  'Write the set with its imports, as buf build and protoc --include_imports do, or set PROTO_INCLUDE.';
+
+function importFix(name: string): string {
+  return /^google\/(api|rpc|type)\//.test(name)
+    ? 'Set PROTO_INCLUDE to a folder that has google/api, google/rpc and google/type, such as a copy of github.com/googleapis/googleapis.'
+    : `Set PROTO_INCLUDE to the folder that has "${name}".`;
+}
+
+function importLine(name: string, text = ''): number {
+  return text.split('\n').findIndex((line) => /^\s*import\b/.test(line) && line.includes(name)) + 1;
+}
+
+function isFolder(path: string): boolean {
+  return statOf(path)?.isDirectory() ?? false;
+}
+
+function isFile(path: string): boolean {
+  return statOf(path)?.isFile() ?? false;
+}
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    // Not there, not allowed, or a link to itself: whoever reads it is told.
+    return undefined;
   }
 }
 
 /**
- * Reads every `.proto` below a folder. Imports are looked up from that folder, then among the well-known types.
- * Names stay as the proto has them.
- *
- * @throws ProtoError naming the file, for what cannot be found or parsed.
+ * Paths below a folder, sorted. Links are followed, a folder is visited once. What begins with a dot is left out: in a
+ * volume of Kubernetes that is where the links lead to.
  */
-export function loadProtos(folder: string): Root {
-  const root = new Root();
-  // A relative import must not climb out of the folder by accident.
-  root.resolvePath = (_origin, target) => (common.get(target) ? target : resolve(folder, target));
-  for (const file of protoFiles(folder)) readInto(root, folder, file);
-  root.resolveAll();
-  return root;
+function filesBelow(folder: string): string[] {
+  const visited = new Set<string>();
+  const visit = (path: string, name: string): string[] => {
+    const real = realpathSync(path);
+    if (visited.has(real)) return [];
+    visited.add(real);
+    let entries: string[];
+    try {
+      entries = readdirSync(path).sort();
+    } catch (error) {
+      throw unreadable(path, error);
+    }
+    return entries
+      .filter((entry) => !entry.startsWith('.'))
+      .flatMap((entry) => {
+        const [below, shortName] = [join(path, entry), name === '' ? entry : `${name}/${entry}`];
+        return isFolder(below) ? visit(below, shortName) : [shortName];
+      });
+  };
+  return visit(folder, '');
 }
 
-function protoFiles(folder: string): string[] {
-  if (!existsSync(folder) || !statSync(folder).isDirectory()) throw new ProtoError(folder, 'there is no such folder');
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.proto'))
-    .sort();
-}
-
-function readInto(root: Root, folder: string, file: string): void {
-  if (root.files.includes(file)) return;
-  root.files.push(file);
-  const known = common.get(file);
-  if (known) {
-    if (known.nested) root.addJSON(known.nested);
-    return;
-  }
-  const path = join(folder, file);
-  if (!existsSync(path)) throw new ProtoError(relative('', path), 'the file is imported but not there');
-  let parsed;
+function bytesOf(path: string): Buffer {
   try {
-    // Undocumented in its types: what the parsed objects and error messages carry as their file.
-    (parse as { filename?: string | null }).filename = file;
-    parsed = parse(readFileSync(path, 'utf8'), root, {
-      keepCase: true,
-      alternateCommentMode: true,
-      preferTrailingComment: true,
-    });
+    return readFileSync(path);
   } catch (error) {
-    throw new ProtoError(relative('', path), error instanceof Error ? error.message : String(error));
+    throw unreadable(path, error);
   }
-  for (const name of [...(parsed.imports ?? []), ...(parsed.weakImports ?? [])]) readInto(root, folder, name);
+}
+
+function unreadable(path: string, error: unknown): ProtoError {
+  return new ProtoError(displayPath(path), `it cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
+}
+
+function textOf(path: string): string {
+  return bytesOf(path).toString('utf8');
+}
+
+const descriptorProto = 'google/protobuf/descriptor.proto';
+
+/** The well-known types, with names as their protos have them: protobufjs brings them along in lowerCamelCase. */
+function commonProto(name: string): INamespace | undefined {
+  const known = common.get(name);
+  if (!known) return undefined;
+  // Names of fields and of what is in a oneof are all that is in lowerCamelCase there.
+  const text = JSON.stringify(known);
+  return JSON.parse(
+    text.replace(/"([a-z]+[A-Z]\w*)"(?=[,\]]|:\{"type")/g, (_, camel: string) => JSON.stringify(snakeCase(camel))),
+  ) as INamespace;
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** Other files that protobufjs brings along: descriptor.proto and its like, annotations.proto and http.proto of google.api. */
+function bundled(name: string): string | undefined {
+  const path = join(dirname(require.resolve('protobufjs/package.json')), name);
+  return /^google\/(api|protobuf)\/\w+\.proto$/.test(name) && isFile(path) ? path : undefined;
 }
 
 /** Finds a service by its full name. */

@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { basename, join, relative } from 'node:path';
+import { basename, join } from 'node:path';
 import { GraphQLError, Kind, parse, Source, type DocumentNode } from 'graphql';
 import type { Root } from 'protobufjs';
-import { loadProtos, ProtoError } from '../grpc/protos';
+import { displayPath, ProtoError } from '../grpc/proto-error';
+import { loadProtos } from '../grpc/protos';
 import { Findings } from './findings';
 
 /** Everything that the schema is made from. */
@@ -16,17 +17,25 @@ export interface Sources {
   readonly upstreamNames: readonly string[];
 }
 
+/** Where the sources are. */
+export interface SourceFolders {
+  readonly schemaDir: string;
+  readonly protoDir: string;
+  /** Where imports of protos are looked up besides. */
+  readonly protoInclude?: readonly string[];
+}
+
 /**
  * Reads the SDL files of a folder, the operations in its `rest` folder, and all protos.
  *
  * @throws SchemaError listing every file that cannot be read or parsed.
  */
-export function loadSources(folders: { schemaDir: string; protoDir: string }): Sources {
+export function loadSources(folders: SourceFolders): Sources {
   const findings = new Findings();
   const sdl = parseFolder(folders.schemaDir, findings);
   if (sdl.length === 0 && findings.list.length === 0) {
     findings.in(
-      display(folders.schemaDir),
+      displayPath(folders.schemaDir),
       'there is no .graphql file',
       'Write one for each upstream, or set SCHEMA_DIR.',
     );
@@ -34,10 +43,10 @@ export function loadSources(folders: { schemaDir: string; protoDir: string }): S
   const rest = parseFolder(join(folders.schemaDir, 'rest'), findings);
   let protos: Root | undefined;
   try {
-    protos = loadProtos(folders.protoDir);
+    protos = loadProtos(folders.protoDir, folders.protoInclude);
   } catch (error) {
     if (!(error instanceof ProtoError)) throw error;
-    findings.in(display(error.file), error.message.slice(error.file.length + 2));
+    findings.in(error.file, error.problem, error.fix, error.line);
   }
   findings.throwIfAny();
   return { sdl, rest, protos: protos!, upstreamNames: upstreamNames(sdl) };
@@ -45,7 +54,7 @@ export function loadSources(folders: { schemaDir: string; protoDir: string }): S
 
 function parseFolder(folder: string, findings: Findings): DocumentNode[] {
   if (!existsSync(folder)) {
-    if (basename(folder) !== 'rest') findings.in(display(folder), 'there is no such folder');
+    if (basename(folder) !== 'rest') findings.in(displayPath(folder), 'there is no such folder');
     return [];
   }
   const files = readdirSync(folder)
@@ -54,20 +63,14 @@ function parseFolder(folder: string, findings: Findings): DocumentNode[] {
   return files.flatMap((name) => {
     const file = join(folder, name);
     try {
-      return [parse(new Source(readFileSync(file, 'utf8'), display(file)))];
+      return [parse(new Source(readFileSync(file, 'utf8'), displayPath(file)))];
     } catch (error) {
       if (!(error instanceof GraphQLError)) throw error;
       const at = error.locations?.[0];
-      findings.in(display(file), error.message, undefined, at?.line, at?.column);
+      findings.in(displayPath(file), error.message, undefined, at?.line, at?.column);
       return [];
     }
   });
-}
-
-/** A path as a person would type it. */
-function display(path: string): string {
-  const near = relative('', path);
-  return near === '' || near.startsWith('..') ? path : near;
 }
 
 function upstreamNames(documents: readonly DocumentNode[]): string[] {

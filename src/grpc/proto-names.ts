@@ -1,0 +1,145 @@
+import {
+  Enum,
+  Field,
+  Namespace,
+  Service,
+  Type,
+  types,
+  type NamespaceBase,
+  type ReflectionObject,
+  type Root,
+} from 'protobufjs';
+import { ProtoError } from './proto-error';
+
+/**
+ * Makes what was read from text and from descriptors the same: references and the names of options as full names, groups
+ * called as on the wire, `json_name` only where it says something.
+ *
+ * protobufjs would resolve references by itself, but also looks inside the messages beside a field, where the language
+ * looks outwards only.
+ *
+ * @param shown - A file as a person would type it.
+ * @throws ProtoError for a reference to what no file defines
+ */
+export function completeNames(root: Root, shown: (file: string) => string): void {
+  const resolve = (object: ReflectionObject, scope: NamespaceBase, name: string): string => {
+    const found = resolveName(scope, name, (each) => each instanceof Type || each instanceof Enum);
+    if (found) return found.fullName;
+    throw new ProtoError(
+      shown(object.filename ?? ''),
+      `${object.fullName.slice(1)} refers to "${name.replace(/^\./, '')}", which no file defines that is read`,
+      { fix: 'Import the file that defines it.' },
+    );
+  };
+  for (const object of objectsBelow(root)) {
+    completeOptions(object);
+    if (object instanceof Type) {
+      completeGroups(object);
+      for (const field of object.fieldsArray) {
+        // A field that an extension put here is resolved where the extension is.
+        if (!field.declaringField) completeField(field, object, resolve);
+        completeOptions(field);
+      }
+    } else if (object instanceof Service) {
+      for (const method of object.methodsArray) {
+        method.requestType = resolve(method, object, method.requestType);
+        method.responseType = resolve(method, object, method.responseType);
+        completeOptions(method);
+      }
+    } else if (object instanceof Field && object.parent) {
+      completeField(object, object.parent, resolve);
+      if (object.extensionField) Object.assign(object.extensionField, { type: object.type, options: object.options });
+    }
+  }
+  root.resolveAll();
+  // Resolved, references no longer need their dots, which would only be in the way of whoever reads them.
+  for (const object of objectsBelow(root)) {
+    if (object instanceof Type) for (const field of object.fieldsArray) field.type = field.type.replace(/^\./, '');
+    if (!(object instanceof Service)) continue;
+    for (const method of object.methodsArray) {
+      method.requestType = method.requestType.slice(1);
+      method.responseType = method.responseType.slice(1);
+    }
+  }
+}
+
+/** The field of a group is called as its message, all in lower case. */
+function completeGroups(type: Type): void {
+  for (const field of type.fieldsArray) {
+    const message = type.nested?.[field.type] as { readonly group?: boolean } | undefined;
+    const name = field.type.toLowerCase();
+    if (message?.group !== true || field.name === name) continue;
+    type.remove(field);
+    field.name = name;
+    type.add(field);
+  }
+}
+
+type Resolve = (object: ReflectionObject, scope: NamespaceBase, name: string) => string;
+
+function completeField(field: Field, scope: NamespaceBase, resolve: Resolve): void {
+  if (!Object.hasOwn(types.basic, field.type)) field.type = resolve(field, scope, field.type);
+  if (field.getOption('json_name') === defaultJsonName(field.name)) removeOption(field, 'json_name');
+}
+
+function removeOption(field: Field, name: string): void {
+  delete field.options?.[name];
+  if (Object.keys(field.options ?? {}).length === 0) delete field.options;
+}
+
+/** protoc's ToJsonName. */
+function defaultJsonName(name: string): string {
+  return name.replace(/_+(.?)/g, (_, next: string) => next.toUpperCase());
+}
+
+/** `(http).get` of google.api becomes `(google.api.http).get`, wherever it is used. */
+function completeOptions(object: ReflectionObject): void {
+  const complete = (name: string): string =>
+    name.replace(/^\(\.?([\w.]+)\)/, (whole, extension: string) => {
+      const found = resolveName(object.parent ?? object.root, extension, (each) => each instanceof Field);
+      return found ? `(${found.fullName.slice(1)})` : whole;
+    });
+  const rename = (options: Record<string, unknown>): Record<string, unknown> =>
+    Object.fromEntries(Object.entries(options).map(([name, value]) => [complete(name), value]));
+  if (object.options) object.options = rename(object.options);
+  const parsed = object.parsedOptions as Record<string, unknown>[] | null | undefined;
+  if (parsed) Object.assign(object, { parsedOptions: parsed.map(rename) });
+}
+
+/**
+ * Finds what a name means in a scope: the innermost that has it wins. A first part that leads nowhere does not hide one
+ * further out, as it would for protoc, since here every package is in sight and not just the imported ones.
+ */
+function resolveName(
+  scope: NamespaceBase,
+  name: string,
+  isWanted: (object: ReflectionObject) => boolean,
+): ReflectionObject | undefined {
+  const parts = name.split('.');
+  if (parts[0] === '') return memberOf(scope.root, parts.slice(1), isWanted);
+  for (let place: NamespaceBase | null = scope; place; place = place.parent) {
+    const found = memberOf(place, parts, isWanted);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+function memberOf(
+  scope: NamespaceBase,
+  parts: readonly string[],
+  isWanted: (object: ReflectionObject) => boolean,
+): ReflectionObject | undefined {
+  let found: ReflectionObject | undefined = scope;
+  for (const part of parts) {
+    const { nested } = found as NamespaceBase;
+    found = nested && Object.hasOwn(nested, part) ? nested[part] : undefined;
+    if (!found) return undefined;
+  }
+  return isWanted(found) ? found : undefined;
+}
+
+function objectsBelow(namespace: NamespaceBase): ReflectionObject[] {
+  return namespace.nestedArray.flatMap((object) =>
+    object instanceof Namespace ? [object, ...objectsBelow(object)] : [object],
+  );
+}

@@ -2,6 +2,7 @@ import {
   getNamedType,
   getNullableType,
   isListType,
+  isNonNullType,
   isObjectType,
   type GraphQLArgument,
   type GraphQLObjectType,
@@ -10,7 +11,8 @@ import { Type, type Field } from 'protobufjs';
 import { GatewayError } from '../errors';
 import type { Args, SchemaField } from './context';
 import type { Findings } from './findings';
-import { findField, fullName, jsonName, type DecodedMessage } from './proto-model';
+import { canBeUnset, findField, fullName, jsonName, type DecodedMessage } from './proto-model';
+import { scalarConversion } from './scalar-values';
 import { fieldsAre } from './services';
 import { fieldName, uses } from './usage';
 
@@ -261,7 +263,18 @@ export function attachConnection(
   if (totalCount) {
     const total = totalNames.map((name) => findField(response, name)).find((found) => found !== undefined);
     if (total) uses(totalCount, fieldName(total));
-    answer(totalCount, (page: Page) => (total ? page.response[total.name] : null));
+    const read = total && scalarConversion(total, 'Int', true)?.read;
+    answer(totalCount, ({ response: from }: Page) => {
+      const count = total ? from[total.name] : null;
+      return read && count !== null && count !== undefined ? read(count as never) : count;
+    });
+    if (total && isNonNullType(totalCount.type) && canBeUnset(total)) {
+      findings.at(
+        totalCount.astNode,
+        `totalCount is non-null, but ${fullName(response)}.${total.name} can be unset`,
+        'Make it Int.',
+      );
+    }
     if (!total) {
       findings.at(
         totalCount.astNode,

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import type { Type } from 'protobufjs';
+import type { Root, Type } from 'protobufjs';
 import { findService } from '../grpc/protos';
 import { didYouMean, type Findings } from '../schema/findings';
 import { jsonName } from '../schema/proto-model';
@@ -57,19 +57,24 @@ function checkField(message: Type, name: string, file: string, findings: Finding
   );
 }
 
-/** What each RPC of sign-in and sessions stands on, by the RPC's name. */
-export function signInUses(sources: Sources): ReadonlyMap<string, readonly ProtoName[]> {
-  const service = findService(sources.protos, authServiceName);
-  const methods = service?.methodsArray.filter((each) => Object.hasOwn(authServiceNeeds, each.name)) ?? [];
+export type Purpose = (typeof authServiceNeeds)[keyof typeof authServiceNeeds]['purpose'];
+
+/** What each purpose of sign-in and sessions stands on. */
+export function signInUses(protos: Root): ReadonlyMap<Purpose, readonly ProtoName[]> {
+  const methods = findService(protos, authServiceName)?.methodsArray ?? [];
   return new Map(
-    methods.map((method) => {
-      const { request, response } = authServiceNeeds[method.name as keyof typeof authServiceNeeds];
-      const { resolvedRequestType, resolvedResponseType } = method;
+    Object.entries(authServiceNeeds).map(([name, { purpose, request, response }]) => {
+      const method = methods.find((each) => each.name === name);
+      if (!method) return [purpose, []];
       const fields = (message: Type | null, names: readonly string[]): ProtoName[] =>
-        names.flatMap((name) => (message?.fields[name] ? [fieldName(message.fields[name])] : []));
+        names.flatMap((field) => (message?.fields[field] ? [fieldName(message.fields[field])] : []));
       return [
-        method.name,
-        [rpcName(method), ...fields(resolvedRequestType, request), ...fields(resolvedResponseType, response)],
+        purpose,
+        [
+          rpcName(method),
+          ...fields(method.resolvedRequestType, request),
+          ...fields(method.resolvedResponseType, response),
+        ],
       ];
     }),
   );

@@ -93,6 +93,7 @@ export interface RestOperation {
   readonly status: number;
   /** Variable that is the body, `*` for one variable a field, undefined for no body. */
   readonly body: string | undefined;
+  /** Variables that the body fills: the one that it is, or one for each of its fields. */
   readonly bodyVariables: readonly RouteVariable[];
   readonly pathVariables: readonly RouteVariable[];
   readonly queryVariables: readonly RouteVariable[];
@@ -235,7 +236,7 @@ function compileOperation(
     paths,
     status: Number(status),
     body: bodyName,
-    bodyVariables: bodyName === '*' ? rest : [],
+    bodyVariables: rest.filter((each) => bodyName === '*' || each.name === bodyName),
     pathVariables: variables.filter((each) => inPath.has(each.name)),
     queryVariables: bodyName === '*' ? [] : rest.filter((each) => each.name !== bodyName),
     query: print(onlyOperation(plain, name)),

@@ -11,9 +11,9 @@ import { didYouMean, Findings } from './findings';
 import { RequestCompiler } from './inputs';
 import { JoinCompiler } from './joins';
 import { OutputBinder } from './outputs';
-import { serviceName, Services } from './services';
+import { Services } from './services';
 import type { Sources } from './sources';
-import { uses } from './usage';
+import { rpcName, uses } from './usage';
 
 export interface SchemaOptions {
   readonly sources: Sources;
@@ -32,6 +32,8 @@ export interface FieldPlan {
   readonly access: Access;
   /** `package.Service/Method`, or `@resolver NAME`. */
   readonly source: string;
+  /** The RPC that stands in where the source is not implemented, named as the source is. */
+  readonly fallback?: string;
   /** Ms; undefined for what makes no call. */
   readonly timeout: number | undefined;
 }
@@ -65,7 +67,7 @@ export function checkSchema(options: SchemaOptions, findings: Findings): BuiltSc
   const joins = new JoinCompiler({ services, outputs, upstream, findings });
 
   const attachments: { type: GraphQLObjectType; field: SchemaField; attach: () => CompiledCall }[] = [];
-  const plans: { type: GraphQLObjectType; field: SchemaField; source: string; timeout: number | undefined }[] = [];
+  const plans: (Omit<FieldPlan, 'coordinate' | 'access'> & { type: GraphQLObjectType; field: SchemaField })[] = [];
   for (const type of objectTypes(schema)) {
     joins.check(type);
     for (const field of Object.values(type.getFields()) as SchemaField[]) {
@@ -101,8 +103,16 @@ export function checkSchema(options: SchemaOptions, findings: Findings): BuiltSc
   outputs.attach();
   for (const { type, field, attach } of attachments) {
     const { rpc, timeout } = attach();
+    const grpc = directiveOn(field.astNode, 'grpc');
+    const fallback = grpc && services.rpc(grpc, argsOf(grpc)['fallback']);
     field.extensions = { ...field.extensions, timeout };
-    plans.push({ type, field, source: `${serviceName(rpc.use.service)}/${rpc.method.name}`, timeout });
+    plans.push({
+      type,
+      field,
+      source: rpcName(rpc.method),
+      timeout,
+      ...(fallback ? { fallback: rpcName(fallback.method) } : {}),
+    });
   }
   applyAccess(schema, findings);
   for (const type of objectTypes(schema)) {
@@ -116,11 +126,10 @@ export function checkSchema(options: SchemaOptions, findings: Findings): BuiltSc
   checkReachable(schema, (type) => outputs.messagesOf(type).size > 0, isGatewayType, findings);
   return {
     schema: publishSchema(schema, sources.sdl),
-    fields: plans.map(({ type, field, source, timeout }) => ({
+    fields: plans.map(({ type, field, ...plan }) => ({
       coordinate: `${type.name}.${field.name}`,
       access: accessOf(field),
-      source,
-      timeout,
+      ...plan,
     })),
   };
 }

@@ -64,8 +64,14 @@ export function namesWithin(type: Type): ProtoName[] {
  */
 export function usageOf(schema: GraphQLSchema): ReadonlyMap<ProtoName, ReadonlySet<string>> {
   const usage = new Map<ProtoName, Set<string>>();
-  const add = (coordinate: string, element: Element, type: GraphQLNamedType | undefined): void => {
+  const add = (
+    coordinate: string,
+    element: Element,
+    type: GraphQLNamedType | undefined,
+    except: readonly ProtoName[] = [],
+  ): void => {
     for (const name of [...usedBy(element), ...(isEnumType(type) ? usedByValues(type) : [])]) {
+      if (except.includes(name)) continue;
       const coordinates = usage.get(name) ?? new Set();
       usage.set(name, coordinates.add(coordinate));
     }
@@ -74,7 +80,9 @@ export function usageOf(schema: GraphQLSchema): ReadonlyMap<ProtoName, ReadonlyS
     if (isObjectType(type) || isInterfaceType(type)) {
       for (const field of Object.values(type.getFields())) {
         const coordinate = `${type.name}.${field.name}`;
-        add(coordinate, field, getNamedType(field.type));
+        // What an argument fills stands with the argument.
+        const byArguments = field.args.flatMap((argument) => [...usedBy(argument)]);
+        add(coordinate, field, getNamedType(field.type), byArguments);
         for (const argument of field.args) {
           add(`${coordinate}(${argument.name}:)`, argument, getNamedType(argument.type));
         }

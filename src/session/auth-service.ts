@@ -38,6 +38,8 @@ export const authServiceName = 'auth.v1.AuthService';
 
 type Needs = {
   readonly [Name in keyof AuthServiceRpcs]: {
+    /** What is gone without it. */
+    readonly purpose: 'sign-in' | 'sign-out' | 'sessions' | 'early revocation';
     readonly request: readonly (keyof AuthServiceRpcs[Name]['request'])[];
     readonly response: readonly (keyof AuthServiceRpcs[Name]['response'])[];
   };
@@ -46,12 +48,17 @@ type Needs = {
 /** What of the proto sign-in and sessions stand on: RPCs, each with the fields that are written and read. */
 export const authServiceNeeds: Needs = {
   HandleSsoCallback: {
+    purpose: 'sign-in',
     request: ['provider', 'code', 'code_verifier', 'redirect_uri', 'nonce'],
     response: ['session_token', 'expires_at'],
   },
-  ValidateSession: { request: ['session_token'], response: ['session_id', 'user_id', 'permissions', 'expires_at'] },
-  RevokeSession: { request: ['session_token'], response: [] },
-  WatchRevocations: { request: [], response: ['session_id', 'user_id'] },
+  ValidateSession: {
+    purpose: 'sessions',
+    request: ['session_token'],
+    response: ['session_id', 'user_id', 'permissions', 'expires_at'],
+  },
+  RevokeSession: { purpose: 'sign-out', request: ['session_token'], response: [] },
+  WatchRevocations: { purpose: 'early revocation', request: [], response: ['session_id', 'user_id'] },
 };
 
 /** Ms; the code exchange takes a round trip to the identity provider. */

@@ -1,0 +1,211 @@
+import {
+  getNamedType,
+  getNullableType,
+  isCompositeType,
+  isInputObjectType,
+  isListType,
+  isNonNullType,
+  isObjectType,
+  Kind,
+  parse,
+  type FragmentDefinitionNode,
+  type GraphQLInputType,
+  type GraphQLNamedType,
+  type GraphQLOutputType,
+  type GraphQLSchema,
+  type SelectionSetNode,
+} from 'graphql';
+import type { AnswerShape, RestOperation } from '../rest/operations';
+
+/** Something of a route that is no more what it was. */
+export interface RouteChange {
+  /** One sentence. */
+  readonly message: string;
+  /** Such as `GET /api/v1/users/me`. */
+  readonly route: string;
+}
+
+interface Routes {
+  readonly schema: GraphQLSchema;
+  readonly operations: readonly RestOperation[];
+}
+
+/** What breaks clients of the older routes: in what they send, and in what they read. */
+export function routeChanges(before: Routes, after: Routes): RouteChange[] {
+  return before.operations.flatMap((operation) =>
+    operation.paths.flatMap((path) => {
+      const route = `${operation.method} ${path}`;
+      const heir = after.operations.find(
+        ({ method, paths }) => method === operation.method && paths.some((each) => shapeOf(each) === shapeOf(path)),
+      );
+      const problems = heir
+        ? [...requestChanges(operation, heir), ...answerChanges(before.schema, operation, after.schema, heir)]
+        : ['was removed'];
+      return problems.map((problem) => ({ route, message: `${route} ${problem}` }));
+    }),
+  );
+}
+
+/** A path without the names of its variables, which clients do not see. */
+function shapeOf(path: string): string {
+  return path.replace(/\{\w+\}/g, '{}');
+}
+
+/** What a request may hold, by name. */
+type Parameters = ReadonlyMap<string, { readonly type: GraphQLInputType; readonly required: boolean; pascal: boolean }>;
+
+function requestChanges(before: RestOperation, after: RestOperation): string[] {
+  return [
+    ...(before.status === after.status ? [] : [`answers ${after.status}, and answered ${before.status}`]),
+    ...parameterChanges('query parameter', queryOf(before), queryOf(after)),
+    ...parameterChanges('body field', bodyOf(before), bodyOf(after)),
+    ...pathTypes(before, after),
+  ];
+}
+
+function queryOf({ queryVariables }: RestOperation): Parameters {
+  return new Map(
+    queryVariables.map(({ name, type, required, pascalCase }) => [name, { type, required, pascal: pascalCase }]),
+  );
+}
+
+function bodyOf({ body, bodyVariables }: RestOperation): Parameters {
+  if (body === '*') {
+    return new Map(
+      bodyVariables.map(({ name, type, required, pascalCase }) => [name, { type, required, pascal: pascalCase }]),
+    );
+  }
+  const [variable] = bodyVariables;
+  const named = variable && getNamedType(variable.type);
+  if (!isInputObjectType(named)) return new Map();
+  return new Map(
+    Object.values(named.getFields()).map((field) => [
+      field.name,
+      { type: field.type, required: isNonNullType(field.type) && field.defaultValue === undefined, pascal: false },
+    ]),
+  );
+}
+
+function parameterChanges(what: string, before: Parameters, after: Parameters): string[] {
+  const changes: string[] = [];
+  for (const [name, old] of before) {
+    const now = after.get(name);
+    if (!now) changes.push(`takes the ${what} ${name} no more`);
+    else if (!isSafeInput(getNullableType(old.type), getNullableType(now.type)) || old.pascal !== now.pascal) {
+      changes.push(`takes the ${what} ${name} as ${text(now)}, and took it as ${text(old)}`);
+    } else if (now.required && !old.required) changes.push(`needs the ${what} ${name}, and did not`);
+  }
+  for (const [name, { required }] of after) {
+    if (required && !before.has(name)) changes.push(`needs the ${what} ${name}, and did not`);
+  }
+  return changes;
+}
+
+function text({ type, pascal }: { readonly type: GraphQLInputType; readonly pascal: boolean }): string {
+  return `${String(type)}${pascal ? ' in PascalCase' : ''}`;
+}
+
+/** Variables of a path are told apart by their place. */
+function pathTypes(before: RestOperation, after: RestOperation): string[] {
+  const [older, newer] = [before, after].map(({ paths, pathVariables }) =>
+    [...(paths[0] ?? '').matchAll(/\{(\w+)\}/g)].map((match) => pathVariables.find(({ name }) => name === match[1])),
+  );
+  return (older ?? []).flatMap((variable, index) => {
+    const now = newer?.[index];
+    if (!variable || !now || isSafeInput(getNullableType(variable.type), getNullableType(now.type))) return [];
+    return [`takes {${now.name}} of the path as ${String(now.type)}, and took it as ${String(variable.type)}`];
+  });
+}
+
+/** Fields of an answer by their path in the JSON; the answer itself is at "". */
+type Answer = ReadonlyMap<string, { readonly type: GraphQLOutputType; readonly pascal: boolean }>;
+
+function answerChanges(
+  oldSchema: GraphQLSchema,
+  before: RestOperation,
+  newSchema: GraphQLSchema,
+  after: RestOperation,
+): string[] {
+  const [older, newer] = [answerOf(oldSchema, before), answerOf(newSchema, after)];
+  return [...older].flatMap(([path, old]) => {
+    const now = newer.get(path);
+    const name = path === '' ? 'it' : path;
+    if (!now) {
+      // Told of what it was in.
+      const isInside = [...older.keys()].some(
+        (other) => other !== '' && path.startsWith(`${other}.`) && !newer.has(other),
+      );
+      return isInside ? [] : [`answers without ${path}`];
+    }
+    if (old.pascal !== now.pascal) {
+      return [`answers ${name} in ${now.pascal ? 'PascalCase' : 'UPPER_CASE'}, and did not`];
+    }
+    return isSafeOutput(old.type, now.type)
+      ? []
+      : [`answers ${name} as ${String(now.type)}, and answered it as ${String(old.type)}`];
+  });
+}
+
+function answerOf(schema: GraphQLSchema, { query, shape }: RestOperation): Answer {
+  const { definitions } = parse(query);
+  const fragments = new Map<string, FragmentDefinitionNode>();
+  for (const each of definitions) if (each.kind === Kind.FRAGMENT_DEFINITION) fragments.set(each.name.value, each);
+  const answer = new Map<string, { type: GraphQLOutputType; pascal: boolean }>();
+  const collect = (
+    selections: SelectionSetNode,
+    parent: GraphQLNamedType | undefined,
+    at: string,
+    shapes: AnswerShape | undefined,
+  ): void => {
+    for (const selection of selections.selections) {
+      if (selection.kind === Kind.FIELD) {
+        const field = isObjectType(parent) ? parent.getFields()[selection.name.value] : undefined;
+        if (!field) continue;
+        const key = selection.alias?.value ?? selection.name.value;
+        const path = at === '' ? key : `${at}.${key}`;
+        const how = shapes?.fields.get(key);
+        answer.set(path, { type: field.type, pascal: how?.pascalCase === true });
+        if (selection.selectionSet) collect(selection.selectionSet, getNamedType(field.type), path, how?.nested);
+      } else {
+        const fragment = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments.get(selection.name.value);
+        const condition = fragment?.typeCondition?.name.value;
+        const type = condition === undefined ? parent : schema.getType(condition);
+        if (fragment) collect(fragment.selectionSet, type, at, shapes);
+      }
+    }
+  };
+  const operation = definitions.find((each) => each.kind === Kind.OPERATION_DEFINITION);
+  const root = operation?.selectionSet.selections[0];
+  if (operation && root?.kind === Kind.FIELD) {
+    const field = schema.getRootType(operation.operation)?.getFields()[root.name.value];
+    if (field) {
+      answer.set('', { type: field.type, pascal: false });
+      if (root.selectionSet) collect(root.selectionSet, getNamedType(field.type), '', shape);
+    }
+  }
+  return answer;
+}
+
+/** Whether whoever reads values of the one type can read those of the other, as JSON. */
+function isSafeOutput(before: GraphQLOutputType, after: GraphQLOutputType): boolean {
+  if (isNonNullType(after)) return isSafeOutput(isNonNullType(before) ? before.ofType : before, after.ofType);
+  if (isNonNullType(before)) return false;
+  if (isListType(before) || isListType(after)) {
+    return isListType(before) && isListType(after) && isSafeOutput(before.ofType, after.ofType);
+  }
+  // Objects are compared by what is selected of them.
+  return isCompositeType(before) ? isCompositeType(after) : jsonKind(before) === jsonKind(after);
+}
+
+/** Whether values for the one type are taken by the other, null apart. */
+function isSafeInput(before: GraphQLInputType, after: GraphQLInputType): boolean {
+  if (isNonNullType(before)) return isSafeInput(before.ofType, isNonNullType(after) ? after.ofType : after);
+  if (isNonNullType(after)) return false;
+  if (isListType(after)) return isListType(before) ? isSafeInput(before.ofType, after.ofType) : false;
+  return !isListType(before) && jsonKind(before) === jsonKind(after);
+}
+
+/** IDs are text. */
+function jsonKind({ name }: GraphQLNamedType): string {
+  return name === 'ID' ? 'String' : name;
+}

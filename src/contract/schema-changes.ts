@@ -1,0 +1,35 @@
+import { BreakingChangeType, findBreakingChanges, type GraphQLSchema } from 'graphql';
+
+/** Something of what clients see that is no more what it was. */
+export interface SchemaChange {
+  /** One sentence. */
+  readonly message: string;
+  /** What of the older schema it is about: a coordinate, or a type for all that is in it. */
+  readonly coordinate: string;
+}
+
+/** Where graphql-js says in its sentence what a change is about. */
+const subjects: readonly (readonly [types: readonly BreakingChangeType[], pattern: RegExp, coordinate: string])[] = [
+  [[BreakingChangeType.ARG_REMOVED], /^(\S+) arg (\S+) was removed/, '$1($2:)'],
+  [[BreakingChangeType.ARG_CHANGED_KIND], /^(\S+) arg (\S+) has changed type/, '$1($2:)'],
+  [[BreakingChangeType.REQUIRED_ARG_ADDED], /^A required arg \S+ on (\S+) was added/, '$1'],
+  [[BreakingChangeType.REQUIRED_INPUT_FIELD_ADDED], /^A required field \S+ on input type (\S+) was added/, '$1'],
+  [[BreakingChangeType.VALUE_REMOVED_FROM_ENUM], /^(\S+) was removed from enum type (\S+)\.$/, '$2.$1'],
+  [[BreakingChangeType.TYPE_REMOVED_FROM_UNION], /^(\S+) was removed from union type (\S+)\.$/, '$1'],
+  // These begin with it.
+  [Object.values(BreakingChangeType), /^(\S+) /, '$1'],
+];
+
+/** What breaks clients that were made for the older schema. */
+export function schemaChanges(before: GraphQLSchema, after: GraphQLSchema): SchemaChange[] {
+  return findBreakingChanges(before, after)
+    .filter(({ description }) => !description.startsWith('Standard scalar '))
+    .map(({ type, description }) => {
+      const message = description.replace(/\.$/, '');
+      for (const [types, pattern, coordinate] of subjects) {
+        const match = types.includes(type) ? pattern.exec(description) : null;
+        if (match) return { message, coordinate: match[0].replace(pattern, coordinate) };
+      }
+      return { message, coordinate: '' };
+    });
+}

@@ -69,7 +69,8 @@ export function createAttempts({ secrets, secure }: AttemptsOptions): Attempts {
     const opened = await Promise.all(
       cookiesOf(exchange).map(async (cookie) => ({ cookie, issuedAt: (await open(cookie))?.issuedAt ?? 0 })),
     );
-    const newestFirst = opened.toSorted((a, b) => b.issuedAt - a.issuedAt);
+    // Of two that began within one ms the later is the one that stands behind (RFC 6265 section 5.4).
+    const newestFirst = opened.toReversed().toSorted((a, b) => b.issuedAt - a.issuedAt);
     let characters = size;
     for (const [index, { cookie, issuedAt }] of newestFirst.entries()) {
       characters += cookie.name.length + cookie.value.length;

@@ -12,7 +12,7 @@ const levels = [
   ['gateway'],
   ['http', 'contract'],
   ['graphql', 'rest', 'signin'],
-  ['pipeline'],
+  ['pipeline', 'scaffold'],
   ['schema', 'session'],
   ['grpc'],
   ['errors', 'config', 'log', 'metrics', 'exchange', 'trace', 'generated'],
@@ -20,7 +20,7 @@ const levels = [
 const bottom = levels.length - 1;
 
 /** The parts that know no message of any upstream; session/ and signin/ call AuthService by name. */
-const general = new Set(['contract', 'schema', 'pipeline', 'rest', 'graphql', 'grpc', 'http']);
+const general = new Set(['contract', 'scaffold', 'schema', 'pipeline', 'rest', 'graphql', 'grpc', 'http']);
 
 /**
  * Names that only the protos of the two services have: packages, services, RPCs, and of messages, enums and fields those

@@ -1,0 +1,164 @@
+import { Client, credentials, Metadata, status as Status, type ServiceError } from '@grpc/grpc-js';
+import { parse } from 'protobufjs';
+import { statusName } from './status';
+
+/** What reflection is asked and answers, and what is read of the files in it; both versions are the same but for the package. */
+const { root: messages } = parse(
+  `
+  syntax = "proto3";
+  message Request {
+    oneof message_request {
+      string file_by_filename = 3;
+      string file_containing_symbol = 4;
+      string list_services = 7;
+    }
+  }
+  message Response {
+    message Files { repeated bytes file_descriptor_proto = 1; }
+    message Services { repeated Service service = 1; }
+    message Service { string name = 1; }
+    message Error { int32 error_code = 1; string error_message = 2; }
+    oneof message_response {
+      Files file_descriptor_response = 4;
+      Services list_services_response = 6;
+      Error error_response = 7;
+    }
+  }
+  message File {
+    string name = 1;
+    repeated string dependency = 3;
+  }
+`,
+  { keepCase: true },
+);
+const [requestType, responseType, fileType] = ['Request', 'Response', 'File'].map((name) => messages.lookupType(name));
+
+/** The newest first: what a server has is used. */
+const versions = ['v1', 'v1alpha'];
+
+type Question = Readonly<Partial<Record<'file_by_filename' | 'file_containing_symbol' | 'list_services', string>>>;
+
+interface Answer {
+  readonly file_descriptor_response?: { readonly file_descriptor_proto: readonly Uint8Array[] } | null;
+  readonly list_services_response?: { readonly service: readonly { readonly name: string }[] } | null;
+  readonly error_response?: { readonly error_code: number; readonly error_message: string } | null;
+}
+
+/** A server that cannot be asked, or does not answer what it must. */
+export class ReflectionError extends Error {
+  override readonly name = 'ReflectionError';
+}
+
+export interface ReflectionOptions {
+  /** A gRPC target, such as `localhost:50051`. */
+  readonly target: string;
+  /** PEM of the authorities to trust, or true for the usual ones; a plain connection where it is left out. */
+  readonly tls?: Buffer | true;
+  /** Ms that all of it may take. */
+  readonly timeout?: number;
+}
+
+/** A server's own account of its services. */
+export interface ServerReflection {
+  /** Full names of the services, without those that are there for tools. */
+  services(): Promise<string[]>;
+  /** The files that define a service and all that it needs: each a google.protobuf.FileDescriptorProto. */
+  filesOf(service: string): Promise<Uint8Array[]>;
+}
+
+/**
+ * Asks a server by gRPC server reflection, v1 or v1alpha, and ends the connection behind it.
+ *
+ * @throws ReflectionError where it cannot be reached, has no reflection, or does not know what it is asked for
+ * @see https://github.com/grpc/grpc/blob/master/doc/server-reflection.md
+ */
+export async function reflect<T>(
+  options: ReflectionOptions,
+  ask: (server: ServerReflection) => Promise<T>,
+): Promise<T> {
+  const { target, tls, timeout = 10_000 } = options;
+  const channel = tls ? credentials.createSsl(tls === true ? null : tls) : credentials.createInsecure();
+  const client = new Client(target, channel, { 'grpc.max_receive_message_length': -1 });
+  const deadline = Date.now() + timeout;
+  try {
+    for (const version of versions) {
+      const conversation = new Conversation(client, version, deadline);
+      try {
+        return await ask(conversation);
+      } catch (error) {
+        if (!isStatus(error)) throw error;
+        if (error.code !== Status.UNIMPLEMENTED) throw failure(target, error);
+      } finally {
+        conversation.end();
+      }
+    }
+    throw new ReflectionError(`${target} has no server reflection. Import the service from its .proto file instead.`);
+  } finally {
+    client.close();
+  }
+}
+
+class Conversation implements ServerReflection {
+  private readonly call;
+  private readonly answers: AsyncIterator<Answer, undefined>;
+
+  constructor(client: Client, version: string, deadline: number) {
+    this.call = client.makeBidiStreamRequest<Question, Answer>(
+      `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`,
+      (question) => requestType!.encode(question).finish() as Buffer,
+      (bytes) => responseType!.decode(bytes) as Answer,
+      new Metadata(),
+      { deadline },
+    );
+    this.answers = this.call[Symbol.asyncIterator]() as AsyncIterator<Answer, undefined>;
+  }
+
+  /** Leaves the stream; what becomes of it then is nobody's concern. */
+  end(): void {
+    this.call.on('error', () => {});
+    this.call.cancel();
+  }
+
+  async services(): Promise<string[]> {
+    const { list_services_response: list } = await this.ask({ list_services: '*' });
+    const names = list?.service.map(({ name }) => name) ?? [];
+    return names.filter((name) => !/^grpc\.(reflection|health|channelz)\./.test(name)).sort();
+  }
+
+  async filesOf(service: string): Promise<Uint8Array[]> {
+    const files = new Map<string, Uint8Array>();
+    const missing = new Set<string>();
+    const add = ({ file_descriptor_response: found }: Answer): void => {
+      for (const bytes of found?.file_descriptor_proto ?? []) {
+        const { name, dependency } = fileType!.decode(bytes) as unknown as { name: string; dependency: string[] };
+        if (!files.has(name)) files.set(name, bytes);
+        for (const each of dependency) missing.add(each);
+      }
+    };
+    add(await this.ask({ file_containing_symbol: service }));
+    // More are added while it goes.
+    for (const name of missing) if (!files.has(name)) add(await this.ask({ file_by_filename: name }));
+    return [...files.values()];
+  }
+
+  /** An answer; empty where the server does not have what was asked for. */
+  private async ask(question: Question): Promise<Answer> {
+    this.call.write(question);
+    const next: IteratorResult<Answer, undefined> = await this.answers.next();
+    if (next.done === true) throw new ReflectionError('reflection ended without an answer');
+    const { error_response: error } = next.value;
+    if (!error || error.error_code === Status.NOT_FOUND) return next.value;
+    throw new ReflectionError(`reflection answers ${statusName(error.error_code)}: ${error.error_message}`);
+  }
+}
+
+function isStatus(error: unknown): error is ServiceError {
+  return error instanceof Error && typeof (error as Partial<ServiceError>).code === 'number';
+}
+
+function failure(target: string, { code, details }: ServiceError): ReflectionError {
+  const isAway = code === Status.UNAVAILABLE || code === Status.DEADLINE_EXCEEDED;
+  return new ReflectionError(
+    `${target} ${isAway ? 'cannot be reached' : 'refuses reflection'}: ${statusName(code)}, ${details}`,
+  );
+}

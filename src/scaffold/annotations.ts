@@ -1,0 +1,61 @@
+import type { Field, Method, ReflectionObject } from 'protobufjs';
+import type { SdlDirective } from './sdl';
+
+/** Every value that an option has; some may be given several times. */
+function optionValues(object: ReflectionObject, name: string): unknown[] {
+  // Its types say otherwise: there is one entry for each time that an option is given.
+  const parsed = object.parsedOptions as unknown as readonly Readonly<Record<string, unknown>>[] | null | undefined;
+  return (parsed ?? []).flatMap((option) => option[name] ?? []);
+}
+
+/**
+ * What google.api.field_behavior says of a field: REQUIRED, OUTPUT_ONLY, INPUT_ONLY and others.
+ *
+ * @see https://google.aip.dev/203
+ */
+export function hasBehavior(field: Field, behavior: 'REQUIRED' | 'OUTPUT_ONLY' | 'INPUT_ONLY'): boolean {
+  return optionValues(field, '(google.api.field_behavior)').includes(behavior);
+}
+
+/** What google.api.http says of an RPC. */
+export interface HttpRule {
+  readonly verb: string;
+  /** The request's field that is the body; `*` for all that are not in the path. */
+  readonly body: string | undefined;
+  /** Fields that are in the path, as paths into the request: `name`, `book.name`. */
+  readonly pathFields: readonly string[];
+}
+
+/** @see https://github.com/googleapis/googleapis/blob/master/google/api/http.proto */
+export function httpRule(method: Method): HttpRule | undefined {
+  const [rule] = optionValues(method, '(google.api.http)') as Readonly<Record<string, unknown>>[];
+  const verb = ['get', 'put', 'post', 'delete', 'patch'].find((each) => typeof rule?.[each] === 'string');
+  if (!rule || verb === undefined) return undefined;
+  const path = String(rule[verb]);
+  return {
+    verb,
+    body: typeof rule['body'] === 'string' ? rule['body'] : undefined,
+    pathFields: [...path.matchAll(/\{([\w.]+)/g)].map((match) => match[1] ?? ''),
+  };
+}
+
+/** @deprecated, for what the proto says to be so. */
+export function deprecation(object: ReflectionObject): SdlDirective[] {
+  return object.getOption('deprecated') === true ? [{ name: 'deprecated', args: {} }] : [];
+}
+
+/** A comment of a proto as a description; undefined where there is none. */
+export function descriptionOf(comment: string | null | undefined): string | undefined {
+  const text = (comment ?? '')
+    // Notes for those who write the proto, not for those who use it (AIP-192).
+    .replace(/\(--[^]*?--\)/g, '')
+    .replaceAll('\t', '  ')
+    .replace(/[^\P{Cc}\n]/gu, '')
+    .split('\n')
+    .filter((line) => !/^\s*(buf:lint:|protolint:|@exclude|clang-format )/.test(line))
+    .map((line) => line.trimEnd())
+    .join('\n')
+    .replace(/\n{3,}/g, '\n\n')
+    .trim();
+  return text === '' ? undefined : text;
+}

@@ -1,0 +1,85 @@
+import { common, parse, Reader, Writer } from 'protobufjs';
+
+/** What is read of a google.protobuf.FileDescriptorProto. */
+const { root } = parse(
+  `
+  syntax = "proto3";
+  message File {
+    message Named { string name = 1; }
+    string name = 1;
+    string package = 2;
+    repeated Named message_type = 4;
+    repeated Named enum_type = 5;
+  }
+`,
+  { keepCase: true },
+);
+const fileType = root.lookupType('File');
+
+interface File {
+  readonly name: string;
+  readonly package: string;
+  readonly message_type: readonly { readonly name: string }[];
+  readonly enum_type: readonly { readonly name: string }[];
+}
+
+/** Tags of FileDescriptorProto: `dependency`, and the two lists of places in it. */
+const dependencyTag = (3 << 3) | 2;
+const placeFields = [10, 11];
+
+/** google.protobuf.FileDescriptorSet: the files one after the other, each as field number 1. */
+export function descriptorSetOf(files: readonly Uint8Array[]): Uint8Array {
+  const writer = Writer.create();
+  for (const file of files) writer.uint32((1 << 3) | 2).bytes(file);
+  return writer.finish();
+}
+
+/**
+ * Files as their makers have them: servers in Node.js put all that they use of a package into one file, so that the
+ * well-known types would be in another file for each server. Their own files, which are always there, take their place.
+ */
+export function standardFiles(files: readonly Uint8Array[]): Uint8Array[] {
+  const replaced = new Map<string, string[]>();
+  for (const bytes of files) {
+    const file = fileType.decode(bytes) as unknown as File;
+    if (file.package !== 'google.protobuf' || file.name.startsWith('google/protobuf/')) continue;
+    const types = [...file.message_type, ...file.enum_type].map(({ name }) => standardFileOf(name));
+    replaced.set(file.name, [...new Set(types)]);
+  }
+  return files
+    .filter((bytes) => !replaced.has((fileType.decode(bytes) as unknown as File).name))
+    .map((bytes) => (replaced.size > 0 ? withDependencies(bytes, replaced) : bytes));
+}
+
+/** The file that defines a type of google.protobuf. */
+function standardFileOf(type: string): string {
+  const names = ['any', 'duration', 'empty', 'field_mask', 'struct', 'timestamp', 'wrappers'];
+  const files = names.map((name) => `google/protobuf/${name}.proto`);
+  const isIn = (file: string): boolean =>
+    JSON.stringify(common.get(file)?.nested ?? {}).includes(`${JSON.stringify(type)}:{`);
+  return files.find(isIn) ?? 'google/protobuf/descriptor.proto';
+}
+
+/** A file with other dependencies; all else stays byte for byte. */
+function withDependencies(file: Uint8Array, replaced: ReadonlyMap<string, string[]>): Uint8Array {
+  const reader = Reader.create(file);
+  const kept: Uint8Array[] = [];
+  const dependencies = new Set<string>();
+  while (reader.pos < reader.len) {
+    const start = reader.pos;
+    const tag = reader.uint32();
+    if (tag === dependencyTag) {
+      const name = reader.string();
+      for (const each of replaced.get(name) ?? [name]) dependencies.add(each);
+    } else {
+      reader.skipType(tag & 7);
+      // Places in a list that is another now.
+      if (!placeFields.includes(tag >>> 3)) kept.push(file.subarray(start, reader.pos));
+    }
+  }
+  // They do not say either what they import.
+  const standard = dependencies.size > 0 ? [] : [...replaced.values()].flat();
+  const writer = Writer.create();
+  for (const each of [...dependencies, ...standard]) writer.uint32(dependencyTag).string(each);
+  return Buffer.concat([...kept, writer.finish()]);
+}

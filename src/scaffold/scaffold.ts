@@ -1,0 +1,207 @@
+import type { Field, Method, Service, Type } from 'protobufjs';
+import { jsonName } from '../schema/proto-model';
+import { serviceName } from '../schema/services';
+import { deprecation, descriptionOf } from './annotations';
+import { ConnectionWriter, pagedList, pagingArguments, type PagedList } from './connections';
+import { isObject, shapeOf } from './fields';
+import { findLookups, type FoundLookup } from './lookups';
+import { asName, lowerCamelCase, NameScope, pascalCase, typeScope } from './names';
+import { askedRequest } from './requests';
+import { requestOf, responseOf, rootFieldNames, rootOf, type RootType } from './rpcs';
+import { printSdl, type SdlField, type SdlValue } from './sdl';
+import { answeredFields, TypeWriter } from './types';
+
+const rootTypes: readonly RootType[] = ['Query', 'Mutation', 'Subscription'];
+
+/** Names that other files of the schema have, each with the file. */
+export interface TakenNames {
+  readonly types: ReadonlyMap<string, string>;
+  readonly fields: Readonly<Record<RootType, ReadonlyMap<string, string>>>;
+}
+
+export interface ScaffoldOptions {
+  readonly service: Service;
+  /** Name of the upstream. */
+  readonly upstream: string;
+  readonly taken: TakenNames;
+}
+
+/** A first SDL file for a service. */
+export interface Scaffold {
+  readonly sdl: string;
+  /** Names of the root fields, such as `Query.user`. */
+  readonly fields: readonly string[];
+  /** What whoever reads the file should know of. */
+  readonly notes: readonly string[];
+}
+
+/** Writes a first SDL file for a service. The same service and names give the same file. */
+export function scaffold({ service, upstream, taken }: ScaffoldOptions): Scaffold {
+  const writer = new ServiceWriter(service, upstream, taken);
+  return writer.write();
+}
+
+/** What a root field answers, before it is known what it asks for. */
+interface AnsweredField {
+  readonly method: Method;
+  readonly root: RootType;
+  readonly type: string;
+  readonly paging: PagedList | undefined;
+  /** The field of the response that is the answer. */
+  readonly response: Field | undefined;
+}
+
+class ServiceWriter {
+  private readonly methods: readonly Method[];
+  private readonly lookups: ReadonlyMap<Type, FoundLookup>;
+  private readonly types: TypeWriter;
+  private readonly connections: ConnectionWriter;
+  private readonly notes: string[] = [];
+
+  constructor(
+    private readonly service: Service,
+    private readonly upstream: string,
+    private readonly taken: TakenNames,
+  ) {
+    this.methods = service.methodsArray;
+    this.lookups = findLookups(this.methods);
+    const directives = new Map([...this.lookups].map(([message, { directive }]) => [message, directive]));
+    this.types = new TypeWriter(typeScope(taken.types), upstream, directives);
+    this.connections = new ConnectionWriter(this.types);
+  }
+
+  write(): Scaffold {
+    const batches = new Map(
+      [...this.lookups.values()].filter(({ isBatch }) => isBatch).map((lookup) => [lookup.method, lookup]),
+    );
+    const closing: string[] = [];
+    // What is answered gets its names first, so that messages keep theirs.
+    const answered = this.methods.flatMap((method) => {
+      if (method.requestStream) closing.push(...streamComment(method));
+      return method.requestStream || batches.has(method) ? [] : [this.answer(method)];
+    });
+    for (const [method, { message }] of batches) {
+      // Nobody could reach the objects but by a join that is still to be written.
+      if (!this.types.hasObject(message)) answered.push(this.answer(method));
+      else closing.push(`rpc ${method.name}: finds ${this.types.object(message)} by key, for fields with @join.`);
+    }
+    this.types.settle();
+    const fields = this.ask(answered);
+    this.types.settle();
+    return {
+      sdl: printSdl({
+        comments: headComments(serviceName(this.service), this.upstream, answered[0]?.method),
+        upstream: { name: 'upstream', args: { name: this.upstream, service: serviceName(this.service) } },
+        types: [
+          ...rootTypes.flatMap((root) => {
+            const members = fields.filter((each) => each.root === root).map(({ field }) => field);
+            return members.length > 0 ? [{ head: `extend type ${root}`, members, isSpaced: true }] : [];
+          }),
+          ...this.types.all(),
+        ],
+        closing: closing.length > 0 ? ['RPCs that have no field of their own:', '', ...closing] : [],
+      }),
+      fields: fields.map(({ root, field }) => `${root}.${field.name}`),
+      notes: this.notes,
+    };
+  }
+
+  /** First step: what an RPC answers. */
+  private answer(method: Method): AnsweredField {
+    const root = rootOf(method, this.methods);
+    const paging = root === 'Query' ? pagedList(method) : undefined;
+    if (paging) return { method, root, paging, type: this.connections.nameOf(paging), response: undefined };
+    const response = wrapped(responseOf(method));
+    const type = response ? this.types.output(response) : this.whole(responseOf(method));
+    // A Query field that one may not ask for is null, and leaves the others their data.
+    return { method, root, paging, response, type: root === 'Query' ? type.replace(/!$/, '') : type };
+  }
+
+  private whole(message: Type): string {
+    if (isObject(message)) return `${this.types.object(message)}!`;
+    return `${scalarOf(message)}!`;
+  }
+
+  /** Second step: what the fields are called and what they ask for. */
+  private ask(answered: readonly AnsweredField[]): { readonly root: RootType; readonly field: SdlField }[] {
+    const scopes = Object.fromEntries(
+      rootTypes.map((root) => [root, new NameScope(this.taken.fields[root])]),
+    ) as Record<RootType, NameScope>;
+    const keyOf = (message: Type): readonly Field[] | undefined => this.lookups.get(message)?.match;
+    return answered.map(({ method, root, type, paging, response }) => {
+      const names = rootFieldNames(method, root, serviceName(this.service));
+      const [first = asName(method.name)] = names;
+      const owner = scopes[root].owner(first);
+      const prefixed = lowerCamelCase(this.upstream) + pascalCase(first);
+      const name = scopes[root].take(
+        [...(this.taken.fields[root].has(first) ? [prefixed, ...names] : names), prefixed],
+        method.name,
+      );
+      const comments = owner === undefined ? [] : [`Not ${first}, which ${owner} has.`];
+      const { args, mapping } = askedRequest({
+        method,
+        types: this.types,
+        isChange: root === 'Mutation',
+        keyOf,
+        ...(paging ? { paging: { fields: paging.fields, args: pagingArguments } } : {}),
+      });
+      const grpc: Record<string, SdlValue> = {
+        rpc: method.name,
+        ...(mapping === undefined ? {} : { request: mapping }),
+        ...(response ? { response: jsonName(response) } : {}),
+      };
+      const field: SdlField = {
+        name,
+        args,
+        type,
+        comments,
+        description: descriptionOf(method.comment),
+        directives: [
+          { name: 'requiresScopes', args: { scopes: [[permissionOf(this.upstream, method)]] } },
+          { name: 'grpc', args: grpc },
+          ...(paging?.directives ?? []),
+          ...deprecation(method),
+        ],
+      };
+      return { root, field };
+    });
+  }
+}
+
+/** The one field of a response that does nothing but hold it. */
+function wrapped(message: Type): Field | undefined {
+  const [only, ...more] = answeredFields(message);
+  const isWrapper = /(Response|Reply|Result)$/.test(message.name) && isObject(message) && more.length === 0;
+  // A name that does not lead to its field by itself would need @proto, which an answer has no place for.
+  return isWrapper && only?.directives.length === 0 ? only.field : undefined;
+}
+
+/** The scalar that a whole message is. */
+function scalarOf(message: Type): string {
+  const shape = shapeOf({ resolvedType: message, type: message.fullName } as Field);
+  return typeof shape === 'string' && message.fieldsArray.length > 0 ? shape : 'Boolean';
+}
+
+function permissionOf(upstream: string, method: Method): string {
+  return `${upstream}:${method.name}`;
+}
+
+function streamComment(method: Method): string[] {
+  const answer = `${method.responseStream ? 'stream ' : ''}${responseOf(method).name}`;
+  return [
+    `rpc ${method.name}(stream ${requestOf(method).name}) returns (${answer}): it takes a stream, which no field can send.`,
+  ];
+}
+
+function headComments(service: string, upstream: string, example: Method | undefined): string[] {
+  const permission = example ? permissionOf(upstream, example) : `${upstream}:...`;
+  return [
+    `A first draft for ${service}, written by \`npm run import\`. From here on it is yours: edit it.`,
+    '',
+    `Nobody may ask for anything yet: each root field demands a permission of its own, such as "${permission}",`,
+    'which no session has. Put your permissions there, or @authenticated, or @public. A field with @join leads to an object',
+    'past its root fields; mark the type as well where that matters.',
+    '',
+    'All directives are in docs/directives.md.',
+  ];
+}

@@ -1,0 +1,262 @@
+import { Enum, Type, type Field } from 'protobufjs';
+import { canBeUnset, enumNames, fullName, hasUnspecified } from '../schema/proto-model';
+import { isMap } from '../schema/maps';
+import { deprecation, descriptionOf, hasBehavior } from './annotations';
+import { isMask, namedFields, shapeOf, type NamedField } from './fields';
+import { asName, isName, packageWord, pascalCase, type NameScope } from './names';
+import type { SdlDirective, SdlEnumValue, SdlField, SdlType } from './sdl';
+
+/** Values that GraphQL keeps for itself. */
+const reservedValues: readonly string[] = ['true', 'false', 'null'];
+
+/**
+ * The types of a file, written as they are needed: objects for what is answered, inputs for what is asked, enums for both.
+ * A message gets its types once, so it may hold itself.
+ */
+export class TypeWriter {
+  private readonly objects = new Map<Type, SdlType>();
+  private readonly enums = new Map<Enum, SdlType>();
+  private readonly inputs: SdlType[] = [];
+  private readonly extra: SdlType[] = [];
+  private readonly names = new Map<Type | Enum | string, string>();
+  private readonly pending: (() => void)[] = [];
+
+  /**
+   * @param scope - The names of types that are taken.
+   * @param upstream - What a name gets in front where it is taken.
+   * @param lookups - @lookup, for objects that can be found by key.
+   */
+  constructor(
+    private readonly scope: NameScope,
+    private readonly upstream: string,
+    private readonly lookups: ReadonlyMap<Type, SdlDirective>,
+  ) {}
+
+  /** All types, those that are answered first. */
+  all(): SdlType[] {
+    return [...this.objects.values(), ...this.enums.values(), ...this.extra, ...this.inputs];
+  }
+
+  /** Adds a type that is made from no message alone. */
+  add(type: SdlType): void {
+    this.extra.push(type);
+  }
+
+  /** Writes everything that is needed by what was asked for. */
+  settle(): void {
+    for (let next = this.pending.shift(); next; next = this.pending.shift()) next();
+  }
+
+  /** True where a message is among the objects. */
+  hasObject(type: Type): boolean {
+    this.settle();
+    return this.objects.has(type);
+  }
+
+  /** The type of a field that is answered, as the field is said to be. */
+  output(field: Field): string {
+    if (isMask(field)) return '[String!]';
+    const name = this.nameOf(shapeOf(field), (type) => this.object(type));
+    if (!field.repeated || isMap(field)) return canBeUnset(field) ? name : `${name}!`;
+    const { resolvedType } = field;
+    return resolvedType instanceof Enum && hasUnspecified(resolvedType) ? `[${name}]!` : `[${name}!]!`;
+  }
+
+  /** The type of a field that is asked for; nullable. */
+  input(field: Field): string {
+    if (isMask(field)) return '[String!]';
+    const name = this.nameOf(shapeOf(field), (type) => this.inputObject(type));
+    return field.repeated && !isMap(field) ? `[${name}!]` : name;
+  }
+
+  private nameOf(shape: string | Enum | Type, object: (type: Type) => string): string {
+    if (typeof shape === 'string') return shape;
+    return shape instanceof Enum ? this.enum(shape) : object(shape);
+  }
+
+  /** The name of the object type that a message is answered as. */
+  object(message: Type): string {
+    return this.once(message, () => {
+      const { name, comments } = this.take([objectStem(message)], message);
+      const members: SdlField[] = [];
+      const lookup = this.lookups.get(message);
+      this.objects.set(message, {
+        head: `type ${name}`,
+        comments: [...comments, ...hiddenFields(message)],
+        description: descriptionOf(message.comment),
+        ...(lookup ? { directives: [lookup] } : {}),
+        members,
+      });
+      this.pending.push(() => members.push(...this.objectFields(answeredFields(message))));
+      return name;
+    });
+  }
+
+  /** Fields as an object has them. */
+  objectFields(fields: readonly NamedField[]): SdlField[] {
+    return fields.map(({ field, name, directives }) => ({
+      name,
+      type: this.output(field),
+      description: descriptionOf(field.comment),
+      directives: [...directives, ...deprecation(field)],
+    }));
+  }
+
+  /** The name of the input type that a message is asked for as. */
+  inputObject(message: Type): string {
+    return this.inputOf(message, inputStem(message), askedFields(message), isSaidRequired);
+  }
+
+  /** The name of an input type for some of a message's fields. */
+  inputOf(message: Type, stem: string, fields: readonly NamedField[], isRequired: (field: Field) => boolean): string {
+    const wanted = fields.map(({ field, name }) => (isRequired(field) ? `${name}!` : name));
+    return this.once(`${fullName(message)}: ${wanted.join(' ')}`, () => {
+      const { name, comments } = this.take([stem], message, 'Input');
+      const members: SdlField[] = [];
+      this.inputs.push({ head: `input ${name}`, comments, description: descriptionOf(message.comment), members });
+      this.pending.push(() => members.push(...this.inputFields(fields, isRequired)));
+      return name;
+    });
+  }
+
+  private inputFields(fields: readonly NamedField[], isRequired: (field: Field) => boolean): SdlField[] {
+    return fields.map(({ field, name, directives }) => ({
+      name,
+      type: this.input(field) + (isRequired(field) && !isCyclic(field) ? '!' : ''),
+      description: descriptionOf(field.comment),
+      directives,
+    }));
+  }
+
+  /** The name of the enum type for a proto enum. */
+  private enum(source: Enum): string {
+    return this.once(source, () => {
+      const { name, comments } = this.take([simpleName(source)], source);
+      this.enums.set(source, {
+        head: `enum ${name}`,
+        comments,
+        description: descriptionOf(source.comment),
+        members: enumValues(source),
+      });
+      return name;
+    });
+  }
+
+  /**
+   * A free name for a type, and what is to be said where it is not the first choice.
+   *
+   * @param stems - What it could be called, the best first; the suffix comes behind.
+   */
+  take(stems: readonly string[], source: Type | Enum, suffix = ''): TakenName {
+    const own = stems.map((stem) => (isName(stem) ? stem : asName(stem)));
+    const [first = ''] = own;
+    const prefixes = [pascalCase(this.upstream), pascalCase(packageWord(fullName(source)))];
+    const prefixed = prefixes.filter((prefix) => !first.startsWith(prefix)).map((prefix) => prefix + first);
+    const owner = this.scope.owner(first + suffix);
+    const name = this.scope.take([...own, ...prefixed], fullName(source), suffix);
+    return { name, comments: owner === undefined ? [] : [`Not ${first}${suffix}, which ${owner} has.`] };
+  }
+
+  private once(key: Type | Enum | string, write: () => string): string {
+    const known = this.names.get(key);
+    if (known !== undefined) return known;
+    const name = write();
+    this.names.set(key, name);
+    return name;
+  }
+}
+
+/** A name, with the lines that say why it is not another. */
+export interface TakenName {
+  readonly name: string;
+  readonly comments: readonly string[];
+}
+
+/** What the input of a message is called, but for the end: `CreateBook` of CreateBookRequest. */
+export function inputStem(message: Type): string {
+  return simpleName(message).replace(/(?<=.)(Request|Input)$/, '');
+}
+
+/** True for a field that the proto says a client must give. */
+export function isSaidRequired(field: Field): boolean {
+  return field.required || hasBehavior(field, 'REQUIRED');
+}
+
+/** What a message or an enum is called: `BookGenre` where Genre is in Book. */
+export function simpleName(source: Type | Enum): string {
+  const outer = source.parent instanceof Type ? simpleName(source.parent) : '';
+  return outer + pascalCase(source.name);
+}
+
+/** A type that is called a connection and has edges or nodes is taken for one by the engine. */
+function objectStem(message: Type): string {
+  const name = simpleName(message);
+  const isLikeConnection = namedFields(message).some((field) => ['edges', 'nodes'].includes(field.name));
+  return name.endsWith('Connection') && isLikeConnection ? `${name}Object` : name;
+}
+
+/** The fields of a message that an answer may hold. */
+export function answeredFields(message: Type): NamedField[] {
+  const fields = namedFields(message);
+  const answered = fields.filter(({ field }) => !hasBehavior(field, 'INPUT_ONLY'));
+  return answered.length > 0 ? answered : fields;
+}
+
+/** The fields of a message that a client may give. */
+export function askedFields(message: Type): NamedField[] {
+  const fields = namedFields(message);
+  const asked = fields.filter(({ field }) => !hasBehavior(field, 'OUTPUT_ONLY'));
+  return asked.length > 0 ? asked : fields;
+}
+
+/** A line for each field that cannot be shown. */
+function hiddenFields(message: Type): string[] {
+  const shown = new Set(namedFields(message).map(({ field }) => field));
+  return message.fieldsArray
+    .filter((field) => !shown.has(field))
+    .map((field) => `${field.name} of ${fullName(message)} is left out: GraphQL has no name for it.`);
+}
+
+function enumValues(source: Enum): SdlEnumValue[] {
+  const { nameOf, numberOf } = enumNames(source);
+  const taken = new Set<string>();
+  const shown = [...nameOf].filter(([, name]) => name !== null);
+  // An enum that says nothing but "not said" must say that, since it may not be empty.
+  const values = shown.length > 0 ? shown : [...numberOf].map(([name, number]) => [number, name] as const);
+  return values.map(([number, natural]) => {
+    const value = Object.keys(source.values).find((each) => source.values[each] === number) ?? '';
+    const name = enumValueName(natural ?? '', taken);
+    taken.add(name);
+    return {
+      name,
+      description: descriptionOf(source.comments[value]),
+      ...(name === natural
+        ? {}
+        : {
+            directives: [{ name: 'proto', args: { field: value } }],
+            comments: [`Not ${natural ?? ''}, which is no name in GraphQL.`],
+          }),
+    };
+  });
+}
+
+function enumValueName(natural: string, taken: ReadonlySet<string>): string {
+  let name = reservedValues.includes(natural) ? natural.toUpperCase() : asName(natural);
+  if (isName(natural) && !reservedValues.includes(natural)) name = natural;
+  while (taken.has(name)) name += '_';
+  return name;
+}
+
+/** True for a message field through which a message must hold itself: no input could be given for it. */
+function isCyclic(field: Field): boolean {
+  const { resolvedType } = field;
+  if (!(resolvedType instanceof Type) || field.repeated) return false;
+  const seen = new Set([resolvedType]);
+  for (const type of seen) {
+    if (type === field.parent) return true;
+    for (const each of type.fieldsArray) {
+      if (isSaidRequired(each) && !each.repeated && each.resolvedType instanceof Type) seen.add(each.resolvedType);
+    }
+  }
+  return false;
+}

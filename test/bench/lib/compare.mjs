@@ -1,0 +1,63 @@
+import { ratio, summarize } from './stats.mjs';
+
+/** Until the compiler has seen enough, which takes requests, however long a busy machine needs for them. */
+export const warmUp = ({ warmMs, warmCount, warmLimitMs }) => ({
+  warmupMs: warmMs,
+  warmupCount: warmCount,
+  limitMs: warmLimitMs,
+});
+
+/**
+ * Measures contestants against each other: in every round each of them once, beginning with another one each time, so
+ * that what else the machine does falls on all of them alike.
+ *
+ * @param entries - `{ name, label, gateway: { pid, port }, requests, connections? }`; the first one is what the others are
+ * compared with.
+ * @param plan - `{ connections, rounds, warmMs, warmCount, warmLimitMs, rewarmMs, measureMs }`
+ */
+export async function compare(arena, title, entries, plan, say) {
+  const contestants = entries.map((entry) => ({ ...entry, offset: 0, rounds: [] }));
+
+  async function run(contestant, options) {
+    const { gateway, requests, connections = plan.connections, label } = contestant;
+    try {
+      const result = await arena.command('run', {
+        pid: gateway.pid,
+        port: gateway.port,
+        connections,
+        requests,
+        offset: contestant.offset,
+        ...options,
+      });
+      contestant.offset = result.offset % requests.length;
+      return result;
+    } catch (error) {
+      throw new Error(`${title}, ${label}: ${error.message}\n${arena.logOf(gateway.name)}`, { cause: error });
+    }
+  }
+
+  for (const contestant of contestants) {
+    await run(contestant, { ...warmUp(plan), measureMs: 0 });
+  }
+  for (let round = 0; round < plan.rounds; round++) {
+    for (let turn = 0; turn < contestants.length; turn++) {
+      const contestant = contestants[(round + turn) % contestants.length];
+      contestant.rounds.push(await run(contestant, { warmupMs: plan.rewarmMs, measureMs: plan.measureMs }));
+    }
+    const figures = contestants.map(({ name, rounds }) => `${name} ${Math.round(rounds.at(-1).cpuPerRequest)}`);
+    say(`${title}, round ${round + 1} of ${plan.rounds}, µs: ${figures.join(', ')}`);
+  }
+
+  const [base] = contestants;
+  return {
+    title,
+    base: base.label,
+    rows: contestants.map(({ name, label, rounds }) => ({
+      name,
+      label,
+      ...summarize(rounds),
+      ratio: ratio(rounds, base.rounds),
+      rounds,
+    })),
+  };
+}

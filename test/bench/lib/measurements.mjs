@@ -1,0 +1,189 @@
+/** What can be measured, by the names that `--only` takes. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { checked } from './check.mjs';
+import { compare, warmUp } from './compare.mjs';
+import { writeGrowth } from './growth.mjs';
+import { residentMegabytes } from './proc.mjs';
+import { spread } from './stats.mjs';
+import {
+  documentsWorkload,
+  doorWorkloads,
+  operations,
+  operationWorkload,
+  sessionsWorkload,
+  streamRequest,
+  toBytes,
+} from './workloads.mjs';
+
+/** Who is compared, the bare proxy first: the others' cost is given in multiples of its. */
+export const contestants = {
+  bare: 'bare node:http + grpc-js',
+  ours: 'api-gateway',
+  mercurius: 'Mercurius with JIT',
+  yoga: 'GraphQL Yoga',
+  apollo: 'Apollo Server',
+  hive: 'Hive Gateway over Mesh',
+};
+
+/** The gateways of a run, each started when it is first needed and kept until {@link Lineup.stopPeers}. */
+export class Lineup {
+  #started = new Map();
+
+  constructor(arena, say) {
+    this.arena = arena;
+    this.say = say;
+  }
+
+  async get(name) {
+    if (!this.#started.has(name)) {
+      this.say(`starting ${contestants[name]}`);
+      this.#started.set(name, name === 'ours' ? await this.arena.startOurs() : await this.arena.startPeer(name));
+    }
+    return this.#started.get(name);
+  }
+
+  async stopPeers() {
+    for (const [name, gateway] of this.#started) {
+      if (name === 'ours') continue;
+      await gateway.stop();
+      this.#started.delete(name);
+    }
+  }
+}
+
+/** One operation by all contestants. */
+async function operation(name, { arena, lineup, plan, peers, say }) {
+  const entries = [];
+  for (const peer of peers) {
+    const gateway = await lineup.get(peer);
+    const workload = operationWorkload(name, { mesh: peer === 'hive' });
+    entries.push({
+      name: peer,
+      label: contestants[peer],
+      gateway,
+      requests: await checked(contestants[peer], gateway.port, workload),
+    });
+  }
+  const { title } = operations[name];
+  const result = await compare(arena, title, entries, plan, say);
+  for (const [index, { gateway }] of entries.entries()) result.rows[index].rss = residentMegabytes(gateway.pid);
+  return result;
+}
+
+/** The gateway's other doors and its refusals, to its own look-up. */
+async function doors({ arena, lineup, plan, say }) {
+  const gateway = await lineup.get('ours');
+  const entries = [];
+  for (const [name, workload] of Object.entries(doorWorkloads())) {
+    const requests = await checked(contestants.ours, gateway.port, workload);
+    entries.push({ name, label: workload.title, gateway, requests });
+  }
+  return compare(arena, 'doors and refusals', entries, plan, say);
+}
+
+/** Memory per open stream, of a process that has answered look-ups before. */
+async function streams({ arena, plan, say }) {
+  const { streamCount: count, streamTimes, connections } = plan;
+  const kilobytes = [];
+  for (let time = 0; time < streamTimes; time++) {
+    const gateway = await arena.startOurs('ours-streams');
+    const requests = await checked(contestants.ours, gateway.port, operationWorkload('lookup'));
+    const { pid, port } = gateway;
+    await arena.command('run', { pid, port, connections, requests, offset: 0, ...warmUp(plan), measureMs: 0 });
+    await sleep(1_000);
+    const before = residentMegabytes(pid);
+    await arena.command('openStreams', { port, count, bytes: toBytes(streamRequest) });
+    await sleep(2_000);
+    const { open } = await arena.command('countStreams', {});
+    if (open !== count) throw new Error(`${count - open} of ${count} streams did not stay open`);
+    kilobytes.push(((residentMegabytes(pid) - before) * 1024) / count);
+    await arena.command('closeStreams', {});
+    await gateway.stop();
+    say(`${count} streams, time ${time + 1} of ${streamTimes}: ${kilobytes.at(-1).toFixed(1)} KB each`);
+  }
+  return { title: `memory per open stream, ${count} at a time`, count, kilobytes: spread(kilobytes) };
+}
+
+/** From spawn to the first 200 of `/readyz`. */
+async function start({ arena, plan, say }) {
+  const commands = { 'npm start': ['npm', ['start', '--silent']], 'node dist/main.js': ['node', ['dist/main.js']] };
+  const rows = [];
+  for (const [label, [command, args]] of Object.entries(commands)) {
+    const milliseconds = [];
+    for (let time = 0; time < plan.starts; time++) milliseconds.push(await arena.timeStart(command, args));
+    rows.push({ label, times: plan.starts, milliseconds: spread(milliseconds) });
+    say(`${label}: ready after ${Math.round(rows.at(-1).milliseconds.median)} ms`);
+  }
+  return { title: 'cold start to ready', rows };
+}
+
+async function growthSchema({ arena, lineup, plan, say }) {
+  const small = await lineup.get('ours');
+  const large = await arena.startOurs('ours-large', {
+    env: writeGrowth(arena.folder, arena.addresses.auth),
+  });
+  const workload = operationWorkload('lookup');
+  const entries = [];
+  for (const [label, gateway] of [
+    ['the schema as it is', small],
+    ['1,000 fields and 200 RPCs more', large],
+  ]) {
+    entries.push({ name: label, label, gateway, requests: await checked(label, gateway.port, workload) });
+  }
+  const result = await compare(arena, 'growth: schema', entries, plan, say);
+  await large.stop();
+  return result;
+}
+
+async function growthConnections({ arena, lineup, plan, say }) {
+  const gateway = await lineup.get('ours');
+  const requests = await checked(contestants.ours, gateway.port, operationWorkload('lookup'));
+  const entries = [10, 100, 1000].map((connections) => {
+    const label = `${connections.toLocaleString('en')} connections`;
+    return { name: label, label, gateway, requests, connections };
+  });
+  return compare(arena, 'growth: connections', entries, plan, say);
+}
+
+async function growthDocuments({ arena, lineup, plan, say }) {
+  const gateway = await lineup.get('ours');
+  return growthInRotation(arena, 'growth: documents', gateway, documentsWorkload, plan, say);
+}
+
+async function growthSessions({ arena, plan, say }) {
+  // At a thousand requests a second each of 10,000 sessions comes every ten seconds, which is when a confirmation is
+  // forgotten by default. What is asked here is whether many sessions cost more, not whether asking again does.
+  const gateway = await arena.startOurs('ours-sessions', { env: { SESSION_CACHE_TTL: '60s' } });
+  const result = await growthInRotation(arena, 'growth: sessions', gateway, sessionsWorkload, plan, say);
+  await gateway.stop();
+  return result;
+}
+
+/** One of something, and 10,000 of it. The check asks for each of them once, which is the warm-up too. */
+async function growthInRotation(arena, title, gateway, workloadOf, plan, say) {
+  const entries = [];
+  for (const count of [1, plan.rotation]) {
+    const workload = workloadOf(count);
+    say(`${title}: asking for ${workload.title} once`);
+    const requests = await checked(contestants.ours, gateway.port, workload);
+    entries.push({ name: String(count), label: workload.title, gateway, requests });
+  }
+  return compare(arena, title, entries, plan, say);
+}
+
+/** In the order that they are measured in; those that need the peers come first. */
+export const measurements = {
+  ...Object.fromEntries(
+    Object.entries(operations).map(([name, { title }]) => [
+      name,
+      { title, run: (context) => operation(name, context), peers: true },
+    ]),
+  ),
+  doors: { title: 'bearer, cookie, REST, a public field, 401, 403, 400', run: doors },
+  streams: { title: 'memory per open stream', run: streams },
+  start: { title: 'cold start', run: start },
+  'growth-schema': { title: '1,000 fields and 200 RPCs more', run: growthSchema },
+  'growth-connections': { title: '10, 100 and 1,000 connections', run: growthConnections },
+  'growth-documents': { title: '10,000 different documents', run: growthDocuments },
+  'growth-sessions': { title: '10,000 sessions', run: growthSessions },
+};

@@ -1,0 +1,215 @@
+/** Tables for the terminal and for Markdown. */
+
+const number = (value, digits = 0) =>
+  value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const range = ({ min, max }, digits = 0) => `${number(min, digits)}-${number(max, digits)}`;
+
+/**
+ * Everything measured, as tables.
+ *
+ * @returns `[{ title, head, rows }]`, cells as text
+ */
+export function tablesOf(results) {
+  return Object.values(results).flatMap((result) => {
+    if (result.kilobytes) return [streamsTable(result)];
+    if (result.rows[0].milliseconds) return [startTable(result)];
+    return [comparisonTable(result)];
+  });
+}
+
+function comparisonTable({ title, base, rows }) {
+  const withMemory = rows.some(({ rss }) => rss !== undefined);
+  return {
+    title,
+    head: ['', 'µs of CPU', 'range', 'ratio', 'range', 'requests/s', 'p50 ms', 'p99 ms', ...(withMemory ? ['MB'] : [])],
+    rows: rows.map(({ label, cpuPerRequest, ratio, throughput, p50, p99, rss }) => [
+      label,
+      number(cpuPerRequest.median),
+      range(cpuPerRequest),
+      label === base ? '1' : number(ratio.median, 2),
+      label === base ? '' : range(ratio, 2),
+      number(throughput.median),
+      number(p50.median, 1),
+      number(p99.median, 1),
+      ...(withMemory ? [rss === undefined ? '' : number(rss)] : []),
+    ]),
+  };
+}
+
+function streamsTable({ title, kilobytes }) {
+  return {
+    title,
+    head: ['', 'KB', 'range'],
+    rows: [['api-gateway', number(kilobytes.median, 1), range(kilobytes, 1)]],
+  };
+}
+
+function startTable({ title, rows }) {
+  return {
+    title,
+    head: ['', 'ms', 'range', 'times'],
+    rows: rows.map(({ label, milliseconds, times }) => [
+      label,
+      number(milliseconds.median),
+      range(milliseconds),
+      String(times),
+    ]),
+  };
+}
+
+/** What the gateway is meant to reach, and what it did; of what was measured only. */
+export function goalsOf(results) {
+  const row = (measurement, name) => results[measurement]?.rows.find((each) => each.name === name);
+  const ratioTo = (measurement, name, otherName) => {
+    const [one, other] = [row(measurement, name), row(measurement, otherName)];
+    return one && other && middle(one.rounds.map((round, i) => round.cpuPerRequest / other.rounds[i].cpuPerRequest));
+  };
+  const goals = [
+    ['look-up to bare', 1.3, ratioTo('lookup', 'ours', 'bare')],
+    ['look-up to Hive Gateway', 0.33, ratioTo('lookup', 'ours', 'hive')],
+    ['look-up to Mercurius with JIT', 1, ratioTo('lookup', 'ours', 'mercurius')],
+    ['REST look-up to GraphQL look-up', 1, ratioTo('doors', 'rest', 'graphql')],
+    ['list of 100 to bare', 1, ratioTo('list', 'ours', 'bare')],
+    ['401 to a look-up', 0.5, ratioTo('doors', 'refused401', 'graphql')],
+    ['403 to a look-up', 0.5, ratioTo('doors', 'refused403', 'graphql')],
+    ...['schema', 'connections', 'documents', 'sessions'].map((what) => {
+      const rows = results[`growth-${what}`]?.rows;
+      return [`growth: ${what}`, 1.1, rows && Math.max(...rows.slice(1).map(({ ratio }) => ratio.median))];
+    }),
+    ['KB per open stream', 40, results.streams?.kilobytes.median],
+    ['ms of npm start to ready', 1000, results.start?.rows[0].milliseconds.median],
+    ['MB after the look-ups', 160, row('lookup', 'ours')?.rss],
+  ];
+  return goals
+    .filter(([, , value]) => value !== undefined)
+    .map(([title, limit, value]) => ({ title, limit, value, reached: value <= limit }));
+}
+
+function middle(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.ceil((sorted.length - 1) / 2)]) / 2;
+}
+
+export function goalsTable(goals) {
+  const digits = (value) => (value < 10 ? 2 : 0);
+  return {
+    title: 'goals',
+    head: ['', 'at most', 'is', ''],
+    rows: goals.map(({ title, limit, value, reached }) => [
+      title,
+      number(limit, digits(limit)),
+      number(value, digits(limit)),
+      reached ? 'reached' : 'missed',
+    ]),
+  };
+}
+
+/** A table for the terminal: the first column to the left, numbers to the right. */
+export function toText({ title, head, rows }) {
+  const widths = head.map((_, column) => Math.max(...[head, ...rows].map((cells) => [...cells[column]].length)));
+  const line = (cells) =>
+    cells
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column])))
+      .join('  ')
+      .trimEnd();
+  return `${title}\n${[head, ...rows].map((cells) => `  ${line(cells)}`).join('\n')}\n`;
+}
+
+/** A table for Markdown, laid out as prettier does it. */
+export function toMarkdown({ head, rows }) {
+  const widths = head.map((_, column) => Math.max(3, ...[head, ...rows].map((cells) => cells[column].length)));
+  const line = (cells) =>
+    `| ${cells
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column])))
+      .join(' | ')} |`;
+  const rule = `| ${widths.map((width, column) => (column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`)).join(' | ')} |`;
+  return [line(head), rule, ...rows.map(line)].join('\n');
+}
+
+/** Multiples of the bare proxy's cost as bars, for a light and a dark page alike. */
+export function toChart(results, caption) {
+  const groups = ['lookup', 'list', 'join'].filter((name) => results[name]);
+  const bar = { height: 18, gap: 6, left: 190, width: 420 };
+  const longest = Math.max(...groups.flatMap((name) => results[name].rows.map(({ ratio }) => ratio.median)));
+  const parts = [];
+  let y = 40;
+  for (const name of groups) {
+    const { title, rows } = results[name];
+    parts.push(text(16, y + 4, `${title}, CPU time to the bare proxy`, 'font-weight="bold"'));
+    y += 16;
+    for (const { name: peer, label, ratio, cpuPerRequest } of rows) {
+      const width = Math.max(1, Math.round((ratio.median / longest) * bar.width));
+      const color = peer === 'ours' ? '#1a7f5a' : peer === 'bare' ? '#57606a' : '#8c959f';
+      parts.push(
+        text(bar.left - 8, y + 13, label, 'text-anchor="end"'),
+        `<rect x="${bar.left}" y="${y}" width="${width}" height="${bar.height}" rx="2" fill="${color}"/>`,
+        text(
+          bar.left + width + 8,
+          y + 13,
+          `${number(ratio.median, 2)} (${number(cpuPerRequest.median)} µs)`,
+          peer === 'ours' ? 'font-weight="bold"' : '',
+        ),
+      );
+      y += bar.height + bar.gap;
+    }
+    y += 22;
+  }
+  parts.push(text(16, y, caption, 'fill-opacity="0.7"'));
+  const [width, height] = [740, y + 16];
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="13" role="img" aria-label="CPU time per request to the bare proxy">
+  <rect width="${width}" height="${height}" fill="#ffffff"/>
+  ${parts.join('\n  ')}
+</svg>
+`;
+}
+
+function text(x, y, content, attributes = '') {
+  const escaped = content.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+  return `<text x="${x}" y="${y}" fill="#1f2328"${attributes === '' ? '' : ` ${attributes}`}>${escaped}</text>`;
+}
+
+/** The lines of the README between its two marks: the goals' figures of the newest run. */
+export function readmeSection(run) {
+  const { results, machine, date } = run;
+  const headline = results.lookup && {
+    ...tablesOf({ lookup: results.lookup })[0],
+  };
+  return [
+    `Measured on ${date} on ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}: CPU time of the gateway process per`,
+    'request, user and system, medians of interleaved rounds. The bare proxy has no sessions, limits, metrics or log.',
+    '',
+    `![CPU time per request to the bare proxy](test/bench/results.svg)`,
+    '',
+    ...(headline ? [toMarkdown(headline), ''] : []),
+    'All workloads, ranges and versions are in [test/bench/results.md](test/bench/results.md); `npm run bench` measures again.',
+  ].join('\n');
+}
+
+/** The file of all figures. */
+export function resultsFile(run) {
+  const { date, machine, versions, options, results, goals } = run;
+  const tables = tablesOf(results).map((table) => `## ${capital(table.title)}\n\n${toMarkdown(table)}`);
+  return `# Benchmark
+
+${date}; ${machine.cpu}, ${machine.cores} cores, ${machine.memory}; Linux ${machine.kernel}, Node ${machine.node}; load
+average at the start ${machine.load}. ${options.connections} connections, ${options.rounds} rounds of ${options.measureMs / 1000} s.
+Written by \`npm run bench -- --write\`.
+
+${Object.entries(versions)
+  .map(([name, version]) => `${name} ${version}`)
+  .join(', ')}.
+
+![CPU time per request to the bare proxy](results.svg)
+
+The figure is CPU time of the gateway process per request, user and system, as the operating system counts it. Ratios are
+taken within a round and are to the first row of each table.
+
+## Goals
+
+${toMarkdown(goalsTable(goals))}
+
+${tables.join('\n\n')}
+`;
+}
+
+const capital = (title) => title[0].toUpperCase() + title.slice(1);

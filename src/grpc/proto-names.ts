@@ -27,7 +27,7 @@ export function completeNames(root: Root, shown: (file: string) => string): void
     if (found) return found.fullName;
     throw new ProtoError(
       shown(object.filename ?? ''),
-      `${object.fullName.slice(1)} refers to "${name.replace(/^\./, '')}", which no file defines that is read`,
+      `${object.fullName.slice(1)} refers to "${withoutDot(name)}", which no file defines that is read`,
       { fix: 'Import the file that defines it.' },
     );
   };
@@ -48,29 +48,31 @@ export function completeNames(root: Root, shown: (file: string) => string): void
       }
     } else if (object instanceof Field && object.parent) {
       completeField(object, object.parent, resolve);
-      if (object.extensionField) Object.assign(object.extensionField, { type: object.type, options: object.options });
+      completeExtension(object);
     }
   }
   root.resolveAll();
   // Resolved, references no longer need their dots, which would only be in the way of whoever reads them.
   for (const object of objectsBelow(root)) {
-    if (object instanceof Type) for (const field of object.fieldsArray) field.type = field.type.replace(/^\./, '');
+    if (object instanceof Field) object.type = withoutDot(object.type);
+    if (object instanceof Type) for (const field of object.fieldsArray) field.type = withoutDot(field.type);
     if (!(object instanceof Service)) continue;
     for (const method of object.methodsArray) {
-      method.requestType = method.requestType.slice(1);
-      method.responseType = method.responseType.slice(1);
+      method.requestType = withoutDot(method.requestType);
+      method.responseType = withoutDot(method.responseType);
     }
   }
 }
 
 /** The field of a group is called as its message, all in lower case. */
 function completeGroups(type: Type): void {
+  const isGroup = (field: Field): boolean =>
+    (type.nested?.[field.type] as { readonly group?: boolean } | undefined)?.group === true;
+  if (!type.fieldsArray.some(isGroup)) return;
+  // All of them, so that they stay in order.
   for (const field of type.fieldsArray) {
-    const message = type.nested?.[field.type] as { readonly group?: boolean } | undefined;
-    const name = field.type.toLowerCase();
-    if (message?.group !== true || field.name === name) continue;
     type.remove(field);
-    field.name = name;
+    if (isGroup(field)) field.name = field.type.toLowerCase();
     type.add(field);
   }
 }
@@ -80,6 +82,20 @@ type Resolve = (object: ReflectionObject, scope: NamespaceBase, name: string) =>
 function completeField(field: Field, scope: NamespaceBase, resolve: Resolve): void {
   if (!Object.hasOwn(types.basic, field.type)) field.type = resolve(field, scope, field.type);
   if (field.getOption('json_name') === defaultJsonName(field.name)) removeOption(field, 'json_name');
+}
+
+/** What protobufjs put into the extended message is a copy. */
+function completeExtension(field: Field): void {
+  const copy = field.extensionField;
+  if (!copy?.parent) return;
+  field.extend = copy.parent.fullName.slice(1);
+  copy.type = field.type;
+  if (field.options) copy.options = field.options;
+  else delete copy.options;
+}
+
+function withoutDot(name: string): string {
+  return name.replace(/^\./, '');
 }
 
 function removeOption(field: Field, name: string): void {

@@ -21,7 +21,7 @@ export function readProtoText(root: Root, text: string, name: string, shown: str
     const fix = problem.startsWith('illegal edition')
       ? 'Give it as a descriptor set: buf build -o FILE.binpb.'
       : undefined;
-    throw new ProtoError(shown, problem, { line: lineOf(readable, problem), fix });
+    throw new ProtoError(shown, problem, { line: lineOf(text, problem) ?? lineOf(readable, problem), fix });
   } finally {
     setFile(null);
   }

@@ -156,12 +156,13 @@ class ProtoLoader {
       return read();
     } catch (error) {
       const problem = error instanceof ProtoError ? error.problem : (error as Error).message;
-      const [, name = '', place = ''] = /^duplicate name '(.+)' in (?:\w+ \.)?(.+)$/.exec(problem) ?? [];
+      const [, name = '', place = ''] = /^duplicate name '(.+)' in \w+ ?\.?(.*)$/.exec(problem) ?? [];
       if (name === '') throw error instanceof ProtoError ? error : new ProtoError(shown, problem);
-      const fullName = place === 'Root' ? name : `${place}.${name}`;
-      const other = this.root.lookup(`.${fullName}`)?.filename ?? '';
+      const fullName = place === '' ? name : `${place}.${name}`;
+      // Not found where it is in a message that has just been read.
+      const other = this.root.lookup(`.${fullName}`)?.filename ?? file;
       const otherShown = this.shown.get(other) ?? other;
-      if (otherShown === shown) throw new ProtoError(shown, `${fullName} is defined twice`);
+      if (other === file) throw new ProtoError(shown, `${fullName} is defined twice`);
       const folder = folderOf(shown, other) ?? folderOf(otherShown, file);
       throw new ProtoError(shown, `${fullName} is defined in ${otherShown} too`, {
         fix:

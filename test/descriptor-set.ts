@@ -132,7 +132,7 @@ class FileWriter {
     return {
       name: field.name,
       number: field.id,
-      label: field.repeated || isMap(field) ? 3 : field.required ? 2 : 1,
+      label: field.repeated || isMap(field) ? 3 : this.syntax === 'proto2' && field.required ? 2 : 1,
       ...(isMap(field)
         ? { type: messageType, type_name: `${field.parent?.fullName}.${entryName(field)}` }
         : typeOf(field.type, field.resolvedType, group)),

@@ -1,4 +1,5 @@
 import DataLoader from 'dataloader';
+import type Long from 'long';
 import type { ProtoMessage } from '../grpc/protos';
 import type { Rpc, Upstream } from '../grpc/upstream';
 import { upstreamStatus } from '../grpc/status';
@@ -24,17 +25,23 @@ export interface Lookup {
   readonly concurrency: number | undefined;
 }
 
-/** The values that make up a key, in the order that the directive names them. */
+/** The values that make up a key, in the order that the directive names them: scalars, as they were decoded. */
 export type Key = readonly unknown[];
 
-/** A key as text, for matching: the same for equal keys, 64-bit numbers included. */
+/** A key as text, for matching: the same for equal keys, 64-bit numbers and bytes included. */
 export function keyText(key: Key): string {
-  return key.length === 1 ? String(key[0]) : JSON.stringify(key.map(String));
+  const [only] = key;
+  return key.length === 1 ? partText(only) : JSON.stringify(key.map(partText));
+}
+
+function partText(part: unknown): string {
+  if (part === undefined || part === null) return '';
+  return part instanceof Uint8Array ? Buffer.from(part).toString('base64') : (part as Long).toString();
 }
 
 /** True where a part of a key is not set: such a key finds nothing and is not looked up. */
 export function isEmptyKey(key: Key): boolean {
-  return key.some((part) => part === undefined || part === null || part === '');
+  return key.some((part) => partText(part) === '');
 }
 
 /** The loader of a lookup for one operation. Keys of one operation are never seen by another. */
@@ -43,45 +50,67 @@ export function loaderOf(lookup: Lookup, context: ResolverContext): DataLoader<K
   if (known) return known;
   const load =
     lookup.concurrency === undefined ? batched(lookup, context) : single(lookup, context, lookup.concurrency);
-  const loader = new DataLoader<Key, unknown, string>(load, {
-    cacheKeyFn: keyText,
-    maxBatchSize: lookup.concurrency === undefined ? lookup.max : Infinity,
-  });
+  const loader = new DataLoader<Key, unknown, string>(load, { cacheKeyFn: keyText });
   context.loaders.set(lookup, loader);
   return loader;
 }
 
-/** One call for many keys; results are matched by key, so their order and what is missing do not matter. */
+/**
+ * As few calls as there are chunks of keys. All are waited for, so that what is looked up next, from what they found, is
+ * collected from all of them.
+ */
 function batched(lookup: Lookup, context: ResolverContext) {
   return async (keys: readonly Key[]): Promise<unknown[]> => {
-    const response = await lookup.upstream().unary(lookup.rpc, lookup.request(keys), context.scope, lookup.timeout);
-    const found = new Map<string, ProtoMessage[]>();
-    for (const item of lookup.items(response)) {
-      const key = lookup.keyOf(item);
-      const items = found.get(key);
-      if (items) items.push(item);
-      else found.set(key, [item]);
-    }
-    return keys.map((key) => {
-      const items = found.get(keyText(key));
-      return lookup.many ? (items ?? []) : (items?.[0] ?? null);
-    });
+    const chunks = Array.from({ length: Math.ceil(keys.length / lookup.max) }, (_, index) =>
+      keys.slice(index * lookup.max, (index + 1) * lookup.max),
+    );
+    return (await Promise.all(chunks.map((chunk) => getMany(lookup, context, chunk)))).flat(1);
   };
+}
+
+/** One call; results are matched by key, so their order and what is missing do not matter. A failure is that of each key. */
+async function getMany(lookup: Lookup, context: ResolverContext, keys: readonly Key[]): Promise<unknown[]> {
+  let response: ProtoMessage;
+  try {
+    response = await lookup.upstream().unary(lookup.rpc, lookup.request(keys), context.scope, lookup.timeout);
+  } catch (error) {
+    return keys.map(() => error);
+  }
+  const found = new Map<string, ProtoMessage[]>();
+  for (const item of lookup.items(response)) {
+    const key = lookup.keyOf(item);
+    const items = found.get(key);
+    if (items) items.push(item);
+    else found.set(key, [item]);
+  }
+  return keys.map((key) => {
+    const items = found.get(keyText(key));
+    return lookup.many ? (items ?? []) : (items?.[0] ?? null);
+  });
 }
 
 /** A call for each key, a few at a time. A key that fails fails alone. */
 function single(lookup: Lookup, context: ResolverContext, concurrency: number) {
-  return async (keys: readonly Key[]): Promise<unknown[]> => {
-    const results: unknown[] = [];
-    let next = 0;
-    const worker = async (): Promise<void> => {
-      while (next < keys.length) {
-        const index = next++;
-        results[index] = await getOne(lookup, context, keys[index] ?? []);
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(concurrency, keys.length) }, worker));
-    return results;
+  const whenFree = limited(concurrency);
+  return (keys: readonly Key[]): Promise<unknown[]> =>
+    Promise.all(keys.map((key) => whenFree(() => getOne(lookup, context, key))));
+}
+
+/** Runs work as soon as less than so many others of it run. */
+function limited(max: number) {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  return async <T>(work: () => Promise<T>): Promise<T> => {
+    // Whoever ends hands its place on.
+    if (running < max) running++;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else running--;
+    }
   };
 }
 

@@ -4,9 +4,10 @@ import {
   isListType,
   isNonNullType,
   isObjectType,
-  isScalarType,
+  isUnionType,
   type ConstDirectiveNode,
   type GraphQLObjectType,
+  type GraphQLOutputType,
   type GraphQLSchema,
 } from 'graphql';
 import { Type, type Field, type Method } from 'protobufjs';
@@ -16,11 +17,12 @@ import type { Rpc, Upstream } from '../grpc/upstream';
 import { argsOf, directiveArgs } from './ast';
 import { attachConnection, isConnection, pagingOf, type Paging } from './connection';
 import type { Resolver, SchemaField } from './context';
+import { attempt } from './faults';
 import type { Findings } from './findings';
 import { parentFieldOf, type RequestBuilder, type RequestCompiler } from './inputs';
+import { isMap } from './maps';
 import type { OutputBinder } from './outputs';
-import { canBeUnset, fullName, type DecodedMessage } from './proto-model';
-import { messageConversion } from './scalar-values';
+import { findOneOf, fullName, type DecodedMessage } from './proto-model';
 import type { ResolvedRpc, Services } from './services';
 import { fieldName, uses } from './usage';
 
@@ -98,7 +100,8 @@ export class CallCompiler {
     const { max = 100, items } = directiveArgs(field.astNode, 'connection') ?? {};
     const options = { max: Number(max), ...(typeof items === 'string' ? { items } : {}) };
     const paging = pagingOf(field, rpc.request, rpc.response, options, findings);
-    const node = attachConnection(connection, rpc.response, findings);
+    const reader = (each: SchemaField, source: Field): Select => outputs.reader(each, source);
+    const node = attachConnection(connection, rpc.response, reader, findings);
     const item = paging?.items.resolvedType;
     if (node && item instanceof Type) outputs.bind(node, item);
     outputs.bindConnection(connection, rpc.response);
@@ -119,33 +122,38 @@ export class CallCompiler {
   ): Select {
     if (typeof path !== 'string') return this.bindWhole(type, field, rpc);
     const { services, outputs, findings } = this.options;
+    const names = path.split('.');
+    const lastName = names.pop() ?? '';
     const steps: Field[] = [];
     let message = rpc.response;
-    for (const name of path.split('.')) {
+    for (const name of names) {
       const step = services.field(directive, 'response', message, name);
       if (!step) return whole;
+      if (!(step.resolvedType instanceof Type) || step.repeated || isMap(step)) {
+        findings.at(
+          directive,
+          `response: ${path} goes through ${step.name}, which is not one message`,
+          'A path leads through single messages.',
+        );
+        return whole;
+      }
       steps.push(step);
-      if (step.resolvedType instanceof Type) message = step.resolvedType;
+      message = step.resolvedType;
     }
-    const last = steps.pop();
-    if (!last) return whole;
-    const notMessage = steps.find((step) => step.repeated || !(step.resolvedType instanceof Type));
-    if (notMessage) {
-      findings.at(
-        directive,
-        `response: ${path} goes through ${notMessage.name}, which is not one message`,
-        'A path leads through single messages.',
-      );
-      return whole;
-    }
-    if (isNonNullType(field.type) && (steps.length > 0 || canBeUnset(last))) {
+    const itemType = this.itemType(type, field, rpc);
+    const union = getNullableType(itemType);
+    const oneOf = isUnionType(union) ? findOneOf(message, lastName) : undefined;
+    const last = oneOf ? undefined : services.field(directive, 'response', message, lastName);
+    if (!oneOf && !last) return whole;
+    if (isNonNullType(itemType) && (steps.length > 0 || !last || outputs.canBeNull(itemType, last))) {
       findings.at(
         field.astNode,
         `${field.name} is non-null, but ${path} of ${fullName(rpc.response)} can be unset`,
-        `Make it ${String(getNullableType(field.type))}.`,
+        `Make it ${String(field.type).replace(String(itemType), String(getNullableType(itemType)))}.`,
       );
     }
-    const read = outputs.reader(field, last);
+    const read =
+      oneOf && isUnionType(union) ? outputs.unionReader(field, union, oneOf) : outputs.reader(field, last!, itemType);
     return (response) => {
       let from: unknown = response;
       for (const { name } of steps) from = (from as DecodedMessage | null | undefined)?.[name];
@@ -153,16 +161,21 @@ export class CallCompiler {
     };
   }
 
+  /** The type that one response comes to: that of the list's items where a stream is collected, else the field's. */
+  private itemType(type: GraphQLObjectType, field: SchemaField, { method }: ResolvedRpc): GraphQLOutputType {
+    const list = getNullableType(field.type);
+    const isCollected = method.responseStream && type !== this.options.schema.getSubscriptionType() && isListType(list);
+    return isCollected ? list.ofType : field.type;
+  }
+
   private bindWhole(type: GraphQLObjectType, field: SchemaField, rpc: ResolvedRpc): Select {
-    const { schema, outputs, findings } = this.options;
-    const nullable = getNullableType(field.type);
-    const isCollected = rpc.method.responseStream && type !== schema.getSubscriptionType() && isListType(nullable);
-    const value = getNullableType(isCollected ? nullable.ofType : nullable);
+    const { outputs, findings } = this.options;
+    const value = getNullableType(this.itemType(type, field, rpc));
     if (isObjectType(value)) {
       outputs.bind(value, rpc.response);
       return whole;
     }
-    const read = isScalarType(value) ? messageConversion(rpc.response, value.name)?.read : undefined;
+    const read = outputs.whole(field, value, rpc.response);
     if (read) return (response) => read(response as never);
     findings.at(
       field.astNode,
@@ -245,6 +258,7 @@ export class CallCompiler {
     } else {
       field.resolve = calling(unary, select);
     }
+    if (type === schema.getMutationType()) field.resolve = changing(field.resolve);
     return { rpc, timeout };
   }
 
@@ -309,6 +323,17 @@ function calling({ upstream, rpc, timeout, build }: Callable, select: Select): R
     select((await upstream().unary(rpc, build(args, caller, parent), scope, timeout)) as DecodedMessage);
 }
 
+/** What was looked up before a mutation may have changed by the next one, or by what the mutation answers with. */
+function changing(resolve: Resolver): Resolver {
+  return async (parent, args, context, info) => {
+    try {
+      return await resolve(parent, args, context, info);
+    } finally {
+      context.loaders.clear();
+    }
+  };
+}
+
 function pagingThrough({ upstream, rpc, timeout, build }: Callable, paging: Paging): Resolver {
   return async (parent, args, { caller, scope }) => {
     const request = build(args, caller, parent);
@@ -323,7 +348,7 @@ function collecting({ upstream, rpc, timeout, build }: Callable, select: Select,
   return async (parent, args, { caller, scope }) => {
     const collected: unknown[] = [];
     for await (const message of upstream().stream(rpc, build(args, caller, parent), scope, timeout)) {
-      collected.push(select(message as DecodedMessage));
+      collected.push(attempt(select, message as DecodedMessage));
       if (collected.length >= max) break;
     }
     return collected;

@@ -2,7 +2,6 @@ import {
   getNamedType,
   getNullableType,
   isListType,
-  isNonNullType,
   isObjectType,
   type GraphQLArgument,
   type GraphQLObjectType,
@@ -11,8 +10,8 @@ import { Type, type Field } from 'protobufjs';
 import { GatewayError } from '../errors';
 import type { Args, SchemaField } from './context';
 import type { Findings } from './findings';
-import { canBeUnset, findField, fullName, jsonName, type DecodedMessage } from './proto-model';
-import { scalarConversion } from './scalar-values';
+import { findField, fullName, jsonName, type DecodedMessage } from './proto-model';
+import { bareType, unwrapped, wrapped } from './scalar-values';
 import { fieldsAre } from './services';
 import { fieldName, uses } from './usage';
 
@@ -31,10 +30,12 @@ export class Page {
     private readonly offset: number,
     /** Token of the next page; empty on the last. */
     private readonly nextToken: string,
+    /** True where the upstream sent more than it was asked for: what follows begins within its page. */
+    private readonly isCut: boolean,
   ) {}
 
   get hasNextPage(): boolean {
-    return this.nextToken !== '';
+    return this.isCut || this.nextToken !== '';
   }
 
   get hasPreviousPage(): boolean {
@@ -44,13 +45,14 @@ export class Page {
   /** The cursor behind the item at an index: where a page that comes after it begins. */
   cursor(index: number): string {
     const last = index === this.items.length - 1;
-    return last && this.nextToken !== ''
+    return last && !this.isCut && this.nextToken !== ''
       ? encodeCursor(this.nextToken, 0)
       : encodeCursor(this.token, this.offset + index + 1);
   }
 
   /** `nextPageToken` for clients that page by token. */
   get nextPageToken(): string | null {
+    if (this.isCut) return this.cursor(this.items.length - 1);
     return this.nextToken === '' ? null : encodeCursor(this.nextToken, 0);
   }
 }
@@ -67,10 +69,10 @@ function encodeCursor(token: string, offset: number): string {
   return Buffer.from(`${offset}:${token}`).toString('base64url');
 }
 
-function decodeCursor(cursor: string, maxOffset: number): Position {
-  const match = /^(\d{1,6}):([^]*)$/.exec(Buffer.from(cursor, 'base64url').toString());
+function decodeCursor(cursor: string): Position {
+  const match = /^(\d{1,5}):([^]*)$/.exec(Buffer.from(cursor, 'base64url').toString());
   const offset = Number(match?.[1]);
-  if (!match || offset > maxOffset || encodeCursor(match[2] ?? '', offset) !== cursor) {
+  if (!match || encodeCursor(match[2] ?? '', offset) !== cursor) {
     throw new GatewayError('BAD_USER_INPUT', 'after is not a cursor of this list.', {
       fieldViolations: [{ field: 'after', description: 'not a cursor of this list' }],
     });
@@ -122,9 +124,9 @@ export function pagingOf(
   options: { readonly items?: string; readonly max: number },
   findings: Findings,
 ): Paging | undefined {
-  const pageSize = pageSizeNames.map((name) => findField(request, name)).find((found) => found !== undefined);
-  const pageToken = findField(request, 'pageToken');
-  const next = findField(response, 'nextPageToken');
+  const pageSize = pageSizeNames.map((name) => scalarField(request, name, /int/i)).find((found) => found !== undefined);
+  const pageToken = scalarField(request, 'pageToken', /string/i);
+  const next = scalarField(response, 'nextPageToken', /string/i);
   const items = itemsField(response, options.items);
   if (!pageSize || !pageToken || !next || !items) {
     const missing = [
@@ -161,20 +163,16 @@ export function pagingOf(
     request(fields, args) {
       const first = pageSizeOf(args['first'], max);
       const { after } = args;
-      const position = typeof after === 'string' && after !== '' ? decodeCursor(after, max) : start;
-      fields[pageSize.name] = Math.min(first + position.offset, max);
-      if (position.token !== '') fields[pageToken.name] = position.token;
+      const position = typeof after === 'string' && after !== '' ? decodeCursor(after) : start;
+      fields[pageSize.name] = wrapped(pageSize, Math.min(first + position.offset, max));
+      if (position.token !== '') fields[pageToken.name] = wrapped(pageToken, position.token);
       return position;
     },
-    page(response_, position, first) {
-      const all = response_[items.name] as readonly DecodedMessage[];
-      return new Page(
-        response_,
-        all.slice(position.offset, first === undefined ? undefined : position.offset + pageSizeOf(first, max)),
-        position.token,
-        position.offset,
-        response_[next.name] as string,
-      );
+    page(message, { token, offset }, first) {
+      const all = message[items.name] as readonly DecodedMessage[];
+      const end = offset + pageSizeOf(first, max);
+      const nextToken = unwrapped(next, message[next.name]) as string | undefined;
+      return new Page(message, all.slice(offset, end), token, offset, nextToken ?? '', all.length > end);
     },
   };
 }
@@ -187,6 +185,13 @@ function pageSizeOf(first: unknown, max: number): number {
     });
   }
   return Math.min(first as number, max);
+}
+
+/** A field of a kind, bare or wrapped. */
+function scalarField(message: Type, name: string, kind: RegExp): Field | undefined {
+  const field = findField(message, name);
+  const type = field && !field.repeated ? bareType(field) : undefined;
+  return type !== undefined && kind.test(type) ? field : undefined;
 }
 
 function itemsField(response: Type, name: string | undefined): Field | undefined {
@@ -226,11 +231,13 @@ function answer(field: SchemaField, resolve: (source: never) => unknown): void {
 /**
  * Puts the resolvers on a connection type and its edge type.
  *
+ * @param reader - Compiles how a field of the response is read.
  * @returns the type of the nodes, where the connection has the shape that it must have
  */
 export function attachConnection(
   connection: GraphQLObjectType,
   response: Type,
+  reader: (field: SchemaField, source: Field) => (message: DecodedMessage) => unknown,
   findings: Findings,
 ): GraphQLObjectType | undefined {
   const { edges, nodes, pageInfo, totalCount, nextPageToken } = connection.getFields() as Record<string, SchemaField>;
@@ -262,20 +269,11 @@ export function attachConnection(
   if (nextPageToken) answer(nextPageToken, (page: Page) => page.nextPageToken);
   if (totalCount) {
     const total = totalNames.map((name) => findField(response, name)).find((found) => found !== undefined);
-    if (total) uses(totalCount, fieldName(total));
-    const read = total && scalarConversion(total, 'Int', true)?.read;
-    answer(totalCount, ({ response: from }: Page) => {
-      const count = total ? from[total.name] : null;
-      return read && count !== null && count !== undefined ? read(count as never) : count;
-    });
-    if (total && isNonNullType(totalCount.type) && canBeUnset(total)) {
-      findings.at(
-        totalCount.astNode,
-        `totalCount is non-null, but ${fullName(response)}.${total.name} can be unset`,
-        'Make it Int.',
-      );
-    }
-    if (!total) {
+    if (total) {
+      uses(totalCount, fieldName(total));
+      const read = reader(totalCount, total);
+      answer(totalCount, (page: Page) => read(page.response));
+    } else {
       findings.at(
         totalCount.astNode,
         `${connection.name}.totalCount: ${fullName(response)} has none of ${totalNames.join(', ')}`,

@@ -21,7 +21,7 @@ export function mapEnum(type: GraphQLEnumType, source: Enum, findings: Findings)
   for (const value of type.getValues()) {
     const { name, astNode } = value;
     const renamed = directiveArgs(astNode, 'proto')?.['field'] as string | undefined;
-    const number = renamed === undefined ? natural.numberOf.get(name) : source.values[renamed];
+    const number = renamed === undefined ? natural.numberOf.get(name) : valueOf(source, renamed);
     if (number === undefined) {
       const known = renamed === undefined ? [...natural.numberOf.keys()] : Object.keys(source.values);
       findings.at(
@@ -32,16 +32,23 @@ export function mapEnum(type: GraphQLEnumType, source: Enum, findings: Findings)
       continue;
     }
     uses(value, valueName(source, renamed ?? source.valuesById[number] ?? name));
+    // A number that the SDL lists is shown by that name, the unspecified one too; of several names by the first.
+    if (![...numberOf.values()].includes(number)) nameOf.set(number, name);
     numberOf.set(name, number);
-    // A value that the SDL lists is shown by that name, the unspecified one too.
-    if (renamed !== undefined || nameOf.get(number) === null) nameOf.set(number, name);
   }
   return { nameOf, numberOf };
 }
 
+/** The number of a value by its name in the proto; undefined where there is none. */
+export function valueOf({ values }: Enum, name: string): number | undefined {
+  // protobufjs finds names by number in the same object.
+  return Object.hasOwn(values, name) ? values[name] : undefined;
+}
+
 /** Findings for values that an upstream may send and the GraphQL enum cannot show. */
-export function checkShown(type: GraphQLEnumType, source: Enum, { nameOf }: EnumMapping, findings: Findings): void {
-  const hidden = [...nameOf.values()].filter((name) => name !== null && !type.getValue(name));
+export function checkShown(type: GraphQLEnumType, source: Enum, mapping: EnumMapping, findings: Findings): void {
+  const listed = new Set(mapping.numberOf.values());
+  const hidden = [...mapping.nameOf].flatMap(([number, name]) => (name === null || listed.has(number) ? [] : [name]));
   if (hidden.length === 0) return;
   findings.at(
     type.astNode,

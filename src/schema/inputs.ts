@@ -1,11 +1,9 @@
 import {
   getNamedType,
   getNullableType,
-  isEnumType,
   isInputObjectType,
-  isListType,
+  isNonNullType,
   isScalarType,
-  isSpecifiedScalarType,
   Kind,
   print,
   valueFromASTUntyped,
@@ -14,23 +12,22 @@ import {
   type GraphQLArgument,
   type GraphQLInputField,
   type GraphQLInputObjectType,
-  type GraphQLInputType,
 } from 'graphql';
-import { Enum, Type, type Field, type MapField, type Root } from 'protobufjs';
+import { Enum, Type, type Field, type Root } from 'protobufjs';
 import { GatewayError } from '../errors';
-import { directiveArgs, directiveOn } from './ast';
+import { directiveOn } from './ast';
 import type { Args, Caller, SchemaField } from './context';
-import { mapEnum } from './enums';
+import { valueOf } from './enums';
+import { badInput, within } from './faults';
 import { didYouMean, type Findings } from './findings';
-import { entryFields, isMap, mapKeyName } from './maps';
-import { ProtoJson } from './proto-json';
-import { declaredOneOf, enumNames, fieldKind, findField, fullName, jsonName, type DecodedMessage } from './proto-model';
-import { graphqlChoices, scalarConversion, wellKnown, type Write } from './scalar-values';
-import { gatewayScalars } from './scalars';
+import { InputCompiler, pathTo, protoName, type CompiledInput, type Fields } from './input-types';
+import { isMap } from './maps';
+import { messageRules } from './message-rules';
+import { ProtoJson, takesNull } from './proto-json';
+import { enumNames, fieldKind, findField, fullName, hasPresence, jsonName, type DecodedMessage } from './proto-model';
+import { isObjectMessage, type Write } from './scalar-values';
 import { fieldsAre } from './services';
 import { fieldName, namesWithin, uses, valueName } from './usage';
-
-type Fields = Record<string, unknown>;
 
 /** Makes the request of an RPC from a field's arguments, the session and the message that the field belongs to. */
 export type RequestBuilder = (args: Args, caller: Caller | GatewayError, parent: unknown) => Fields;
@@ -52,95 +49,130 @@ export interface RequestPlan {
   readonly handled: ReadonlySet<string>;
 }
 
-const fieldMask = 'google.protobuf.FieldMask';
+/** Adds the paths of what a client sent of a message. */
+type Sent = (args: Args, at: string, found: string[]) => void;
+
+/** A message of a request while it is compiled. */
+interface Draft {
+  readonly type: Type;
+  /** How many messages it is in. */
+  readonly depth: number;
+  readonly fills: Fill[];
+  /** What clients call the fields that are filled, by their names in the proto. */
+  readonly names: Map<string, string>;
+  readonly sent: Sent[];
+}
+
+function draftOf(type: Type, depth = 0): Draft {
+  return { type, depth, fills: [], names: new Map(), sent: [] };
+}
+
+/** A request while it is compiled. */
+interface Work extends RequestPlan {
+  /** Names of the arguments that land somewhere. */
+  readonly used: Set<string>;
+  /** What arguments, and fields of them, of an input type came to where they landed. */
+  readonly landed: Map<string, CompiledInput>;
+  /** Masks, which are found when everything has landed. */
+  readonly masks: (() => void)[];
+}
 
 /** Compiles how requests are made; every argument lands somewhere, or there is a finding. */
 export class RequestCompiler {
-  private readonly inputs = new Map<GraphQLInputObjectType, Map<Type, (input: Args) => Fields>>();
-  private readonly masks = new Map<
-    GraphQLInputObjectType,
-    Map<Type, (input: Args, prefix: string, paths: string[]) => void>
-  >();
-
-  private readonly json: ProtoJson;
+  private readonly inputs: InputCompiler;
 
   /** @param root - Where the types that an Any may hold are found. */
   constructor(
     private readonly findings: Findings,
     root: Root,
   ) {
-    this.json = new ProtoJson(root);
+    this.inputs = new InputCompiler(findings, new ProtoJson(root));
   }
 
   compile(plan: RequestPlan): RequestBuilder {
-    const used = new Set(plan.handled);
-    const fills: Fill[] = [];
-    const filled = new Set<string>();
-    const mapping = plan.mapping;
-    if (mapping?.kind === Kind.OBJECT) fills.push(this.message(plan, plan.request, mapping, used, filled));
-    else if (mapping?.kind === Kind.STRING || mapping?.kind === Kind.LIST) {
-      fills.push(this.merge(plan, plan.request, mapping, used));
-    } else if (mapping) {
+    const work: Work = { ...plan, used: new Set(plan.handled), landed: new Map(), masks: [] };
+    const draft = draftOf(plan.request);
+    const { mapping } = plan;
+    if (mapping?.kind === Kind.OBJECT) this.fromObject(work, draft, mapping);
+    else if (mapping?.kind === Kind.STRING || mapping?.kind === Kind.LIST) this.merge(work, draft, mapping);
+    else if (mapping) {
       this.findings.at(
         mapping,
         'request: takes an object, a list of objects, or "$args.NAME"',
         'Write request: { FIELD: "$args.NAME" }.',
       );
     }
+    for (const argument of plan.field.args) if (!work.used.has(argument.name)) this.byName(work, draft, argument);
+    this.implicitMask(work, draft);
+    for (const find of work.masks) find();
+    this.inputs.finish();
+    const build = this.built(work, draft);
+    return (args, caller, parent) => {
+      try {
+        return build(args, caller, parent);
+      } catch (error) {
+        throw badInput(error);
+      }
+    };
+  }
 
-    for (const argument of plan.field.args) {
-      if (used.has(argument.name)) continue;
-      const fill = this.byName(plan, argument, filled);
-      if (fill) fills.push(fill);
+  /** The message of a draft, with everything that must hold of it. */
+  private built(work: Work, { type, fills, names }: Draft): RequestBuilder {
+    const missing = type.fieldsArray.find((field) => field.required && !names.has(field.name));
+    if (missing) {
+      this.findings.at(
+        directiveOn(work.field.astNode, 'grpc'),
+        `nothing fills ${jsonName(missing)}, which ${fullName(type)} requires`,
+        `Add an argument ${jsonName(missing)}, or say ${jsonName(missing)}: in request:.`,
+      );
     }
-    const mask = this.implicitMask(plan, filled);
-    if (mask) fills.push(mask);
+    const rules = messageRules(type, (name) => names.get(name) ?? name);
     return (args, caller, parent) => {
       const target: Fields = {};
       for (const fill of fills) fill(target, args, caller, parent);
+      rules?.(target);
       return target;
     };
   }
 
-  /** An argument that the mapping does not mention. */
-  private byName(plan: RequestPlan, argument: GraphQLArgument, filled: Set<string>): Fill | undefined {
-    const name = (directiveArgs(argument.astNode, 'proto')?.['field'] as string | undefined) ?? argument.name;
-    const target = findField(plan.request, name);
-    if (target) {
-      filled.add(target.name);
-      uses(plan.field, fieldName(target));
-      return this.set(target, this.argument(argument, target));
-    }
-    const type = getNamedType(argument.type);
-    if (argument.name === 'input' && isInputObjectType(type) && !isListType(getNullableType(argument.type))) {
-      return this.spread(argument, type, plan.request);
-    }
-    this.findings.at(
-      argument.astNode,
-      `the argument ${argument.name} lands nowhere: ${fullName(plan.request)} has no field "${name}"`,
-      didYouMean(name, plan.request.fieldsArray.map(jsonName)) ??
-        'Map it with request: { ... } of @grpc, or rename it with @proto.',
-    );
-    return undefined;
-  }
-
-  private set(target: Field, value: Value): Fill {
+  private set({ fills, names }: Draft, target: Field, called: string, value: Value): void {
     const { name } = target;
-    return (fields, args, caller, parent) => {
+    names.set(name, called);
+    fills.push((fields, args, caller, parent) => {
       const result = value(args, caller, parent);
       if (result !== undefined) fields[name] = result;
-    };
+    });
+  }
+
+  /** An argument that the mapping does not mention. */
+  private byName(work: Work, draft: Draft, argument: GraphQLArgument): void {
+    const { field, request } = work;
+    const name = protoName(argument);
+    const target = findField(request, name);
+    if (target) {
+      uses(field, fieldName(target));
+      this.set(draft, target, argument.name, this.argument(work, draft, argument, target));
+      return;
+    }
+    const type = getNullableType(argument.type);
+    if (argument.name === 'input' && isInputObjectType(type)) {
+      this.spread(work, draft, argument, type);
+    } else if (argument.name === 'input' && isScalarType(type) && type.name === 'JSON') {
+      this.spreadJson(draft, argument);
+    } else {
+      this.findings.at(
+        argument.astNode,
+        `the argument ${argument.name} lands nowhere: ${fullName(request)} has no field "${name}"`,
+        didYouMean(name, request.fieldsArray.map(jsonName)) ??
+          'Map it with request: { ... } of @grpc, or rename it with @proto.',
+      );
+    }
   }
 
   /** `{ field: value, ... }` */
-  private message(
-    plan: RequestPlan,
-    type: Type,
-    mapping: ConstObjectValueNode,
-    used: Set<string>,
-    filled = new Set<string>(),
-  ): Fill {
-    const fills = mapping.fields.flatMap(({ name, value }) => {
+  private fromObject(work: Work, draft: Draft, mapping: ConstObjectValueNode): void {
+    const { type } = draft;
+    for (const { name, value } of mapping.fields) {
       const target = findField(type, name.value);
       if (!target) {
         this.findings.at(
@@ -148,73 +180,64 @@ export class RequestCompiler {
           `${fullName(type)} has no field "${name.value}"`,
           didYouMean(name.value, type.fieldsArray.map(jsonName)) ?? fieldsAre(type.fieldsArray.map(jsonName)),
         );
-        return [];
+        continue;
       }
-      filled.add(target.name);
-      uses(plan.field, fieldName(target));
-      return [this.set(target, this.mapped(plan, target, value, used))];
-    });
-    return (fields, args, caller, parent) => {
-      for (const fill of fills) fill(fields, args, caller, parent);
-    };
+      uses(work.field, fieldName(target));
+      this.set(draft, target, calledBy(value) ?? name.value, this.mapped(work, draft, target, value));
+    }
   }
 
   /** `"$args.input"`, or a list of such and objects: a message made of several parts. */
-  private merge(plan: RequestPlan, type: Type, mapping: ConstValueNode, used: Set<string>): Fill {
-    const parts = mapping.kind === Kind.LIST ? mapping.values : [mapping];
-    const fills = parts.flatMap((part): Fill[] => {
-      if (part.kind === Kind.OBJECT) return [this.message(plan, type, part, used)];
-      const argument = part.kind === Kind.STRING ? this.argumentNamed(plan, part, used) : undefined;
+  private merge(work: Work, draft: Draft, mapping: ConstValueNode): void {
+    for (const part of mapping.kind === Kind.LIST ? mapping.values : [mapping]) {
+      const argument = part.kind === Kind.STRING ? this.argumentNamed(work, part) : undefined;
       const input = argument && getNamedType(argument.type);
-      if (argument && isInputObjectType(input)) return [this.spread(argument, input, type)];
-      this.findings.at(
-        part,
-        `${fullName(type)} is made of objects and of arguments of an input type`,
-        'Write { FIELD: "$args.NAME" }, or "$args.NAME" of an argument of an input type.',
-      );
-      return [];
-    });
-    return (fields, args, caller, parent) => {
-      for (const fill of fills) fill(fields, args, caller, parent);
-    };
+      if (part.kind === Kind.OBJECT) {
+        this.fromObject(work, draft, part);
+      } else if (argument && isInputObjectType(input)) {
+        this.spread(work, draft, argument, input);
+      } else {
+        this.findings.at(
+          part,
+          `${fullName(draft.type)} is made of objects and of arguments of an input type`,
+          'Write { FIELD: "$args.NAME" }, or "$args.NAME" of an argument of an input type.',
+        );
+      }
+    }
   }
 
-  private mapped(plan: RequestPlan, target: Field, value: ConstValueNode, used: Set<string>): Value {
-    if (
-      target.resolvedType instanceof Type &&
-      !target.repeated &&
-      (value.kind === Kind.OBJECT || value.kind === Kind.LIST)
-    ) {
-      const fill =
-        value.kind === Kind.OBJECT
-          ? this.message(plan, target.resolvedType, value, used)
-          : this.merge(plan, target.resolvedType, value, used);
-      return (args, caller, parent) => {
-        const fields: Fields = {};
-        fill(fields, args, caller, parent);
-        return fields;
-      };
+  private mapped(work: Work, draft: Draft, target: Field, value: ConstValueNode): Value {
+    const { resolvedType } = target;
+    if (resolvedType instanceof Type && !target.repeated && (value.kind === Kind.OBJECT || value.kind === Kind.LIST)) {
+      const inner = draftOf(resolvedType, draft.depth + 1);
+      if (value.kind === Kind.OBJECT) this.fromObject(work, inner, value);
+      else this.merge(work, inner, value);
+      draft.sent.push((args, at, found) => {
+        for (const sent of inner.sent) sent(args, pathTo(at, target.name), found);
+      });
+      return this.built(work, inner);
     }
     if (value.kind === Kind.STRING && value.value.startsWith('$')) {
-      return this.reference(plan, target, value.value, value, used);
+      return this.reference(work, draft, target, value.value, value);
     }
-    return this.constant(plan, target, value);
+    return this.constant(work, target, value);
   }
 
-  private constant(plan: RequestPlan, target: Field, value: ConstValueNode): Value {
+  private constant({ field }: Work, target: Field, value: ConstValueNode): Value {
     const untyped = valueFromASTUntyped(value);
     const { resolvedType } = target;
     if (resolvedType instanceof Enum && !target.repeated) {
       const names = Object.keys(resolvedType.values);
-      const number = enumNames(resolvedType).numberOf.get(String(untyped)) ?? resolvedType.values[String(untyped)];
+      const name = String(untyped);
+      const number = enumNames(resolvedType).numberOf.get(name) ?? valueOf(resolvedType, name);
       if (number === undefined) {
         this.findings.at(
           value,
-          `${fullName(resolvedType)} has no value ${String(untyped)}`,
-          didYouMean(String(untyped), names) ?? `Its values are ${names.join(', ')}.`,
+          `${fullName(resolvedType)} has no value ${name}`,
+          didYouMean(name, names) ?? `Its values are ${names.join(', ')}.`,
         );
       } else {
-        uses(plan.field, valueName(resolvedType, resolvedType.valuesById[number] ?? ''));
+        uses(field, valueName(resolvedType, resolvedType.valuesById[number] ?? ''));
       }
       return () => number;
     }
@@ -230,18 +253,14 @@ export class RequestCompiler {
     return () => untyped;
   }
 
-  private reference(
-    plan: RequestPlan,
-    target: Field,
-    reference: string,
-    node: ConstValueNode,
-    used: Set<string>,
-  ): Value {
+  private reference(work: Work, draft: Draft, target: Field, reference: string, node: ConstValueNode): Value {
     const [root, name, ...more] = reference.slice(1).split('.');
     if (root === 'args') {
-      const argument = this.argumentNamed(plan, node, used);
+      const argument = this.argumentNamed(work, node);
       if (!argument) return () => undefined;
-      return more.length === 0 ? this.argument(argument, target) : this.nestedArgument(argument, more, target, node);
+      return more.length === 0
+        ? this.argument(work, draft, argument, target)
+        : this.nestedArgument(work, draft, argument, more, target, node);
     }
     if (root === 'session' && (name === 'userId' || name === 'sessionId') && more.length === 0) {
       if (fieldKind(target) !== 'string') {
@@ -256,68 +275,80 @@ export class RequestCompiler {
         return caller[name];
       };
     }
-    if (root === 'parent' && name !== undefined && more.length === 0) {
-      const found = plan.parentField?.(name);
-      if (found) {
-        if (fieldKind(found.source) !== fieldKind(target)) {
-          this.findings.at(
-            node,
-            `${reference} is ${fieldKind(found.source)}, but ${jsonName(target)} is ${fieldKind(target)}`,
-            'Both must be of the same type.',
-          );
-        }
-        uses(plan.field, fieldName(found.source));
-        return (_args, _caller, parent) => found.read(parent);
-      }
-      this.findings.at(
-        node,
-        `${reference}: the message that ${plan.field.name} belongs to has no field "${name}"`,
-        plan.parentField
-          ? 'Name a field of the message as the proto has it, in camelCase or snake_case.'
-          : 'A root field belongs to no message: use $args.NAME or $session.userId.',
-      );
-      return () => undefined;
+    if (root === 'parent' && name !== undefined) return this.parent(work, target, [name, ...more].join('.'), node);
+    if (root === 'mask' && name !== undefined && this.argumentNamed(work, node)) {
+      let mask: Value = () => undefined;
+      work.masks.push(() => {
+        const input = work.landed.get(name);
+        const inner = more.reduce((compiled, step) => compiled?.nested.get(step), input);
+        if (inner) mask = maskOf(inner, [name, ...more]);
+        else this.unknownReference(reference, node);
+      });
+      return (args, caller, parent) => mask(args, caller, parent);
     }
-    if (root === 'mask' && name !== undefined) {
-      const argument = this.argumentNamed(plan, node, used);
-      const mask = argument && this.maskOf(plan, argument);
-      if (mask) return mask;
-    }
+    this.unknownReference(reference, node);
+    return () => undefined;
+  }
+
+  private unknownReference(reference: string, node: ConstValueNode): void {
     this.findings.at(
       node,
       `${reference} is not something a request can be made of`,
       'Use $args.NAME, $session.userId, $session.sessionId, $parent.FIELD or $mask.NAME.',
     );
-    return () => undefined;
   }
 
-  private argumentNamed(plan: RequestPlan, node: ConstValueNode, used: Set<string>): GraphQLArgument | undefined {
+  /** `$parent.FIELD`, or a path through messages. */
+  private parent({ field, parentField }: Work, target: Field, path: string, node: ConstValueNode): Value {
+    const found = parentField?.(path);
+    if (!found || found.many !== found.source.repeated) {
+      this.findings.at(
+        node,
+        `$parent.${path}: the message that ${field.name} belongs to has no field "${path}"`,
+        parentField
+          ? 'Name a field of the message as the proto has it, in camelCase or snake_case.'
+          : 'A root field belongs to no message: use $args.NAME or $session.userId.',
+      );
+      return () => undefined;
+    }
+    const { source, read } = found;
+    if (fieldKind(source) !== fieldKind(target) || source.resolvedType !== target.resolvedType) {
+      this.findings.at(
+        node,
+        `$parent.${path} is ${fieldKind(source)}, but ${jsonName(target)} is ${fieldKind(target)}`,
+        'Both must be of the same type.',
+      );
+    }
+    uses(field, fieldName(source));
+    return (_args, _caller, parent) => read(parent);
+  }
+
+  private argumentNamed({ field, used }: Work, node: ConstValueNode): GraphQLArgument | undefined {
     const reference = node.kind === Kind.STRING ? node.value : '';
     const [root, name] = reference.slice(1).split('.');
     if ((root !== 'args' && root !== 'mask') || name === undefined) return undefined;
-    const argument = plan.field.args.find((candidate) => candidate.name === name);
+    const argument = field.args.find((candidate) => candidate.name === name);
     if (argument) {
       if (root === 'args') used.add(name);
       return argument;
     }
-    const names = plan.field.args.map((candidate) => candidate.name);
+    const names = field.args.map((candidate) => candidate.name);
     this.findings.at(
       node,
-      `${plan.field.name} has no argument "${name}"`,
+      `${field.name} has no argument "${name}"`,
       didYouMean(name, names) ?? (names.length === 0 ? 'It takes none.' : `It takes ${names.join(', ')}.`),
     );
     return undefined;
   }
 
   /** The value of an argument, as the target field is written. */
-  private argument(argument: GraphQLArgument, target: Field): Value {
-    const { name } = argument;
-    uses(argument, fieldName(target));
-    const write = this.value(argument, argument.type, target);
-    return (args) => converted(args[name], write);
+  private argument(work: Work, draft: Draft, argument: GraphQLArgument, target: Field): Value {
+    return this.taken(work, draft, argument, [argument.name], target);
   }
 
   private nestedArgument(
+    work: Work,
+    draft: Draft,
     argument: GraphQLArgument,
     path: readonly string[],
     target: Field,
@@ -328,240 +359,151 @@ export class RequestCompiler {
       const type: unknown = input && getNamedType(input.type);
       input = isInputObjectType(type) ? type.getFields()[step] : undefined;
     }
-    if (!input) {
-      const type: unknown = getNamedType(argument.type);
-      this.findings.at(
-        node,
-        `the argument ${argument.name} has no field "${path.join('.')}"`,
-        isInputObjectType(type) ? `Its fields are ${Object.keys(type.getFields()).join(', ')}.` : 'Write "$args.NAME".',
-      );
-      return () => undefined;
-    }
+    if (input) return this.taken(work, draft, input, [argument.name, ...path], target);
+    const type: unknown = getNamedType(argument.type);
+    this.findings.at(
+      node,
+      `the argument ${argument.name} has no field "${path.join('.')}"`,
+      isInputObjectType(type) ? `Its fields are ${Object.keys(type.getFields()).join(', ')}.` : 'Write "$args.NAME".',
+    );
+    return () => undefined;
+  }
+
+  /** What a client sent at a path of the arguments, as the target field is written. */
+  private taken(
+    { landed }: Work,
+    draft: Draft,
+    input: GraphQLArgument | GraphQLInputField,
+    path: readonly string[],
+    target: Field,
+  ): Value {
     uses(input, fieldName(target));
-    const write = this.value(input, input.type, target);
-    return (args) => {
-      let value: unknown = args[argument.name];
-      for (const step of path) value = (value as Args | null | undefined)?.[step];
-      return converted(value, write);
-    };
+    const write = this.inputs.value(input, input.type, target);
+    const type = getNullableType(input.type);
+    const isMessage = isInputObjectType(type) && isObjectMessage(target.resolvedType) && !target.repeated;
+    if (isMessage && isObjectMessage(target.resolvedType)) {
+      const compiled = this.inputs.input(type, target.resolvedType);
+      landed.set(path.join('.'), compiled);
+      draft.sent.push((args, at, found) => {
+        const value = valueAt(args, path);
+        if (value !== undefined && value !== null) compiled.paths(value as Args, pathTo(at, target.name), found);
+        else if (value === null) found.push(pathTo(at, target.name));
+      });
+    } else if (!isNonNullType(input.type)) {
+      // An argument that is always there says which object is meant, not what to change of it.
+      draft.sent.push((args, at, found) => {
+        if (valueAt(args, path) !== undefined) found.push(pathTo(at, target.name));
+      });
+    }
+    const nullFits = takesNull(target) && !target.repeated && !isMap(target);
+    return (args) => converted(valueAt(args, path), write, nullFits, draft.depth, path);
   }
 
   /** Puts the fields of an input argument into a message. */
-  private spread(argument: GraphQLArgument, type: GraphQLInputObjectType, message: Type): Fill {
-    const write = this.input(type, message);
-    return (target, args) => {
-      const value = args[argument.name];
-      if (value !== undefined && value !== null) Object.assign(target, write(value as Args));
-    };
-  }
-
-  /** How a GraphQL input value is written as a proto field; undefined where it is the same. */
-  private value(input: GraphQLInputField | GraphQLArgument, type: GraphQLInputType, target: Field): Write | undefined {
-    const nullable = getNullableType(type);
-    if (isMap(target)) return this.map(input, nullable, target);
-    if (isListType(nullable) && !target.repeated) {
-      const paths = pathsOf(nullable, target);
-      if (!paths) this.misfit(input, target);
-      return paths;
-    }
-    if (!isListType(nullable) && target.repeated) {
-      this.misfit(input, target);
-      return undefined;
-    }
-    if (!isListType(nullable)) return this.single(input, nullable, target);
-    const item = this.single(input, getNullableType(nullable.ofType), target);
-    return (values: readonly unknown[]) =>
-      values.map((value) => {
-        if (value === null) throw new GatewayError('BAD_USER_INPUT', `${input.name}: a list may not hold null`);
-        return item ? item(value as never) : value;
-      });
-  }
-
-  /** A map comes in as JSON, or as a list of entries, as the SDL has it. */
-  private map(
-    input: GraphQLInputField | GraphQLArgument,
-    type: GraphQLInputType,
-    target: Field & MapField,
-  ): Write | undefined {
-    if (isScalarType(type) && type.name === 'JSON') {
-      if (target.resolvedType instanceof Type) uses(input, ...namesWithin(target.resolvedType));
-      return this.json.writeField(target);
-    }
-    const entry = isListType(type) ? getNullableType(type.ofType) : undefined;
-    const { key, value } = isInputObjectType(entry) ? entry.getFields() : {};
-    if (!key || !value) {
-      this.misfit(input, target);
-      return undefined;
-    }
-    const fields = entryFields(target);
-    const writeKey = this.value(key, key.type, fields.key);
-    const writeValue = this.value(value, value.type, fields.value);
-    return (entries: readonly Args[]) => {
-      const map = new Map<string, unknown>();
-      for (const { key: name, value: content } of entries) {
-        const text = mapKeyName(target.keyType, writeKey ? writeKey(name as never) : name);
-        if (map.has(text)) {
-          throw new GatewayError('BAD_USER_INPUT', `${input.name} has the key ${JSON.stringify(name)} twice.`);
-        }
-        if (content === null || content === undefined) {
-          throw new GatewayError('BAD_USER_INPUT', `${input.name} has no value for the key ${JSON.stringify(name)}.`);
-        }
-        map.set(text, writeValue ? writeValue(content as never) : content);
+  private spread({ landed }: Work, draft: Draft, argument: GraphQLArgument, type: GraphQLInputObjectType): void {
+    const { name } = argument;
+    const { depth, fills, names, sent, type: message } = draft;
+    const compiled = this.inputs.input(type, message);
+    landed.set(name, compiled);
+    for (const [target, called] of compiled.names) names.set(target, `${name}.${called}`);
+    fills.push((target, args) => {
+      const value = valueAt(args, [name]);
+      if (value === undefined || value === null) return;
+      try {
+        compiled.fill(target, value as Args, depth);
+      } catch (error) {
+        throw within(name, error);
       }
-      return Object.fromEntries(map);
-    };
+    });
+    sent.push((args, at, found) => {
+      const value = valueAt(args, [name]);
+      if (value !== undefined && value !== null) compiled.paths(value as Args, at, found);
+    });
   }
 
-  private single(input: GraphQLInputField | GraphQLArgument, type: GraphQLInputType, target: Field): Write | undefined {
-    const { resolvedType } = target;
-    if (isEnumType(type) && resolvedType instanceof Enum) {
-      const { numberOf } = mapEnum(type, resolvedType, this.findings);
-      return (name: string) => numberOf.get(name);
-    }
-    if (isScalarType(type)) {
-      if (type.name === 'JSON' && resolvedType instanceof Type) {
-        uses(input, ...namesWithin(resolvedType));
-        return this.json.write(resolvedType);
-      }
-      const conversion = scalarConversion(
-        target,
-        type.name,
-        isSpecifiedScalarType(type) || gatewayScalars.includes(type.name),
-      );
-      if (!conversion) this.misfit(input, target);
-      return conversion?.write;
-    }
-    if (isInputObjectType(type) && resolvedType instanceof Type && !wellKnown(resolvedType)) {
-      const write = this.input(type, resolvedType);
-      return (value: Args) => write(value);
-    }
-    this.misfit(input, target);
-    return undefined;
+  /** A whole message as JSON. */
+  private spreadJson({ fills, names, type }: Draft, argument: GraphQLArgument): void {
+    const { name } = argument;
+    uses(argument, ...namesWithin(type));
+    const write = this.inputs.json.write(type);
+    for (const field of type.fieldsArray) names.set(field.name, `${name}.${jsonName(field)}`);
+    fills.push((target, args) => {
+      // The message is the outermost one: it is in none.
+      Object.assign(target, converted(valueAt(args, [name]), write, false, -1, [name]));
+    });
   }
 
-  /** How objects of an input type are written as a message. Compiled once for the two, so types may contain themselves. */
-  private input(type: GraphQLInputObjectType, message: Type): (input: Args) => Fields {
-    const known = this.inputs.get(type)?.get(message);
-    if (known) return known;
-    const fields: { name: string; target: string; write: Write | undefined; oneOf: string | undefined }[] = [];
-    const build = (input: Args): Fields => {
-      const result: Fields = {};
-      let chosen: Record<string, string> | undefined;
-      for (const { name, target, write, oneOf } of fields) {
-        const value = input[name];
-        if (value === undefined || value === null) continue;
-        if (oneOf !== undefined) {
-          chosen ??= {};
-          if (chosen[oneOf] !== undefined) {
-            throw new GatewayError('BAD_USER_INPUT', `Only one of ${chosen[oneOf]} and ${name} may be given.`);
-          }
-          chosen[oneOf] = name;
-        }
-        result[target] = write ? write(value as never) : value;
-      }
-      return result;
-    };
-    const byMessage = this.inputs.get(type) ?? new Map<Type, (input: Args) => Fields>();
-    byMessage.set(message, build);
-    this.inputs.set(type, byMessage);
-
-    for (const field of Object.values(type.getFields())) {
-      const target = this.inputTarget(type, field, message);
-      if (!target) continue;
-      const write = this.value(field, field.type, target);
-      fields.push({ name: field.name, target: target.name, write, oneOf: declaredOneOf(target)?.name });
-    }
-    return build;
-  }
-
-  private inputTarget(type: GraphQLInputObjectType, field: GraphQLInputField, message: Type): Field | undefined {
-    const name = (directiveArgs(field.astNode, 'proto')?.['field'] as string | undefined) ?? field.name;
-    const target = findField(message, name);
-    if (target) {
-      uses(field, fieldName(target));
-    } else {
+  /**
+   * A FieldMask that the mapping does not mention names what the client sent of the message beside it; where there is
+   * none, of the input that the request is made of. A read_mask is another thing (AIP-157): left out, it asks for all.
+   */
+  private implicitMask({ field, request, landed }: Work, draft: Draft): void {
+    const target = request.fieldsArray.find(
+      ({ name, repeated, resolvedType }) =>
+        resolvedType?.fullName === '.google.protobuf.FieldMask' && !repeated && name !== 'read_mask',
+    );
+    if (!target || draft.names.has(target.name)) return;
+    const beside = request.fieldsArray.filter(
+      (each) => draft.names.has(each.name) && isObjectMessage(each.resolvedType) && !each.repeated && !isMap(each),
+    );
+    const isClear = beside.length === 0 ? landed.size > 0 : beside.length === 1 && draft.sent.length > 0;
+    if (!isClear) {
       this.findings.at(
-        field.astNode,
-        `${type.name}.${field.name}: ${fullName(message)} has no field "${name}"`,
-        didYouMean(name, message.fieldsArray.map(jsonName)) ?? 'Rename it with @proto(field: "...").',
+        directiveOn(field.astNode, 'grpc'),
+        `${fullName(request)}.${target.name} cannot be filled: it is not clear from which argument`,
+        `Say ${jsonName(target)}: "$mask.NAME" in request:.`,
       );
+      return;
     }
-    return target;
+    uses(field, fieldName(target));
+    const [subject] = beside;
+    const prefix = subject ? `${subject.name}.` : '';
+    const { sent } = draft;
+    this.set(draft, target, jsonName(target), (args) => {
+      const found: string[] = [];
+      for (const add of sent) add(args, '', found);
+      return { paths: found.flatMap((path) => (path.startsWith(prefix) ? [path.slice(prefix.length)] : [])) };
+    });
   }
+}
 
-  /** A FieldMask that the mapping does not mention names what the client sent of the message beside it. */
-  private implicitMask(plan: RequestPlan, filled: ReadonlySet<string>): Fill | undefined {
-    const target = plan.request.fieldsArray.find(
-      (field) => field.resolvedType instanceof Type && fullName(field.resolvedType) === fieldMask && !field.repeated,
-    );
-    if (!target || filled.has(target.name)) return undefined;
-    const inputs = plan.field.args.filter((argument) => isInputObjectType(getNamedType(argument.type)));
-    const [argument] = inputs;
-    const mask = inputs.length === 1 && argument ? this.maskOf(plan, argument) : undefined;
-    if (mask) {
-      uses(plan.field, fieldName(target));
-      return this.set(target, mask);
-    }
-    this.findings.at(
-      directiveOn(plan.field.astNode, 'grpc'),
-      `${fullName(plan.request)}.${target.name} cannot be filled: it is not clear from which argument`,
-      `Say ${jsonName(target)}: "$mask.NAME" in request:.`,
-    );
-    return undefined;
+/** The mask of what a client sent at a path of the arguments. */
+function maskOf(input: CompiledInput, path: readonly string[]): Value {
+  return (args) => {
+    const found: string[] = [];
+    const value = valueAt(args, path);
+    if (value !== undefined && value !== null) input.paths(value as Args, '', found);
+    return { paths: found };
+  };
+}
+
+/** What a client calls the field that a mapping fills; undefined where it knows nothing of it. */
+function calledBy(value: ConstValueNode): string | undefined {
+  return value.kind === Kind.STRING ? /^\$args\.(.+)$/.exec(value.value)?.[1] : undefined;
+}
+
+/** A value among the arguments. Names such as "constructor" are found on every object, so that its own are asked for. */
+function valueAt(args: Args, path: readonly string[]): unknown {
+  let value: unknown = args;
+  for (const step of path) {
+    if (value === undefined || value === null) return undefined;
+    value = Object.hasOwn(value, step) ? (value as Args)[step] : undefined;
   }
+  return value;
+}
 
-  /** The mask of what the client sent in an input argument, by the message that its type was compiled for. */
-  private maskOf(plan: RequestPlan, argument: GraphQLArgument): Value | undefined {
-    const type = getNamedType(argument.type);
-    if (!isInputObjectType(type)) return undefined;
-    const message = [...(this.inputs.get(type)?.keys() ?? [])].find((candidate) =>
-      reachable(plan.request).has(candidate),
-    );
-    if (!message) return undefined;
-    const collect = this.mask(type, message);
-    return (args) => {
-      const paths: string[] = [];
-      const value = args[argument.name];
-      if (value !== undefined && value !== null) collect(value as Args, '', paths);
-      return { paths };
-    };
-  }
-
-  private mask(type: GraphQLInputObjectType, message: Type): (input: Args, prefix: string, paths: string[]) => void {
-    const known = this.masks.get(type)?.get(message);
-    if (known) return known;
-    const fields: { name: string; path: string; nested: ReturnType<RequestCompiler['mask']> | undefined }[] = [];
-    const collect = (input: Args, prefix: string, paths: string[]): void => {
-      for (const { name, path, nested } of fields) {
-        const value = input[name];
-        if (value === undefined) continue;
-        if (nested && value !== null) nested(value as Args, `${prefix}${path}.`, paths);
-        else paths.push(`${prefix}${path}`);
-      }
-    };
-    const byMessage = this.masks.get(type) ?? new Map<Type, typeof collect>();
-    byMessage.set(message, collect);
-    this.masks.set(type, byMessage);
-    for (const field of Object.values(type.getFields())) {
-      const target = this.inputTarget(type, field, message);
-      if (!target) continue;
-      const named = getNullableType(field.type);
-      const nested =
-        isInputObjectType(named) && target.resolvedType instanceof Type
-          ? this.mask(named, target.resolvedType)
-          : undefined;
-      fields.push({ name: field.name, path: target.name, nested });
-    }
-    return collect;
-  }
-
-  private misfit(input: GraphQLInputField | GraphQLArgument, target: Field): void {
-    const choices = graphqlChoices(target, 'input');
-    this.findings.at(
-      input.astNode,
-      `${input.name} is ${String(input.type)}, but ${fullName(target.parent as Type)}.${target.name} is ${fieldKind(target)}`,
-      `It can be ${choices.map((choice) => (target.repeated ? `[${choice}!]` : choice)).join(' or ')}.`,
-    );
+function converted(
+  value: unknown,
+  write: Write | undefined,
+  nullFits: boolean,
+  depth: number,
+  path: readonly string[],
+): unknown {
+  if (value === undefined || (value === null && !nullFits)) return undefined;
+  try {
+    return write ? write(value as never, depth) : value;
+  } catch (error) {
+    throw path.reduceRight((inner, step) => within(step, inner), error);
   }
 }
 
@@ -579,51 +521,62 @@ function fitsScalar(type: string, value: unknown): boolean {
   return Number.isInteger(value) || (type.includes('64') && /^-?\d+$/.test(String(value)));
 }
 
-function converted(value: unknown, write: Write | undefined): unknown {
-  if (value === undefined || value === null) return undefined;
-  return write ? write(value as never) : value;
-}
-
-/** Messages that a request is made of, itself included. */
-function reachable(request: Type): ReadonlySet<Type> {
-  const types = new Set([request]);
-  for (const type of types) {
-    for (const field of type.fieldsArray) if (field.resolvedType instanceof Type) types.add(field.resolvedType);
-  }
-  return types;
-}
-
-/** A list of paths as a FieldMask. */
-function pathsOf(type: GraphQLInputType, target: Field): Write | undefined {
-  const item = isListType(type) ? getNullableType(type.ofType) : undefined;
-  const isMask = target.resolvedType instanceof Type && fullName(target.resolvedType) === fieldMask;
-  return isMask && isScalarType(item) && item.name === 'String' ? (paths: readonly string[]) => ({ paths }) : undefined;
-}
-
 /** A field of the message that a GraphQL field belongs to. */
 export interface ParentField {
+  /** The value of the field; undefined where it is not set. */
   readonly read: (parent: unknown) => unknown;
   /** The proto field, in the first of the messages that the parent may be. */
   readonly source: Field;
+  /** True where there is a list of values: the field is repeated, or a message on the way to it. */
+  readonly many: boolean;
 }
 
-/** Finds the field that `$parent.NAME`, or a key of @join, names in every message that the parent's type is read from. */
+/**
+ * Finds the field that `$parent.NAME`, or a key of @join, names in every message that the parent's type is read from. The
+ * name may be a path through messages.
+ */
 export function parentFieldOf(messages: ReadonlySet<Type>) {
   return (name: string): ParentField | undefined => {
-    const sources = new Map<Type, Field>();
+    const paths = new Map<Type, readonly Field[]>();
     for (const message of messages) {
-      const field = findField(message, name);
-      if (!field) return undefined;
-      sources.set(message, field);
+      const path = fieldsOn(message, name.split('.'));
+      if (!path) return undefined;
+      paths.set(message, path);
     }
-    const [source] = sources.values();
-    if (!source) return undefined;
-    const isSame = [...sources.values()].every((each) => each.name === source.name);
-    return {
-      source,
-      read: isSame
-        ? (parent) => (parent as DecodedMessage)[source.name]
-        : (parent) => (parent as DecodedMessage)[(sources.get((parent as DecodedMessage).$type) ?? source).name],
-    };
+    const [first] = paths.values();
+    const source = first?.at(-1);
+    if (!first || !source) return undefined;
+    const many = first.some(({ repeated }) => repeated);
+    const isSame = [...paths.values()].every((path) => namesOf(path) === namesOf(first));
+    if (isSame) return { source, many, read: pathReader(first) };
+    const readers = new Map([...paths].map(([message, path]) => [message, pathReader(path)]));
+    return { source, many, read: (parent) => readers.get((parent as DecodedMessage).$type)?.(parent) };
+  };
+}
+
+/** The fields on a path; undefined where it leads nowhere. */
+export function fieldsOn(message: Type, path: readonly string[]): readonly Field[] | undefined {
+  const [step, ...rest] = path;
+  const field = step === undefined ? undefined : findField(message, step);
+  if (!field || rest.length === 0) return field && [field];
+  if (!(field.resolvedType instanceof Type) || isMap(field)) return undefined;
+  const more = fieldsOn(field.resolvedType, rest);
+  return more && [field, ...more];
+}
+
+function namesOf(path: readonly Field[]): string {
+  return path.map(({ name }) => name).join('.');
+}
+
+/** Reads what is on a path, undefined where it is not set; a list of it where a message on the way is repeated. */
+export function pathReader([field, ...rest]: readonly Field[]): (message: unknown) => unknown {
+  if (!field) return (value) => value;
+  const { name, repeated } = field;
+  const presence = hasPresence(field);
+  const next = pathReader(rest);
+  return (message) => {
+    if (presence && !Object.hasOwn(message as object, name)) return undefined;
+    const value = (message as DecodedMessage)[name];
+    return repeated && rest.length > 0 ? (value as readonly unknown[]).flatMap(next) : next(value);
   };
 }

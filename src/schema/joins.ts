@@ -17,9 +17,11 @@ import { checkSideEffects, type CompiledCall } from './calls';
 import type { Resolver, SchemaField } from './context';
 import { checkLimits } from './field-checks';
 import { didYouMean, type Findings } from './findings';
-import { parentFieldOf, type ParentField } from './inputs';
+import { parentFieldOf, pathReader, type ParentField } from './inputs';
+import { isMap } from './maps';
 import type { OutputBinder } from './outputs';
 import { fullName, jsonName } from './proto-model';
+import { bareType, isObjectMessage, unwrapped, wrapped } from './scalar-values';
 import { fieldsAre, type ResolvedRpc, type Services } from './services';
 import { fieldName, uses } from './usage';
 
@@ -29,6 +31,9 @@ export interface JoinCompilerOptions {
   readonly upstream: (name: string) => Upstream;
   readonly findings: Findings;
 }
+
+/** A field that holds a part of a key. */
+type KeyPart = Pick<ParentField, 'source' | 'read'>;
 
 interface CompiledLookup extends CompiledCall {
   readonly lookup: Lookup;
@@ -161,7 +166,7 @@ export class JoinCompiler {
       );
       return undefined;
     }
-    const match = words(args['match']).map((name) => services.field(directive, 'match', item, name));
+    const match = words(args['match']).map((name) => this.matched(directive, item, name));
     if (match.length !== words(args['keys']).length) {
       findings.at(
         directive,
@@ -173,10 +178,11 @@ export class JoinCompiler {
     if (!match.every((each) => each !== undefined)) return undefined;
     for (const [index, each] of match.entries()) {
       const key = request.fields[index];
-      if (key && keyKind(key) !== keyKind(each)) {
+      const { source } = each;
+      if (key && keyKind(key) !== keyKind(source)) {
         findings.at(
           directive,
-          `match: ${fullName(item)}.${each.name} is ${each.type}, but ${key.name} takes ${key.type}`,
+          `match: ${fullName(item)}.${source.name} is ${source.type}, but ${key.name} takes ${key.type}`,
           'The field that results are matched by must hold the key.',
         );
       }
@@ -186,9 +192,34 @@ export class JoinCompiler {
       keyFields: request.fields,
       request: request.build,
       items: (response: ProtoMessage) => response[items.name] as readonly ProtoMessage[],
-      keyOf: (found: ProtoMessage) => keyText(match.map((each) => found[each.name])),
+      keyOf: (found: ProtoMessage) => keyText(match.map(({ read }) => read(found))),
       isBatch: true,
     };
+  }
+
+  /** A field of the objects that an RPC finds, or of a message in them. */
+  private matched(directive: ConstDirectiveNode, item: Type, name: string): KeyPart | undefined {
+    const { services, findings } = this.options;
+    const path: Field[] = [];
+    let message = item;
+    for (const step of name.split('.')) {
+      const field = services.field(directive, 'match', message, step);
+      if (!field) return undefined;
+      path.push(field);
+      if (field.resolvedType instanceof Type) message = field.resolvedType;
+    }
+    const source = path.pop();
+    if (!source) return undefined;
+    const astray = path.find((field) => !(field.resolvedType instanceof Type)) ?? [...path, source].find(isMany);
+    if (astray) {
+      findings.at(
+        directive,
+        `match: ${name} goes through ${astray.name}, which is not one ${astray === source ? 'value' : 'message'}`,
+        'Results are matched by single values.',
+      );
+      return undefined;
+    }
+    return { source, read: unwrapping(source, pathReader([...path, source])) };
   }
 
   /** An RPC that finds one object. */
@@ -204,7 +235,7 @@ export class JoinCompiler {
     }
     const keys = words(argsOf(directive)['key']).map((name) => services.field(directive, 'key', rpc.request, name));
     if (!keys.every((key) => key !== undefined)) return undefined;
-    const request: KeysRequest = ([key]) => Object.fromEntries(keys.map((field, index) => [field.name, key?.[index]]));
+    const request: KeysRequest = ([key = []]) => partsOf(keys, key);
     return {
       item: rpc.response,
       keyFields: keys,
@@ -239,7 +270,8 @@ export class JoinCompiler {
       if (lists.length < names.length || !lists.every((list) => this.isRepeated(directive, list))) return undefined;
       return {
         fields: lists,
-        build: (keys) => Object.fromEntries(lists.map((list, index) => [list.name, keys.map((key) => key[index])])),
+        build: (keys) =>
+          Object.fromEntries(lists.map((list, index) => [list.name, keys.map((key) => wrapped(list, key[index]))])),
       };
     }
     const parent = services.field(directive, 'keys', request, parentName);
@@ -257,9 +289,7 @@ export class JoinCompiler {
     if (!parts.every((part) => part !== undefined)) return undefined;
     return {
       fields: parts,
-      build: (keys) => ({
-        [parent.name]: keys.map((key) => Object.fromEntries(parts.map((part, index) => [part.name, key[index]]))),
-      }),
+      build: (keys) => ({ [parent.name]: keys.map((key) => partsOf(parts, key)) }),
     };
   }
 
@@ -295,7 +325,7 @@ export class JoinCompiler {
     }
     this.checkKey(directive, parts, keyFields, isList && !lookup.many);
     for (const part of parts) if (part) uses(field, fieldName(part.source));
-    const readers = parts.map((part) => (parent: unknown) => part?.read(parent));
+    const readers = parts.map((part) => (part ? unwrapping(part.source, part.read) : () => undefined));
     field.resolve = isList && !lookup.many ? listJoin(lookup, readers, field) : keyJoin(lookup, readers, field);
     return { rpc, timeout };
   }
@@ -321,17 +351,23 @@ export class JoinCompiler {
       const target = keyFields[index];
       if (!source || !target) continue;
       const name = `${fullName(source.parent as Type)}.${source.name}`;
-      if (source.repeated !== isListOfKeys) {
+      if (part.many !== isListOfKeys) {
         findings.at(
           directive,
-          `key: ${name} holds ${source.repeated ? 'many keys' : 'one key'}, and the field is ${isListOfKeys ? 'a list' : 'one object'}`,
+          `key: ${name} holds ${part.many ? 'many keys' : 'one key'}, and the field is ${isListOfKeys ? 'a list' : 'one object'}`,
           isListOfKeys ? 'Name a repeated field, or make the field an object.' : 'Make the field a list.',
         );
-      } else if (keyKind(source) !== keyKind(target)) {
+      } else if (keyKind(source) !== keyKind(target) || (isLong(source) && !isLong(target))) {
         findings.at(
           directive,
           `key: ${name} is ${source.type}, but ${target.name} takes ${target.type}`,
           'The key must be of the type that the RPC takes.',
+        );
+      } else if (isObjectMessage(source.resolvedType)) {
+        findings.at(
+          directive,
+          `key: ${name} is ${source.type}, a message`,
+          `Name the fields of it that make up the key, such as "${jsonName(source)}.id".`,
         );
       }
     }
@@ -354,10 +390,33 @@ export class JoinCompiler {
   }
 }
 
-/** What a key is compared as: whole numbers are equal whatever holds them. */
-function keyKind({ type, resolvedType }: Field): string {
-  if (resolvedType) return fullName(resolvedType);
+/** What a key is compared as: whole numbers are equal whatever holds them, and what is wrapped is what it would be bare. */
+function keyKind(field: Field): string {
+  const type = bareType(field);
+  if (type === undefined) return fullName(field.resolvedType!);
   return /int|fixed/.test(type) ? 'a whole number' : type;
+}
+
+function isLong(field: Field): boolean {
+  return bareType(field)?.includes('64') === true;
+}
+
+function isMany(field: Field): boolean {
+  return field.repeated || isMap(field);
+}
+
+/** Reads values bare that may be wrapped. */
+function unwrapping(field: Field, read: (message: unknown) => unknown): (message: unknown) => unknown {
+  if (!field.resolvedType) return read;
+  return (message) => {
+    const value = read(message);
+    return Array.isArray(value) ? value.map((each) => unwrapped(field, each)) : unwrapped(field, value);
+  };
+}
+
+/** The parts of a key as fields of a message. */
+function partsOf(fields: readonly Field[], key: Key): ProtoMessage {
+  return Object.fromEntries(fields.map((field, index) => [field.name, wrapped(field, key[index])]));
 }
 
 function lookupDirective(target: GraphQLObjectType): ConstDirectiveNode | undefined {
@@ -381,7 +440,7 @@ function keyJoin(lookup: Lookup, readers: readonly ((parent: unknown) => unknown
   };
 }
 
-/** A list of references: all of their keys go into one look-up. */
+/** A list of references: all of their keys go into one look-up. One that fails is an error of its own place. */
 function listJoin(lookup: Lookup, readers: readonly ((parent: unknown) => unknown)[], field: SchemaField): Resolver {
   const list = getNullableType(field.type);
   const itemsNonNull = isListType(list) && isNonNullType(list.ofType);
@@ -389,7 +448,9 @@ function listJoin(lookup: Lookup, readers: readonly ((parent: unknown) => unknow
     const columns = readers.map((read) => (read(parent) ?? []) as readonly unknown[]);
     const keys = (columns[0] ?? []).map((_, index): Key => columns.map((column) => column[index]));
     const loader = loaderOf(lookup, context);
-    const found = await Promise.all(keys.map(async (key) => (isEmptyKey(key) ? null : loader.load(key))));
+    const found = await Promise.all(
+      keys.map(async (key) => (isEmptyKey(key) ? null : loader.load(key).catch((error: unknown) => error))),
+    );
     // A list that may not hold null leaves out what is not there.
     return itemsNonNull ? found.filter((object) => object !== null) : found;
   };

@@ -1,5 +1,5 @@
 import Long from 'long';
-import { Field, MapField } from 'protobufjs';
+import { Field, MapField, Type } from 'protobufjs';
 
 /** True for a map. */
 export function isMap(field: Field): field is Field & MapField {
@@ -20,16 +20,22 @@ export function entryFields(map: MapField): { readonly key: Field; readonly valu
   return { key, value };
 }
 
-/** A key of a decoded map as a field of the key's type would hold it. */
-export function mapKey(keyType: string, name: string): string | number | boolean | Long {
-  if (keyType === 'string') return name;
-  if (keyType === 'bool') return name === 'true';
-  return isLong(keyType) ? longKey(keyType, name) : Number(name);
+type Key = string | number | boolean | Long;
+
+/** Reads the entries of a decoded map, each key as a field of the key's type would hold it. */
+export function entriesReader({ keyType, resolvedType }: MapField) {
+  return (map: Readonly<Record<string, unknown>>): (readonly [key: Key, value: unknown])[] =>
+    Object.entries(map).map(([name, value]) => [
+      mapKey(keyType, name),
+      // An entry without a value has the default one. protobufjs knows it of scalars only.
+      value === null && resolvedType instanceof Type ? resolvedType.create() : value,
+    ]);
 }
 
-/** A key of a decoded map as text. */
-export function mapKeyText(keyType: string, name: string): string {
-  return isLong(keyType) ? longKey(keyType, name).toString() : name;
+function mapKey(keyType: string, name: string): Key {
+  if (keyType === 'string') return name;
+  if (keyType === 'bool') return name === 'true';
+  return keyType.includes('64') ? longKey(keyType, name) : Number(name);
 }
 
 /** A key, as text or as a field of its type would be written, as protobufjs writes it from a map. */
@@ -37,10 +43,6 @@ export function mapKeyName(keyType: string, key: unknown): string {
   // protobufjs writes any text but the empty one as true.
   if (keyType === 'bool') return String(key) === 'true' ? 'true' : '';
   return String(key);
-}
-
-function isLong(keyType: string): boolean {
-  return keyType.includes('64');
 }
 
 /** protobufjs keeps a 64-bit key as a string of its eight bytes, the lowest first; an absent one as "0". */

@@ -14,27 +14,25 @@ import {
   type GraphQLUnionType,
 } from 'graphql';
 import { Enum, Type, type Field, type MapField, type OneOf, type Root } from 'protobufjs';
-import { GatewayError } from '../errors';
 import { directiveArgs } from './ast';
 import type { Page } from './connection';
 import type { SchemaField } from './context';
 import { checkShown, mapEnum } from './enums';
+import { attempt, unreadable } from './faults';
 import { didYouMean, type Findings } from './findings';
-import { entryFields, isMap, mapKey } from './maps';
+import { entriesReader, entryFields, isMap } from './maps';
 import { ProtoJson } from './proto-json';
 import {
-  canBeUnset,
   declaredOneOf,
   fieldKind,
   findField,
   findOneOf,
   fullName,
   hasPresence,
-  hasUnspecified,
   jsonName,
   type DecodedMessage,
 } from './proto-model';
-import { graphqlChoices, scalarConversion, wellKnown, type Read } from './scalar-values';
+import { graphqlChoices, isObjectMessage, messageConversion, scalarConversion, type Read } from './scalar-values';
 import { gatewayScalars } from './scalars';
 import { fieldsAre } from './services';
 import { fieldName, namesWithin, uses } from './usage';
@@ -47,13 +45,16 @@ export interface BindOptions {
   readonly partial?: boolean;
 }
 
-/** A member of a oneof that is not a message of its own, as the type that stands for it in a union. */
+/**
+ * A member of a oneof that is not a message of its own, as the type that stands for it in a union: as if it were the message
+ * that the oneof is in, with that member alone.
+ */
 class OneOfMember implements DecodedMessage {
   [field: string]: unknown;
   constructor(
     readonly $type: Type,
-    /** Name of the GraphQL type. */
-    readonly typename: string,
+    /** Name of the GraphQL type. No field of a proto can be called so. */
+    readonly $typename: string,
     name: string,
     value: unknown,
   ) {
@@ -61,7 +62,7 @@ class OneOfMember implements DecodedMessage {
   }
 }
 
-/** An entry of a map, where the SDL makes the map a list. */
+/** An entry of a map, where the SDL makes the map a list. What cannot be read is an error of its own place. */
 interface MapEntry {
   readonly key: unknown;
   readonly value: unknown;
@@ -121,8 +122,14 @@ export class OutputBinder {
       const union = getNamedType(field.type);
       const oneOf = isUnionType(union) ? findOneOf(message, protoName(field)) : undefined;
       if (oneOf && isUnionType(union)) {
+        if (isNonNullType(field.type)) {
+          this.findings.at(
+            field.astNode,
+            `${field.name} is non-null, but ${fullName(message)}.${oneOf.name} can be unset`,
+            `Make it ${String(getNullableType(field.type))}.`,
+          );
+        }
         this.setReader(field, message, this.unionReader(field, union, oneOf));
-        uses(field, ...oneOf.fieldsArray.map(fieldName));
         continue;
       }
       if (options.partial && !findField(message, protoName(field))) {
@@ -166,36 +173,61 @@ export class OutputBinder {
     this.readers.set(field, readers);
   }
 
-  /** Compiles how a proto field is read as a GraphQL field; findings where they do not fit. */
-  reader(field: SchemaField, source: Field): Reader {
-    if (isNonNullType(field.type) && canBeUnset(source)) {
+  /**
+   * Compiles how a proto field is read as a GraphQL field; findings where they do not fit.
+   *
+   * @param type - The field's, or that of its items where each is read from a message of its own.
+   */
+  reader(field: SchemaField, source: Field, type: GraphQLOutputType = field.type): Reader {
+    if (isNonNullType(type) && this.canBeNull(type, source)) {
       this.findings.at(
         field.astNode,
         `${field.name} is non-null, but ${fullName(source.parent as Type)}.${source.name} can be unset`,
-        `Make it ${String(getNullableType(field.type))}.`,
+        `Make it ${String(getNullableType(type))}.`,
       );
     }
-    return readField(source, this.value(field, source));
+    return readField(source, this.value(field, type, source));
+  }
+
+  /** True where a message that an upstream may send makes a field null. */
+  canBeNull(type: GraphQLOutputType, source: Field): boolean {
+    return (hasPresence(source) && !source.required) || (!source.repeated && this.canBeUnspecified(type, source));
+  }
+
+  /** True for an enum whose zero means "not said", and which the SDL does not list. */
+  private canBeUnspecified(type: GraphQLOutputType, { resolvedType }: Field): boolean {
+    const named = getNamedType(type);
+    if (!(resolvedType instanceof Enum) || !isEnumType(named)) return false;
+    return mapEnum(named, resolvedType, this.findings).nameOf.get(0) === null;
+  }
+
+  /** How a whole message goes out as a scalar; undefined where it does not. */
+  whole(field: SchemaField, type: GraphQLOutputType, message: Type): Read | undefined {
+    if (!isScalarType(type)) return undefined;
+    if (type.name !== 'JSON') return messageConversion(message, type.name)?.read;
+    uses(field, ...namesWithin(message));
+    return this.json.read(message);
   }
 
   /** How a proto field's value goes out; undefined where it is the same. */
-  private value(field: SchemaField, source: Field): Read | undefined {
-    const type = getNullableType(field.type);
+  private value(field: SchemaField, outer: GraphQLOutputType, source: Field): Read | undefined {
+    const type = getNullableType(outer);
     if (isMap(source)) return this.map(field, type, source);
     if (!isListType(type)) {
       return source.repeated ? this.misfit(field, source) : this.single(field, type, source);
     }
     const itemType = getNullableType(type.ofType);
     if (!source.repeated) return pathsOf(itemType, source) ?? this.misfit(field, source);
-    if (isNonNullType(type.ofType) && source.resolvedType instanceof Enum && hasUnspecified(source.resolvedType)) {
+    if (isNonNullType(type.ofType) && source.resolvedType instanceof Enum && this.canBeUnspecified(type, source)) {
       this.findings.at(
         field.astNode,
         `${field.name} holds non-null values, but ${fullName(source.resolvedType)} can be unspecified`,
-        `Make it ${String(field.type).replace('!]', ']')}.`,
+        `Make it ${String(outer).replace('!]', ']')}.`,
       );
     }
     const item = this.single(field, itemType, source);
-    return item && ((values: readonly never[]) => values.map((value) => item(value)));
+    // An item that cannot be read does not take the others with it, unless the SDL says that none may be missing.
+    return item && ((values: readonly never[]) => values.map((value) => attempt(item, value)));
   }
 
   private single(field: SchemaField, type: GraphQLOutputType, source: Field): Read | undefined {
@@ -210,7 +242,7 @@ export class OutputBinder {
       const conversion = scalarConversion(source, type.name, builtIn);
       return conversion ? conversion.read : this.misfit(field, source);
     }
-    if (resolvedType instanceof Type && !wellKnown(resolvedType) && isObjectType(type)) {
+    if (isObjectMessage(resolvedType) && isObjectType(type)) {
       // Later, since types may contain themselves.
       this.pending.push(() => this.bind(type, resolvedType));
       return undefined;
@@ -224,8 +256,7 @@ export class OutputBinder {
     const { nameOf } = mapping;
     return (number: number) => {
       const name = nameOf.get(number);
-      if (name === undefined) throw unreadable(`${fullName(source)} has no value ${number}`);
-      return name;
+      return name === undefined ? unreadable(`${fullName(source)} has no value ${number}`) : name;
     };
   }
 
@@ -237,28 +268,48 @@ export class OutputBinder {
     }
     const entry = isListType(type) ? getNullableType(type.ofType as GraphQLOutputType) : undefined;
     const { key, value } = (isObjectType(entry) ? entry.getFields() : {}) as Record<string, SchemaField>;
-    if (!key || !value) return this.misfit(field, source);
+    if (!isObjectType(entry) || !key || !value) return this.misfit(field, source);
+    for (const each of Object.values(entry.getFields()) as SchemaField[]) {
+      if (each !== key && each !== value && !this.isAnsweredElsewhere(each)) this.stray(entry, each);
+    }
     const fields = entryFields(source);
-    const readKey = this.value(key, fields.key);
-    const readValue = this.value(value, fields.value);
+    if (isNonNullType(value.type) && this.canBeUnspecified(value.type, fields.value)) {
+      this.findings.at(
+        value.astNode,
+        `${entry.name}.value is non-null, but ${source.type} can be unspecified`,
+        `Make it ${String(getNullableType(value.type))}.`,
+      );
+    }
+    const readKey = this.value(key, key.type, fields.key);
+    const readValue = this.value(value, value.type, fields.value);
     key.resolve = (from) => (from as MapEntry).key;
     value.resolve = (from) => (from as MapEntry).value;
-    return (map: Readonly<Record<string, never>>) =>
-      Object.entries(map).map(([name, content]): MapEntry => {
-        const plain = mapKey(source.keyType, name);
-        return { key: readKey ? readKey(plain as never) : plain, value: readValue ? readValue(content) : content };
-      });
+    const entries = entriesReader(source);
+    return (map: Readonly<Record<string, unknown>>) =>
+      entries(map).map(([name, content]): MapEntry => ({
+        key: readKey ? attempt(readKey, name as never) : name,
+        value: readValue ? attempt(readValue, content as never) : content,
+      }));
+  }
+
+  private stray(entry: GraphQLObjectType, field: SchemaField): void {
+    this.findings.at(
+      field.astNode,
+      `${entry.name}.${field.name}: an entry of a map has no field "${field.name}"`,
+      'Its fields are key, value.',
+    );
   }
 
   /** A oneof goes out as a union: each member is a type, named like its message or by @proto on the type. */
-  private unionReader(field: SchemaField, union: GraphQLUnionType, oneOf: OneOf): Reader {
+  unionReader(field: SchemaField, union: GraphQLUnionType, oneOf: OneOf): Reader {
     const names = this.unions.get(union) ?? new Map<Type, string>();
     this.unions.set(union, names);
+    uses(field, ...oneOf.fieldsArray.map(fieldName));
     const members = new Map<string, ((value: unknown) => unknown) | undefined>();
     for (const member of oneOf.fieldsArray) {
       const { resolvedType } = member.resolve();
-      const message = resolvedType instanceof Type && !wellKnown(resolvedType) ? resolvedType : undefined;
-      const type = unionType(union, member, message);
+      const message = isObjectMessage(resolvedType) ? resolvedType : undefined;
+      const type = unionType(union, member);
       if (!type) {
         this.findings.at(
           field.astNode,
@@ -280,7 +331,7 @@ export class OutputBinder {
       } else {
         const parent = oneOf.parent as Type;
         members.set(member.name, (value) => new OneOfMember(parent, type.name, member.name, value));
-        this.pending.push(() => this.bind(type, parent));
+        this.bindMember(type, member, parent);
       }
     }
     return (message) => {
@@ -289,6 +340,32 @@ export class OutputBinder {
       }
       return null;
     };
+  }
+
+  /** Binds a type to a member of a oneof that is no message: it has a field for the member, and no other. */
+  private bindMember(type: GraphQLObjectType, member: Field, parent: Type): void {
+    this.bound.set(type, new Set([...this.messagesOf(type), parent]));
+    for (const field of Object.values(type.getFields()) as SchemaField[]) {
+      if (this.isAnsweredElsewhere(field)) continue;
+      if (findField(parent, protoName(field)) !== member) {
+        this.findings.at(
+          field.astNode,
+          `${type.name}.${field.name}: ${type.name} stands for "${jsonName(member)}", which has no field "${protoName(field)}"`,
+          `Call it ${jsonName(member)}, or say @proto(field: "${jsonName(member)}").`,
+        );
+        continue;
+      }
+      uses(field, fieldName(member));
+      if (isNonNullType(field.type) && this.canBeUnspecified(field.type, member)) {
+        this.findings.at(
+          field.astNode,
+          `${field.name} is non-null, but ${fullName(parent)}.${member.name} can be unset`,
+          `Make it ${String(getNullableType(field.type))}.`,
+        );
+      }
+      // It is set, else the union would not have come to this type.
+      this.setReader(field, parent, readField(member, this.value(field, field.type, member)));
+    }
   }
 
   private misfit(field: SchemaField, source: Field): undefined {
@@ -306,7 +383,7 @@ export class OutputBinder {
     for (const [field, readers] of this.readers) field.resolve = resolverOf(readers) as SchemaField['resolve'] & {};
     for (const [union, names] of this.unions) {
       union.resolveType = (value) =>
-        value instanceof OneOfMember ? value.typename : names.get((value as DecodedMessage).$type);
+        value instanceof OneOfMember ? value.$typename : names.get((value as DecodedMessage).$type);
     }
   }
 }
@@ -344,14 +421,11 @@ function pathsOf(item: GraphQLOutputType, source: Field): Read | undefined {
     : undefined;
 }
 
-function unionType(union: GraphQLUnionType, member: Field, message: Type | undefined): GraphQLObjectType | undefined {
+/** The type of a union that stands for a member of a oneof: by @proto, else by the name of the member's message. */
+function unionType(union: GraphQLUnionType, member: Field): GraphQLObjectType | undefined {
   const marked = union.getTypes().find(({ astNode }) => {
     const name = directiveArgs(astNode, 'proto')?.['field'];
     return name === member.name || name === jsonName(member);
   });
-  return marked ?? union.getTypes().find(({ name }) => name === message?.name);
-}
-
-function unreadable(message: string): GatewayError {
-  return new GatewayError('UPSTREAM_ERROR', undefined, { cause: new Error(message) });
+  return marked ?? union.getTypes().find(({ name }) => name === member.resolvedType?.name);
 }

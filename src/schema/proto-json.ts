@@ -1,13 +1,22 @@
 import { Enum, Type, type Field, type MapField, type Root } from 'protobufjs';
-import { GatewayError } from '../errors';
-import { entryFields, isMap, mapKeyName, mapKeyText } from './maps';
-import { hasPresence, jsonName, type DecodedMessage } from './proto-model';
-import { naturalConversion, wellKnown, type Read, type Write } from './scalar-values';
+import { valueOf } from './enums';
+import { refuse, unreadable, within } from './faults';
+import { wellFormed } from './json-values';
+import { entriesReader, entryFields, isMap, mapKeyName } from './maps';
+import { messageRules } from './message-rules';
+import { camelCase, deepest, hasPresence, jsonName, type DecodedMessage } from './proto-model';
+import { jsonConversion, wellKnown, wrappedScalar, wrapping, type Read } from './scalar-values';
 
 const typePrefix = 'type.googleapis.com/';
-const anyName = 'google.protobuf.Any';
-/** Deeper messages than this are refused: writing them would recurse as deep. */
-const maxDepth = 64;
+
+/** As `Write`, of whatever JSON there is. */
+type JsonWrite = (value: unknown, depth: number) => unknown;
+
+/** How a message that is a value rather than an object goes out and comes in. */
+interface JsonValue {
+  readonly read: Read;
+  readonly write: JsonWrite;
+}
 
 /**
  * Messages as JSON, as ProtoJSON has them: for fields that the SDL makes `JSON`, and for what an Any holds.
@@ -16,27 +25,26 @@ const maxDepth = 64;
  */
 export class ProtoJson {
   private readonly readers = new Map<Type, Read>();
-  private readonly writers = new Map<Type, (value: unknown, depth: number) => unknown>();
+  private readonly writers = new Map<Type, JsonWrite>();
 
   /** @param root - Where the types that an Any may hold are found. */
   constructor(private readonly root: Root) {}
 
   /** How a message goes out as JSON. Compiled once per type, so types may contain themselves. */
   read(type: Type): Read {
-    const natural = wellKnown(type) && Object.values(wellKnown(type) ?? {})[0]?.read;
-    if (natural) return natural;
-    if (type.fullName === `.${anyName}`) return (any) => this.readAny(any);
+    const special = this.special(type);
+    if (special) return special.read;
     const known = this.readers.get(type);
     if (known) return known;
     const fields: { name: string; key: string; presence: boolean; read: Read | undefined }[] = [];
     const reader: Read = (message: DecodedMessage) => {
-      const json: Record<string, unknown> = {};
+      const json: [string, unknown][] = [];
       for (const { name, key, presence, read } of fields) {
         if (presence && !Object.hasOwn(message, name)) continue;
         const value = message[name];
-        json[key] = value === null || value === undefined || !read ? value : read(value as never);
+        json.push([key, read ? read(value as never) : value]);
       }
-      return json;
+      return Object.fromEntries(json);
     };
     this.readers.set(type, reader);
     for (const field of type.fieldsArray) {
@@ -44,7 +52,7 @@ export class ProtoJson {
         name: field.name,
         key: jsonName(field),
         presence: hasPresence(field),
-        read: this.readField(field),
+        read: this.readField(field.resolve()),
       });
     }
     return reader;
@@ -54,145 +62,196 @@ export class ProtoJson {
   readField(field: Field): Read | undefined {
     const item = this.itemReader(field);
     if (isMap(field)) {
-      return (map: Readonly<Record<string, never>>) =>
+      const entries = entriesReader(field);
+      return (map: Readonly<Record<string, unknown>>) =>
         Object.fromEntries(
-          Object.entries(map).map(([key, value]) => [mapKeyText(field.keyType, key), item ? item(value) : value]),
+          entries(map).map(([key, value]) => [String(key), item ? item(value as never) : value] as const),
         );
     }
     return field.repeated && item ? (values: readonly never[]) => values.map((value) => item(value)) : item;
   }
 
-  private itemReader(field: Field): Read | undefined {
-    const { resolvedType } = field;
+  private itemReader({ resolvedType, type }: Field): Read | undefined {
     if (resolvedType instanceof Type) return this.read(resolvedType);
-    if (resolvedType instanceof Enum) return (number: number) => resolvedType.valuesById[number] ?? number;
-    return naturalConversion(field.type)?.read;
+    if (!(resolvedType instanceof Enum)) return jsonConversion(type).read;
+    if (isNull(resolvedType)) return () => null;
+    return (number: number) => resolvedType.valuesById[number] ?? number;
   }
 
-  private readAny({ type_url: url, value }: { type_url: string; value: Uint8Array }): unknown {
-    if (url === '') return null;
-    const type = this.typeOf(url);
-    if (!type) throw unreadable(`no proto defines ${url}, which an Any holds`);
-    const json = this.read(type)(type.decode(value) as never);
-    return wellKnown(type) ? { '@type': url, value: json } : { '@type': url, ...(json as object) };
-  }
-
-  private typeOf(url: string): Type | undefined {
-    const found = this.root.lookup(url.slice(url.lastIndexOf('/') + 1), [Type]);
-    return found instanceof Type ? found : undefined;
-  }
-
-  /** How JSON comes in as a message. */
-  write(type: Type): Write {
-    const write = this.writer(type);
-    return (value: unknown) => write(value, 0);
-  }
-
-  /** How JSON comes in as a field of a message. */
-  writeField(field: Field): Write {
-    const write = this.fieldWriter(field);
-    return (value: unknown) => write(value, 0);
-  }
-
-  private writer(type: Type): (value: unknown, depth: number) => unknown {
-    const natural = wellKnown(type) && Object.values(wellKnown(type) ?? {})[0]?.write;
-    if (natural) return (value) => natural(value as never);
-    if (type.fullName === `.${anyName}`) return (value, depth) => this.writeAny(value, depth);
+  /** How JSON comes in as a message. Compiled once per type, as {@link read}. */
+  write(type: Type): JsonWrite {
+    const special = this.special(type);
+    if (special) return special.write;
     const known = this.writers.get(type);
     if (known) return known;
-    const fields = new Map<string, { name: string; write: (value: unknown, depth: number) => unknown }>();
-    const writer = (value: unknown, depth: number): unknown => {
-      if (depth > maxDepth) throw refused(`JSON may be nested at most ${maxDepth} levels deep`);
+    const fields = new Map<string, { field: Field; write: JsonWrite; takesNull: boolean }>();
+    const rules = messageRules(type, jsonNameIn(type));
+    const writer: JsonWrite = (value, outer) => {
+      const depth = outer + 1;
+      if (depth > deepest) refuse('is nested too deeply');
       const message: Record<string, unknown> = {};
       for (const [key, member] of Object.entries(object(value))) {
-        const field = fields.get(key);
-        if (!field) throw refused(`${type.name} has no field "${key}"`);
-        if (member !== null && member !== undefined) message[field.name] = field.write(member, depth + 1);
+        const entry = fields.get(key);
+        if (!entry) return refuse(`has "${key}", which ${type.name} has not`);
+        const { field, write } = entry;
+        if (member === null && !entry.takesNull) continue;
+        if (Object.hasOwn(message, field.name)) refuse(`has ${jsonName(field)} twice`);
+        try {
+          message[field.name] = write(member, depth);
+        } catch (error) {
+          throw within(key, error);
+        }
       }
+      rules?.(message);
       return message;
     };
     this.writers.set(type, writer);
     for (const field of type.fieldsArray) {
-      const write = this.fieldWriter(field.resolve());
+      const entry = { field, write: this.writeField(field.resolve()), takesNull: takesNull(field) };
       // ProtoJSON takes both names.
-      fields.set(field.name, { name: field.name, write });
-      fields.set(jsonName(field), { name: field.name, write });
+      fields.set(field.name, entry);
+      fields.set(jsonName(field), entry);
     }
     return writer;
   }
 
-  /** Keys are text in JSON; they are checked as values of their type before they are written. */
-  private keyWriter(field: Field & MapField): (key: string) => string {
-    const check = this.itemWriter(entryFields(field).key);
-    if (field.keyType === 'bool') {
-      return (key) => {
-        if (key !== 'true' && key !== 'false') {
-          throw refused(`"${key}" is no key of ${jsonName(field)}: it takes true and false`);
-        }
-        return mapKeyName('bool', key);
-      };
-    }
-    return (key) => mapKeyName(field.keyType, check(key, 0));
-  }
-
-  private fieldWriter(field: Field): (value: unknown, depth: number) => unknown {
+  /** How JSON comes in as a field of a message. */
+  writeField(field: Field): JsonWrite {
     const item = this.itemWriter(field);
     if (isMap(field)) {
       const writeKey = this.keyWriter(field);
       return (value, depth) =>
-        Object.fromEntries(Object.entries(object(value)).map(([key, member]) => [writeKey(key), item(member, depth)]));
+        Object.fromEntries(
+          Object.entries(object(value)).map(([key, member]) => {
+            try {
+              return [writeKey(key), item(member, depth)] as const;
+            } catch (error) {
+              throw within(key, error);
+            }
+          }),
+        );
     }
     if (!field.repeated) return item;
     return (value, depth) => {
-      if (!Array.isArray(value)) throw refused(`${jsonName(field)} takes a list`);
-      return value.map((member) => item(member, depth));
+      if (!Array.isArray(value)) return refuse('is not a list');
+      return value.map((member, index) => {
+        try {
+          return item(member, depth);
+        } catch (error) {
+          throw within(index, error);
+        }
+      });
     };
   }
 
-  private itemWriter(field: Field): (value: unknown, depth: number) => unknown {
-    const { resolvedType } = field;
-    if (resolvedType instanceof Type) return this.writer(resolvedType);
-    if (resolvedType instanceof Enum) {
-      return (value) => {
-        const number = typeof value === 'number' ? value : resolvedType.values[String(value)];
-        if (number === undefined) throw refused(`${resolvedType.name} has no value "${String(value)}"`);
-        return number;
+  /** Keys are text in JSON; they are checked as values of their type before they are written. */
+  private keyWriter(field: Field & MapField): (key: string) => string {
+    if (field.keyType === 'bool') {
+      return (key) => {
+        if (key !== 'true' && key !== 'false') refuse('is no key: it can be true and false');
+        return mapKeyName('bool', key);
       };
     }
-    const { type } = field;
-    const conversion = naturalConversion(type);
-    return (value) => {
-      if (!fitsJson(type, value)) throw refused(`${jsonName(field)} is ${type}`);
-      return conversion?.write ? conversion.write(value as never) : value;
-    };
+    const check = this.itemWriter(entryFields(field).key);
+    return (key) => mapKeyName(field.keyType, check(key, 0));
+  }
+
+  private itemWriter({ resolvedType, type }: Field): JsonWrite {
+    if (resolvedType instanceof Type) return this.write(resolvedType);
+    if (resolvedType instanceof Enum) return enumWriter(resolvedType);
+    return jsonConversion(type).write as JsonWrite;
+  }
+
+  /** Messages that ProtoJSON does not write as an object of their fields. */
+  private special(type: Type): JsonValue | undefined {
+    const scalar = wrappedScalar(type);
+    if (scalar !== undefined) return wrapping(jsonConversion(scalar)) as JsonValue;
+    switch (type.fullName) {
+      case '.google.protobuf.Any':
+        return { read: (any) => this.readAny(any), write: (value, depth) => this.writeAny(value, depth) };
+      case '.google.protobuf.Empty':
+        return { read: () => ({}), write: (value) => (object(value), {}) };
+      case '.google.protobuf.FieldMask':
+        return fieldMask;
+    }
+    const [conversion] = Object.values(wellKnown(type) ?? {});
+    return conversion as JsonValue | undefined;
+  }
+
+  private readAny({ type_url: url, value }: { readonly type_url: string; readonly value: Uint8Array }): unknown {
+    if (url === '') return null;
+    const type = this.typeOf(url);
+    if (!type) return unreadable(`no proto defines ${url}, which an Any holds`);
+    const json = this.read(type)(decode(type, value) as never);
+    return this.special(type) ? { '@type': url, value: json } : { '@type': url, ...(json as object) };
   }
 
   private writeAny(value: unknown, depth: number): unknown {
     const { '@type': url, ...rest } = object(value) as { '@type'?: unknown };
     const type = typeof url === 'string' ? this.typeOf(url) : undefined;
-    if (!type || typeof url !== 'string') throw refused('an Any needs "@type", the name of a known message');
-    const content = wellKnown(type) ? (rest as { value?: unknown }).value : rest;
-    const message = this.writer(type)(content, depth + 1) as Record<string, unknown>;
+    if (typeof url !== 'string' || !type) return refuse('needs "@type", the name of a message that is known');
+    const content = this.special(type) ? (rest as { value?: unknown }).value : rest;
+    const message = this.write(type)(content, depth + 1) as Record<string, unknown>;
     return { type_url: url.includes('/') ? url : typePrefix + url, value: type.encode(message).finish() };
+  }
+
+  private typeOf(url: string): Type | undefined {
+    const name = url.slice(url.lastIndexOf('/') + 1);
+    // A leading dot makes protobufjs look for the full name and for nothing that only ends like it.
+    const found = this.root.lookup(`.${name}`, [Type]);
+    return found instanceof Type && found.fullName === `.${name}` ? found : undefined;
   }
 }
 
-function fitsJson(type: string, value: unknown): boolean {
-  if (type === 'bool') return typeof value === 'boolean';
-  if (type === 'string' || type === 'bytes') return typeof value === 'string';
-  if (type === 'float' || type === 'double') return typeof value === 'number';
-  return typeof value === 'number' || typeof value === 'string';
+/** ProtoJSON has paths in lowerCamelCase, separated by commas. */
+const fieldMask: JsonValue = {
+  read: ({ paths }: { readonly paths: readonly string[] }) => paths.map(camelCase).join(','),
+  write: (value) => ({
+    paths: wellFormed(value)
+      .split(',')
+      .filter((path) => path !== '')
+      .map((path) => path.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)),
+  }),
+};
+
+function enumWriter(type: Enum): JsonWrite {
+  if (isNull(type)) return (value) => (value === null || value === 'NULL_VALUE' ? 0 : refuse('is not null'));
+  return (value) => {
+    if (typeof value === 'number' && (value | 0) === value) return value;
+    const number = typeof value === 'string' ? valueOf(type, value) : undefined;
+    return number ?? refuse(`is no value of ${type.name}`);
+  };
 }
 
-function object(value: unknown): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused('a JSON object is needed');
+/** The enum of one value that stands for the null of JSON. */
+function isNull(type: Enum): boolean {
+  return type.fullName === '.google.protobuf.NullValue';
+}
+
+/** True for a field that can hold the null of JSON; for others null means that they are not set. */
+export function takesNull({ repeated, resolvedType }: Field): boolean {
+  if (repeated) return false;
+  return resolvedType instanceof Type
+    ? resolvedType.fullName === '.google.protobuf.Value'
+    : resolvedType instanceof Enum && isNull(resolvedType);
+}
+
+function jsonNameIn(type: Type): (name: string) => string {
+  return (name) => {
+    const field = type.fields[name];
+    return field ? jsonName(field) : name;
+  };
+}
+
+function decode(type: Type, bytes: Uint8Array): unknown {
+  try {
+    return type.decode(bytes);
+  } catch (error) {
+    return unreadable(`what an Any holds is not a ${type.fullName.slice(1)}: ${String(error)}`);
+  }
+}
+
+function object(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return refuse('is not a JSON object');
   return value as Record<string, unknown>;
-}
-
-function refused(message: string): GatewayError {
-  return new GatewayError('BAD_USER_INPUT', message);
-}
-
-function unreadable(message: string): GatewayError {
-  return new GatewayError('UPSTREAM_ERROR', undefined, { cause: new Error(message) });
 }

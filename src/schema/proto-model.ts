@@ -6,6 +6,9 @@ export interface DecodedMessage {
   readonly [field: string]: unknown;
 }
 
+/** Messages may be nested this deep: protobufjs, as most others, neither writes nor reads what is deeper. */
+export const deepest = 100;
+
 /** The JSON name of a field: its `json_name`, else lowerCamelCase as protoc makes it (ProtoJSON, "Field names"). */
 export function jsonName(field: Field): string {
   const explicit = field.getOption('json_name') as string | undefined;

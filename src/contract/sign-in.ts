@@ -1,59 +1,70 @@
 import { dirname } from 'node:path';
+import { Kind, type ConstDirectiveNode, type DocumentNode } from 'graphql';
 import type { Root, Type } from 'protobufjs';
 import { findService } from '../grpc/protos';
+import { argsOf } from '../schema/ast';
 import { didYouMean, type Findings } from '../schema/findings';
-import { jsonName } from '../schema/proto-model';
+import { fieldsAre } from '../schema/services';
 import type { Sources } from '../schema/sources';
 import { fieldName, rpcName, type ProtoName } from '../schema/usage';
 import { authServiceName, authServiceNeeds, authUpstream } from '../session/auth-service';
 
 /** The part of the contract that no SDL says: the service that sign-in and sessions call by name. */
-export function checkSignIn(sources: Sources, findings: Findings): void {
-  const folder = dirname(sources.sdl[0]?.loc?.source.name ?? '');
-  if (!sources.upstreamNames.includes(authUpstream)) {
-    findings.in(
-      folder,
+export function checkSignIn({ sdl, protos, upstreamNames }: Sources, findings: Findings): void {
+  const directive = upstreamDirective(sdl);
+  const report = (message: string, fix: string): void => {
+    if (directive) findings.at(directive, message, fix);
+    else findings.in(dirname(sdl[0]?.loc?.source.name ?? ''), message, fix);
+  };
+  if (!upstreamNames.includes(authUpstream)) {
+    report(
       `no file names the upstream "${authUpstream}", which sign-in and sessions need`,
       `Add to one: extend schema @upstream(name: "${authUpstream}", service: "${authServiceName}").`,
     );
   }
-  const service = findService(sources.protos, authServiceName);
+  const service = findService(protos, authServiceName);
   if (!service) {
-    findings.in(
-      folder,
+    report(
       `no proto defines ${authServiceName}, which sign-in and sessions need`,
       'Add its proto to the folder of protos.',
     );
     return;
   }
-  const file = service.filename ?? authServiceName;
   for (const [name, needs] of Object.entries(authServiceNeeds)) {
     const method = service.methodsArray.find((each) => each.name === name);
     if (!method) {
       const names = service.methodsArray.map((each) => each.name);
-      findings.in(
-        file,
+      report(
         `${authServiceName} has no RPC ${name}, which sign-in and sessions need`,
         didYouMean(name, names) ?? `Its RPCs are ${names.join(', ')}.`,
       );
       continue;
     }
-    for (const [message, names] of [
+    for (const [message, fields] of [
       [method.resolvedRequestType, needs.request],
       [method.resolvedResponseType, needs.response],
     ] as const) {
-      for (const field of names) if (message) checkField(message, field, file, findings);
+      for (const field of fields) {
+        if (!message || message.fields[field]) continue;
+        const names = message.fieldsArray.map((each) => each.name);
+        report(
+          `${message.fullName.slice(1)} has no field ${field}, which sign-in and sessions need`,
+          didYouMean(field, names) ?? fieldsAre(names),
+        );
+      }
     }
   }
 }
 
-function checkField(message: Type, name: string, file: string, findings: Findings): void {
-  if (message.fields[name]) return;
-  const names = message.fieldsArray.map((field) => field.name);
-  findings.in(
-    file,
-    `${message.fullName.slice(1)} has no field ${name}, which sign-in and sessions need`,
-    didYouMean(name, names) ?? `Its fields are ${message.fieldsArray.map(jsonName).join(', ') || 'none'}.`,
+/** The @upstream that names the upstream of sign-in, or its service. */
+function upstreamDirective(documents: readonly DocumentNode[]): ConstDirectiveNode | undefined {
+  const directives = documents
+    .flatMap(({ definitions }) => definitions)
+    .flatMap((definition) => (definition.kind === Kind.SCHEMA_EXTENSION ? (definition.directives ?? []) : []))
+    .filter(({ name }) => name.value === 'upstream');
+  return (
+    directives.find((directive) => argsOf(directive)['service'] === authServiceName) ??
+    directives.find((directive) => argsOf(directive)['name'] === authUpstream)
   );
 }
 

@@ -94,8 +94,7 @@ export function checkVariable(
   if (!isPath && (body === '*' || body === name)) return;
   if (isPath && isListType(getNullableType(type))) {
     findings.at(definition, `$${name} is ${String(type)}, and the path holds one value`, 'Make it a single value.');
-  }
-  if (isInputObjectType(getNamedType(type))) {
+  } else if (isInputObjectType(getNamedType(type))) {
     findings.at(
       definition,
       `$${name} is ${String(type)}, which the ${isPath ? 'path' : 'query'} cannot hold`,

@@ -221,9 +221,11 @@ function compileOperation(
   if (bodyName !== undefined) {
     checkBody(directive, { method: String(method), name, body: bodyName, variables }, findings);
   }
+  // Where the body is no variable, any of them may have been meant.
+  const knownBody = variables.some((each) => each.name === bodyName) ? bodyName : bodyName && '*';
   for (const definition of operation.variableDefinitions ?? []) {
     const variable = variables.find((each) => each.name === definition.variable.name.value);
-    if (variable) checkVariable(definition, variable, { inPath, body: bodyName }, findings);
+    if (variable) checkVariable(definition, variable, { inPath, body: knownBody }, findings);
   }
   const rest = variables.filter((each) => !inPath.has(each.name));
   const rootType = schema.getRootType(operation.operation);

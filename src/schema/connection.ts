@@ -251,15 +251,16 @@ export function attachConnection(
     const edge = getNamedType(edges.type);
     const fields = (isObjectType(edge) ? edge.getFields() : {}) as Record<string, SchemaField>;
     node ??= fields['node'] && getNamedType(fields['node'].type);
-    if (!fields['node'] || !fields['cursor']) {
+    const { node: ofEdge, cursor } = fields;
+    if (ofEdge && cursor) {
+      checkType(cursor, `${String(edge)}.cursor`, pageFields['cursor'] ?? [], findings);
+    } else {
       findings.at(edges.astNode, `${String(edges.type)} is not an edge`, 'An edge has node and cursor: String!.');
-      return undefined;
     }
-    checkType(fields['cursor'], `${String(edge)}.cursor`, pageFields['cursor'] ?? [], findings);
     checkList(edges, connection, findings);
     answer(edges, (page: Page) => page.items.map((_, index): EdgeSource => ({ page, index })));
-    answer(fields['node'], ({ page, index }: EdgeSource) => page.items[index]);
-    answer(fields['cursor'], ({ page, index }: EdgeSource) => page.cursor(index));
+    if (ofEdge) answer(ofEdge, ({ page, index }: EdgeSource) => page.items[index]);
+    if (cursor) answer(cursor, ({ page, index }: EdgeSource) => page.cursor(index));
   }
   if (nodes) {
     checkList(nodes, connection, findings);

@@ -5,6 +5,7 @@ export interface Finding {
   readonly file: string;
   /** From 1; 0 where the finding is about a whole file. */
   readonly line: number;
+  /** From 1; 0 where the finding is about a whole line. */
   readonly column: number;
   /** What is wrong, in one sentence. */
   readonly message: string;
@@ -36,9 +37,9 @@ export class Findings {
   }
 }
 
-/** `file:line:column: message`, and what would mend it on a line of its own. */
+/** `file:line:column: message`, as far as the place is known, and what would mend it on a line of its own. */
 export function formatFinding({ file, line, column, message, fix }: Finding): string {
-  const place = line > 0 ? `${file}:${line}:${column}` : file;
+  const place = [file, line, column].filter((part) => part !== 0).join(':');
   return `${place}: ${message}${fix === undefined ? '' : `\n    ${fix}`}`;
 }
 

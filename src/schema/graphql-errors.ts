@@ -1,4 +1,5 @@
 import {
+  isEnumType,
   isInputObjectType,
   isInterfaceType,
   isObjectType,
@@ -31,7 +32,7 @@ export function reportErrors(
   nodeOf: (error: GraphQLError) => ASTNode | undefined = ({ nodes }) => nodes?.[0],
 ): void {
   for (const error of errors) {
-    const [, message = '', hint] = /^(.*?)(?: (Did you mean .*))?$/s.exec(error.message) ?? [];
+    const [, message = '', hint] = /^(.*?)\.?(?: (Did you mean .*))?$/s.exec(error.message) ?? [];
     findings.at(nodeOf(error), message, hint ?? mend(message, known));
   }
 }
@@ -53,8 +54,8 @@ const mends: readonly (readonly [message: RegExp, mend: Mend])[] = [
   [
     /^Unknown directive "@(\w+)"/,
     ({ directives }, name = '') => {
-      const names = directives.map((each) => each.name);
-      return didYouMean(name, names) ?? `There are ${names.map((each) => `@${each}`).join(', ')}.`;
+      const names = directives.map((each) => `@${each.name}`);
+      return didYouMean(`@${name}`, names) ?? `There are ${names.join(', ')}.`;
     },
   ],
   [/^Unknown argument "\w+" on directive "@(\w+)"/, ({ directives }, name) => argumentsOf(directives, name)],
@@ -69,7 +70,7 @@ const mends: readonly (readonly [message: RegExp, mend: Mend])[] = [
   [/^(?:Directive|Field) .*argument "(\w+)" of type "(.+)" is required/, (_, name, type) => `Give ${name}: ${type}.`],
   [/^Unknown type "(\w+)"/, (_, name) => `Define ${name}, or use a type that there is.`],
   [/^There can be only one type named "PageInfo"/, () => 'The gateway has it already: remove this one.'],
-  [/^There can be only one|can only be defined once\.$/, () => 'Remove or rename one of them.'],
+  [/^There can be only one|can only be defined once$/, () => 'Remove or rename one of them.'],
   [/^Cannot extend type "(\w+)"/, (_, name) => `Define ${name} first: without extend.`],
   [/^Query root type must be provided/, () => 'Write type Query { ... } in one of the files.'],
   [
@@ -101,6 +102,16 @@ const mends: readonly (readonly [message: RegExp, mend: Mend])[] = [
   ],
   [/^Variable "(\$\w+)" is never used/, (_, name) => `Use ${name}, or remove it.`],
   [/^Variable "(\$\w+)" is not defined/, (_, name) => `Add ${name} to the operation's variables.`],
+  [/must not have a selection since type/, () => 'Remove what it selects.'],
+  [
+    /^Value "\w+" does not exist in "(\w+)" enum/,
+    ({ schema }, name = '') => {
+      const type = schema?.getType(name);
+      const names = isEnumType(type) ? type.getValues().map((value) => value.name) : [];
+      return `Its values are ${names.join(', ')}.`;
+    },
+  ],
+  [/cannot represent|^Expected value of type/, () => 'Give a value of that type.'],
   [/^Fragment "\w+" is never used/, () => 'Use it, or remove it.'],
   [/^Unknown fragment "(\w+)"/, (_, name) => `Define fragment ${name} in this file.`],
 ];

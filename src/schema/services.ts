@@ -27,6 +27,8 @@ export interface ResolvedRpc {
 /** Finds what the directives of a file name: services, RPCs and fields of their messages. */
 export class Services {
   private readonly uses = new Map<string, UpstreamUse[]>();
+  /** Files with a service that there is not, and those that were told that they have none. */
+  private readonly silent = new Set<string>();
   private readonly found = new Map<ConstDirectiveNode, Set<ProtoName>>();
 
   /** @param deadlines - Ms that RPCs of an upstream may take at most, by upstream. */
@@ -53,7 +55,9 @@ export class Services {
       this.findings.at(directive, `"${name}" cannot name an upstream`, 'Use lower-case letters, digits, - and _.');
     }
     const service = findService(this.sources.protos, fullServiceName);
+    const file = fileOf(directive);
     if (!service) {
+      this.silent.add(file);
       const known = serviceNames(this.sources.protos);
       this.findings.at(
         directive,
@@ -62,7 +66,6 @@ export class Services {
       );
       return;
     }
-    const file = fileOf(directive);
     const uses = this.uses.get(file) ?? [];
     if (uses.some((use) => use.service === service)) {
       this.findings.at(directive, `this file has @upstream for ${fullServiceName} twice`, 'Remove one of them.');
@@ -92,7 +95,8 @@ export class Services {
   /** The RPC of a name, `Method` or `package.Service/Method`, among the services of the directive's file. */
   rpc(directive: ConstDirectiveNode, name: unknown): ResolvedRpc | undefined {
     if (typeof name !== 'string') return undefined;
-    const uses = this.uses.get(fileOf(directive)) ?? [];
+    const file = fileOf(directive);
+    const uses = this.uses.get(file) ?? [];
     const slash = name.lastIndexOf('/');
     const method = name.slice(slash + 1);
     const candidates = slash < 0 ? uses : uses.filter((use) => serviceName(use.service) === name.slice(0, slash));
@@ -109,7 +113,11 @@ export class Services {
         `several services of this file have an RPC "${name}"`,
         `Write ${choices.join(' or ')}.`,
       );
+    } else if (this.silent.has(file)) {
+      // It may be one of the service's that is told of already.
+      return undefined;
     } else if (uses.length === 0) {
+      this.silent.add(file);
       this.findings.at(
         directive,
         `this file does not say which service has the RPC "${name}"`,

@@ -67,7 +67,8 @@ function parseFolder(folder: string, findings: Findings): DocumentNode[] {
     } catch (error) {
       if (!(error instanceof GraphQLError)) throw error;
       const at = error.locations?.[0];
-      findings.in(displayPath(file), error.message, undefined, at?.line, at?.column);
+      const message = error.message.replace(/\.$/, '');
+      findings.in(displayPath(file), message, 'Look here, and for what is not closed above.', at?.line, at?.column);
       return [];
     }
   });

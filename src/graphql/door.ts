@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { ExecutionResult, GraphQLError } from 'graphql';
-import { createYoga, type Plugin, type YogaInitialContext } from 'graphql-yoga';
+import { createYoga, getSSEProcessor, type Plugin, type YogaInitialContext } from 'graphql-yoga';
 import { json, requireJson, type Exchange, type Reply, type Route } from '../exchange';
 import { errorHeaders, GatewayError, toGatewayError, type ErrorCode } from '../errors';
 import { errorsOf, presentError, presentResult, statusOf } from '../pipeline/errors';
@@ -66,11 +66,9 @@ export function createGraphqlRoutes({ pipeline, graphiql }: GraphqlDoorOptions):
 }
 
 async function requestInit(exchange: Exchange): Promise<RequestInit> {
-  const headers: Record<string, string> = {};
-  for (const name of ['accept', 'content-type']) {
-    const value = exchange.headers[name];
-    if (typeof value === 'string') headers[name] = value;
-  }
+  const headers: Record<string, string> = { accept: acceptedTypes(exchange) };
+  const { 'content-type': type } = exchange.headers;
+  if (type !== undefined) headers['content-type'] = type;
   if (exchange.method !== 'POST') return { method: 'GET', headers };
   requireJson(exchange);
   const body = await exchange.readBody();
@@ -91,7 +89,6 @@ async function replyOf(response: Response): Promise<Reply> {
       body: response.body as unknown as AsyncIterable<Uint8Array>,
     };
   }
-  if (response.status === 406) throw new GatewayError('NOT_ACCEPTABLE', acceptable);
   return { status: response.status, headers, body: await response.text() };
 }
 
@@ -104,12 +101,33 @@ function errorReply(thrown: unknown, exchange: Exchange): Reply {
   return json(error.status, { errors: [presentError(error, exchange)] }, errorHeaders(error));
 }
 
+const eventStream = getSSEProcessor();
+
 const streamHeaders = {
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-store',
   // nginx would otherwise hold events back.
   'x-accel-buffering': 'no',
 };
+
+const servedType = /^\s*(application\/(json|graphql-response\+json|\*)|text\/(event-stream|\*)|\*\/\*)\s*(;|$)/i;
+const otherCharset = /;\s*charset=(?!utf-8\s*(;|$))/i;
+
+/**
+ * What of Accept is served. Yoga would find out that it cannot write an answer once the operation has run, and would write
+ * some as multipart/mixed.
+ */
+function acceptedTypes({ headers: { accept = '' } }: Exchange): string {
+  if (accept.trim() === '') return '*/*';
+  const served = accept.split(',').filter((type) => servedType.test(type) && !otherCharset.test(type));
+  if (served.length === 0) throw new GatewayError('NOT_ACCEPTABLE', acceptable);
+  return served.join();
+}
+
+/** Whether the client takes a subscription's answer. */
+function takesEvents(exchange: Exchange): boolean {
+  return /text\/|\*\/\*/i.test(acceptedTypes(exchange));
+}
 
 /** Lets Yoga speak HTTP, and the pipeline run the operation. */
 function useGatewayPipeline(pipeline: Pipeline): Plugin<YogaInitialContext, ServerContext> {
@@ -120,14 +138,19 @@ function useGatewayPipeline(pipeline: Pipeline): Plugin<YogaInitialContext, Serv
         return (await pipeline.run(
           { query: params.query ?? '', operationName: params.operationName, variables: params.variables },
           exchange,
-          { navigation: false, safe: exchange.method !== 'POST' },
+          { navigation: false, safe: exchange.method !== 'POST', streams: takesEvents(exchange) },
         )) as never;
       });
     },
     onResultProcess(payload) {
       const { result, serverContext } = payload;
       const { exchange } = serverContext;
-      if (Array.isArray(result) || Symbol.asyncIterator in result) return;
+      if (Array.isArray(result)) return;
+      if (Symbol.asyncIterator in result) {
+        // Yoga would prefer multipart/mixed for clients that take anything.
+        payload.setResultProcessor(eventStream, 'text/event-stream');
+        return;
+      }
       const { errors } = result as ExecutionResult;
       const isMalformed = errors?.some(({ originalError }) => !(originalError instanceof GatewayError));
       const http = isMalformed ? malformed(errors ?? [], exchange) : answered(result as ExecutionResult, exchange);

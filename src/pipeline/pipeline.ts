@@ -23,6 +23,8 @@ export interface RunOptions {
   readonly navigation: boolean;
   /** True for a method that must not change anything. */
   readonly safe: boolean;
+  /** True where the client takes a stream. */
+  readonly streams: boolean;
 }
 
 /** One answer, or a stream of them. */
@@ -59,7 +61,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   }
 
   return {
-    async run({ query, operationName, variables }, exchange, { navigation, safe }) {
+    async run({ query, operationName, variables }, exchange, { navigation, safe, streams }) {
       const context = newContext(exchange);
       const enveloped = getEnveloped(context);
       try {
@@ -71,6 +73,12 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         const { operation: kind } = plan.operation;
         if (safe && kind !== 'query') {
           throw new GatewayError('METHOD_NOT_ALLOWED', `A ${kind} is sent by POST.`, { headers: { allow: 'POST' } });
+        }
+        if (kind === 'subscription' && !streams) {
+          throw new GatewayError(
+            'NOT_ACCEPTABLE',
+            'A subscription is answered as text/event-stream, which Accept must allow.',
+          );
         }
         context.plan = plan;
         exchange.facts.operation = kind;

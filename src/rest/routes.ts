@@ -42,6 +42,7 @@ async function answer(
   const result = (await pipeline.run({ query: operation.query, variables }, exchange, {
     navigation: operation.method === 'GET',
     safe: operation.method === 'GET',
+    streams: false,
   })) as ExecutionResult;
   const value = result.data?.[operation.rootKey];
   const errors = errorsOf(result);

@@ -258,7 +258,7 @@ describe('text', () => {
   test('that refers to what is nowhere is told', () => {
     const protos = folderWith({ 'a.proto': proto('package p;\nmessage A { Other other = 1; }') });
     expect(failure(() => loadProtos(protos), { PROTOS: protos })).toBe(
-      `PROTOS/a.proto: p.A.other refers to "Other", which no file defines that is read
+      `PROTOS/a.proto:3: p.A.other refers to "Other", which no file defines that is read
     Import the file that defines it.`,
     );
   });

@@ -19,16 +19,22 @@ import { ProtoError } from './proto-error';
  * looks outwards only.
  *
  * @param shown - A file as a person would type it.
+ * @param lineWith - The line of a file that has all of some words; 0 where it is not known.
  * @throws ProtoError for a reference to what no file defines
  */
-export function completeNames(root: Root, shown: (file: string) => string): void {
+export function completeNames(
+  root: Root,
+  shown: (file: string) => string,
+  lineWith: (file: string, words: readonly string[]) => number,
+): void {
   const resolve = (object: ReflectionObject, scope: NamespaceBase, name: string): string => {
     const found = resolveName(scope, name, (each) => each instanceof Type || each instanceof Enum);
     if (found) return found.fullName;
+    const file = object.filename ?? '';
     throw new ProtoError(
-      shown(object.filename ?? ''),
+      shown(file),
       `${object.fullName.slice(1)} refers to "${withoutDot(name)}", which no file defines that is read`,
-      { fix: 'Import the file that defines it.' },
+      { fix: 'Import the file that defines it.', line: lineWith(file, [name, object.name]) },
     );
   };
   for (const object of objectsBelow(root)) {

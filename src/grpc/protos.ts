@@ -66,6 +66,7 @@ class ProtoLoader {
   private readonly shown = new Map<string, string>();
   /** What was read, so that a file with two names is read once. */
   private readonly texts = new Set<string>();
+  private readonly textByName = new Map<string, string>();
   /** Files of descriptor sets with the set that they are in, by name. */
   private readonly described = new Map<string, { readonly file: DescribedFile; readonly set: string }>();
   private readonly options: RawOptions[] = [];
@@ -140,7 +141,10 @@ class ProtoLoader {
     }
     const shown = found.kind === 'text' ? displayPath(found.path) : `${found.set}: ${name}`;
     this.shown.set(name, shown);
-    if (found.kind === 'text') this.texts.add(found.text);
+    if (found.kind === 'text') {
+      this.texts.add(found.text);
+      this.textByName.set(name, found.text);
+    }
     const imports = this.defining(name, shown, () => {
       if (found.kind === 'text') return readProtoText(root, found.text, name, shown);
       this.options.push(...found.file.addTo(root));
@@ -199,7 +203,11 @@ class ProtoLoader {
   /** Resolves everything. */
   finish(): Root {
     try {
-      completeNames(this.root, (file) => this.shown.get(file) ?? file);
+      completeNames(
+        this.root,
+        (file) => this.shown.get(file) ?? file,
+        (file, words) => lineWith(words, this.textByName.get(file)),
+      );
     } catch (error) {
       if (error instanceof ProtoError) throw error;
       throw new ProtoError(displayPath(this.folder ?? ''), (error as Error).message);
@@ -230,6 +238,11 @@ function importFix(name: string): string {
 
 function importLine(name: string, text = ''): number {
   return text.split('\n').findIndex((line) => /^\s*import\b/.test(line) && line.includes(name)) + 1;
+}
+
+/** The first line with all of some words; 0 where there is none. */
+function lineWith(words: readonly string[], text = ''): number {
+  return text.split('\n').findIndex((line) => words.every((word) => line.split(/[^\w.]+/).includes(word))) + 1;
 }
 
 function isFolder(path: string): boolean {

@@ -15,7 +15,7 @@ import { rpcOf, type ProtoMessage } from '../grpc/protos';
 import { upstreamStatus } from '../grpc/status';
 import type { Rpc, Upstream } from '../grpc/upstream';
 import { argsOf, directiveArgs } from './ast';
-import { attachConnection, isConnection, pagingOf, type Paging } from './connection';
+import { attachConnection, isConnection, pagingNames, pagingOf, type Paging } from './connection';
 import type { Resolver, SchemaField } from './context';
 import { attempt } from './faults';
 import type { Findings } from './findings';
@@ -91,7 +91,9 @@ export class CallCompiler {
         'Name an RPC that takes one message and answers once.',
       );
     }
-    if (fallback && isObjectType(named)) outputs.bind(named, fallback.response, { partial: true });
+    if (fallback && isObjectType(named) && type === schema.getSubscriptionType()) {
+      outputs.bind(named, fallback.response, { partial: true });
+    }
     return () => this.attach({ type, field, directive, rpc, fallback, paging: undefined, select });
   }
 
@@ -145,7 +147,8 @@ export class CallCompiler {
     const oneOf = isUnionType(union) ? findOneOf(message, lastName) : undefined;
     const last = oneOf ? undefined : services.field(directive, 'response', message, lastName);
     if (!oneOf && !last) return whole;
-    if (isNonNullType(itemType) && (steps.length > 0 || !last || outputs.canBeNull(itemType, last))) {
+    // What the last step itself can leave unset is told by its reader.
+    if (isNonNullType(itemType) && (!last || (steps.length > 0 && !outputs.canBeNull(itemType, last)))) {
       findings.at(
         field.astNode,
         `${field.name} is non-null, but ${path} of ${fullName(rpc.response)} can be unset`,
@@ -270,7 +273,7 @@ export class CallCompiler {
       request: rpc.request,
       mapping: call.directive.arguments?.find(({ name }) => name.value === 'request')?.value,
       parentField: messages.size > 0 ? parentFieldOf(messages) : undefined,
-      handled: call.paging?.handled ?? new Set(),
+      handled: isConnection(getNamedType(call.field.type)) ? pagingNames : new Set(),
     });
   }
 }
@@ -281,12 +284,13 @@ export function checkSideEffects(
   directive: ConstDirectiveNode,
   { method, use }: ResolvedRpc,
   findings: Findings,
+  instead = 'Make it a field of Mutation',
 ): void {
   if (!hasSideEffects(method, use.service.methodsArray)) return;
   findings.at(
     directive,
     `${coordinate} calls ${method.name}, which has side effects`,
-    'Make it a field of Mutation, or set idempotency_level = NO_SIDE_EFFECTS in the proto where that is true.',
+    `${instead}, or set idempotency_level = NO_SIDE_EFFECTS in the proto where that is true.`,
   );
 }
 

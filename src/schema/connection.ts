@@ -87,8 +87,6 @@ export interface Paging {
   readonly page: (response: DecodedMessage, position: Position, first: number | undefined) => Page;
   /** The repeated field that holds the items. */
   readonly items: Field;
-  /** Arguments that paging takes care of. */
-  readonly handled: ReadonlySet<string>;
 }
 
 const pageSizeNames = ['pageSize', 'maxResults', 'limit'];
@@ -99,12 +97,12 @@ const pagingArguments: readonly (readonly [name: string, types: readonly string[
   ['first', ['Int', 'Int!']],
   ['after', ['String', 'ID']],
 ];
+export const pagingNames: ReadonlySet<string> = new Set(pagingArguments.map(([name]) => name));
 
 /** What a page answers, and what its fields may be: the next page's token is null on the last. */
 const pageFields: Readonly<Record<string, readonly string[]>> = {
   pageInfo: ['PageInfo!', 'PageInfo'],
   nextPageToken: ['String', 'ID'],
-  totalCount: ['Int', 'Int!'],
   cursor: ['String!', 'String', 'ID!', 'ID'],
 };
 
@@ -159,7 +157,6 @@ export function pagingOf(
   const { max } = options;
   return {
     items,
-    handled: new Set(['first', 'after']),
     request(fields, args) {
       const first = pageSizeOf(args['first'], max);
       const { after } = args;
@@ -241,7 +238,7 @@ export function attachConnection(
   findings: Findings,
 ): GraphQLObjectType | undefined {
   const { edges, nodes, pageInfo, totalCount, nextPageToken } = connection.getFields() as Record<string, SchemaField>;
-  for (const [name, element] of Object.entries({ pageInfo, totalCount, nextPageToken })) {
+  for (const [name, element] of Object.entries({ pageInfo, nextPageToken })) {
     if (element) checkType(element, `${connection.name}.${name}`, pageFields[name] ?? [], findings);
   }
   const next = findField(response, 'nextPageToken');
@@ -280,6 +277,7 @@ export function attachConnection(
         `${connection.name}.totalCount: ${fullName(response)} has none of ${totalNames.join(', ')}`,
         `Remove the field. ${fieldsAre(response.fieldsArray.map(jsonName))}`,
       );
+      answer(totalCount, () => null);
     }
   }
   return isObjectType(node) ? node : undefined;

@@ -138,7 +138,8 @@ export class JoinCompiler {
         'Name an RPC that takes one message and answers with one.',
       );
     }
-    checkSideEffects(`@${directive.name.value} of ${target.name}`, directive, rpc, findings);
+    const coordinate = `@${directive.name.value} of ${target.name}`;
+    checkSideEffects(coordinate, directive, rpc, findings, 'Name an RPC that only reads');
   }
 
   /** An RPC that takes many keys. */

@@ -46,11 +46,14 @@ export function loadSources(folders: SourceFolders): Sources {
     protos = loadProtos(folders.protoDir, folders.protoInclude);
   } catch (error) {
     if (!(error instanceof ProtoError)) throw error;
-    findings.in(error.file, error.problem, error.fix, error.line);
+    findings.in(error.file, error.problem, error.fix ?? (error.line > 0 ? lookHere : undefined), error.line);
   }
   findings.throwIfAny();
   return { sdl, rest, protos: protos!, upstreamNames: upstreamNames(sdl) };
 }
+
+/** What helps with any syntax error. */
+const lookHere = 'Look here, and for what is not closed above.';
 
 function parseFolder(folder: string, findings: Findings): DocumentNode[] {
   if (!existsSync(folder)) {
@@ -68,7 +71,7 @@ function parseFolder(folder: string, findings: Findings): DocumentNode[] {
       if (!(error instanceof GraphQLError)) throw error;
       const at = error.locations?.[0];
       const message = error.message.replace(/\.$/, '');
-      findings.in(displayPath(file), message, 'Look here, and for what is not closed above.', at?.line, at?.column);
+      findings.in(displayPath(file), message, lookHere, at?.line, at?.column);
       return [];
     }
   });

@@ -8,6 +8,9 @@ import { loadSources } from '../src/schema/sources';
 import { startAiService } from './upstreams/ai/service';
 import { startAuthService } from './upstreams/auth/service';
 
+// For machines that have much else to do.
+jest.setTimeout(30_000);
+
 type AuthUpstream = Awaited<ReturnType<typeof startAuthService>>;
 type AiUpstream = Awaited<ReturnType<typeof startAiService>>;
 

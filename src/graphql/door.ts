@@ -61,9 +61,16 @@ export function createGraphqlRoutes({ pipeline, graphiql }: GraphqlDoorOptions):
       handle: (exchange) => (graphiql && wantsPage(exchange) ? graphiqlPage(graphiql) : answer(exchange)),
     },
     { method: 'POST', path: graphqlPath, handle: answer },
-    ...(graphiql ? [graphiqlAssets] : []),
+    ...(graphiql ? [graphiqlAssets, front] : []),
   ];
 }
+
+/** Where a developer comes first. */
+const front: Route = {
+  method: 'GET',
+  path: '/',
+  handle: () => ({ status: 302, headers: { location: '/graphql' } }),
+};
 
 async function requestInit(exchange: Exchange): Promise<RequestInit> {
   const headers: Record<string, string> = { accept: acceptedTypes(exchange) };

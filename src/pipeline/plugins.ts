@@ -13,7 +13,7 @@ import {
 } from 'graphql';
 import { getVariableValues } from 'graphql/execution/values';
 import type { Registry } from 'prom-client';
-import { GatewayError, toGatewayError } from '../errors';
+import { toGatewayError, type GatewayError } from '../errors';
 import type { Gatekeeper } from '../session/gatekeeper';
 import type { Caller } from '../schema/context';
 import type { GatewayContext } from './context';

@@ -2,6 +2,7 @@ import {
   defaultFieldResolver,
   getNamedType,
   isObjectType,
+  isUnionType,
   valueFromASTUntyped,
   type ConstDirectiveNode,
   type GraphQLField,
@@ -14,6 +15,7 @@ import { GatewayError } from '../errors';
 import { hasUnknownDirective } from './ast';
 import type { Caller, ResolverContext, SchemaField } from './context';
 import { accessDirectives } from './directives';
+import { isRootType } from './field-checks';
 import { didYouMean, type Findings } from './findings';
 
 /** What a caller must have to be given a field. */
@@ -50,12 +52,11 @@ export function denial(rule: Rule, caller: Caller | GatewayError): GatewayError 
  * around it. Call it when all resolvers are in place.
  */
 export function applyAccess(schema: GraphQLSchema, findings: Findings): void {
-  const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()];
   for (const type of Object.values(schema.getTypeMap())) {
     if (!isObjectType(type) || type.name.startsWith('__')) continue;
     for (const field of Object.values(type.getFields())) {
-      const marks = marksOf(type, field);
-      if (roots.includes(type) && !marks.some(isAccessMark) && !hasUnknownDirective(field.astNode, schema)) {
+      const marks = marksOf(schema, type, field);
+      if (isRootType(schema, type) && !marks.some(isAccessMark) && !hasUnknownDirective(field.astNode, schema)) {
         findings.at(
           field.astNode,
           `${type.name}.${field.name} does not say who may ask for it`,
@@ -67,6 +68,13 @@ export function applyAccess(schema: GraphQLSchema, findings: Findings): void {
   }
 }
 
+function isAbstractMember(schema: GraphQLSchema, type: GraphQLObjectType): boolean {
+  return (
+    type.getInterfaces().length > 0 ||
+    Object.values(schema.getTypeMap()).some((other) => isUnionType(other) && other.getTypes().includes(type))
+  );
+}
+
 function isAccessMark({ name }: ConstDirectiveNode): boolean {
   return (accessDirectives as readonly string[]).includes(name.value);
 }
@@ -75,11 +83,18 @@ function directivesOf(type: GraphQLNamedType): readonly ConstDirectiveNode[] {
   return [type.astNode, ...type.extensionASTNodes].flatMap((node) => node?.directives ?? []);
 }
 
-/** Every directive that may bear on a field. */
-function marksOf(type: GraphQLObjectType, field: GraphQLField<unknown, unknown>): readonly ConstDirectiveNode[] {
+/**
+ * Every directive that may bear on a field. What a type says is checked where an object of it is handed out; within the
+ * object again only where it may have been handed out as something else, an interface or a union.
+ */
+function marksOf(
+  schema: GraphQLSchema,
+  type: GraphQLObjectType,
+  field: GraphQLField<unknown, unknown>,
+): readonly ConstDirectiveNode[] {
   return [
     ...(field.astNode?.directives ?? []),
-    ...directivesOf(type),
+    ...(isRootType(schema, type) || isAbstractMember(schema, type) ? directivesOf(type) : []),
     ...directivesOf(getNamedType(field.type)),
     ...type
       .getInterfaces()

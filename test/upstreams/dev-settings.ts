@@ -75,6 +75,8 @@ function complete(env: NodeJS.ProcessEnv, ports: Record<PortVariable, number>): 
     SSO_PROVIDERS: 'dev',
     SSO_DEV_ISSUER: `http://localhost:${ports.DEV_IDP_PORT}`,
     SSO_DEV_CLIENT_ID: 'api-gateway',
+    // One for as long as start:dev runs, so that a reload does not lose sign-ins under way.
+    ...(env['SESSION_SECRET_FILE'] ? {} : { SESSION_SECRET: newToken() }),
     DEV_ADMIN_TOKEN: adminToken,
     DEV_MEMBER_TOKEN: memberToken,
   };

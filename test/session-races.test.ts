@@ -137,6 +137,17 @@ test('an answer from a time when revocations may have been missed is given, and 
   expect(questions).toHaveLength(2);
 });
 
+test('who has left already does not wait, and leaves the answer to the next', async () => {
+  const { sessions, validate, questions } = start();
+  const signal = AbortSignal.abort(new GatewayError('CLIENT_CLOSED_REQUEST'));
+  const gone = sessions.validate('token', { requestId: 'request', deadline: Date.now() + 5_000, signal });
+  await expect(gone).rejects.toMatchObject({ code: 'CLIENT_CLOSED_REQUEST' });
+  const next = validate('token');
+  questions[0]?.answer.settle.resolve(session);
+  expect(await next).toBe(session);
+  expect(questions).toHaveLength(1);
+});
+
 test('an answer counts from when it was asked for, and not from when it came', async () => {
   const { validate, questions } = start();
   const first = validate('token');

@@ -341,6 +341,13 @@ describe('a stream', () => {
     );
   });
 
+  test('ends when its session is signed out, where nobody announces revocations too', () =>
+    inWorld({ auth: { watchRevocations: false } }, async (there) => {
+      const { ended } = await open(there.auth.memberToken, there);
+      expect((await signOut(there.auth.memberToken, there)).status).toBe(204);
+      expect((await ended()).extensions).toMatchObject({ code: 'UNAUTHENTICATED' });
+    }));
+
   test('of another session goes on', async () => {
     const [token, other] = [newSession(), newSession()];
     const { rpc, ended } = await open(token);
@@ -372,6 +379,8 @@ describe('a stream', () => {
       const { ended } = await open(there.auth.createSession('user-mel', 60), there);
       const later = Date.now() + 60_000;
       jest.spyOn(Date, 'now').mockImplementation(() => later);
+      // Whatever may be the matter with AuthService by then.
+      there.auth.control.setFault({ method: 'ValidateSession', code: grpcStatus.UNAVAILABLE });
       expect((await ended()).extensions).toMatchObject({ code: 'UNAUTHENTICATED' });
     }));
 

@@ -275,7 +275,7 @@ describe('a person reads a page', () => {
 
   test('that leads to returnTo only, quoted, from a login that did not work', async () => {
     const there = await startSignInWorld({ env: { SSO_PROVIDERS: 'dev', SSO_DEV_ISSUER: 'http://127.0.0.1:9' } });
-    const returnTo = `/"><img src=x onerror=alert(1)>'&amp;`;
+    const returnTo = `/"><img src=x>?a=1&lt;b`;
     const response = await there
       .open()
       .fetch(`/api/v1/auth/dev/login?${new URLSearchParams({ returnTo }).toString()}`, { headers: asPerson });
@@ -284,7 +284,7 @@ describe('a person reads a page', () => {
     expect(response.status).toBe(503);
     expect(response.headers.get('retry-after')).toBe('5');
     expect(page).not.toContain('<img');
-    expect(page.match(/<a /g)).toHaveLength(2);
+    expect(page).toContain('<a href="/%22%3E%3Cimg%20src=x%3E?a=1&amp;lt;b">Go back</a>');
   });
 });
 

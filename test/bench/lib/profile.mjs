@@ -8,7 +8,7 @@ import { rootDir } from './paths.mjs';
 import { toText } from './report.mjs';
 import { operationWorkload } from './workloads.mjs';
 
-const warmupMs = 3_000;
+const warmup = { warmupMs: 3_000, warmupCount: 5_000, limitMs: 12_000 };
 
 /** @returns tables of self time: by module, and by function */
 export async function profile(arena, { name, connections = 32, measureMs = 5_000, say }) {
@@ -17,14 +17,14 @@ export async function profile(arena, { name, connections = 32, measureMs = 5_000
   const gateway = await arena.startOurs('ours-profile', { nodeOptions });
   const { pid, port } = gateway;
   const requests = await checked(contestants.ours, port, operationWorkload(name));
-  say(`asking for ${name}, ${warmupMs / 1000} s of warm-up and ${measureMs / 1000} s that count`);
+  say(`asking for ${name}; after a warm-up, ${measureMs / 1000} s count`);
   const { cpuPerRequest } = await arena.command('run', {
     pid,
     port,
     requests,
     connections,
     offset: 0,
-    warmupMs,
+    ...warmup,
     measureMs,
   });
   // The profile is written when the process ends in good order.

@@ -129,12 +129,12 @@ export function toMarkdown({ head, rows }) {
 /** Multiples of the bare proxy's cost as bars, for a light and a dark page alike. */
 export function toChart(results, caption) {
   const groups = ['lookup', 'list', 'join'].filter((name) => results[name]);
-  const bar = { height: 18, gap: 6, left: 190, width: 420 };
-  const longest = Math.max(...groups.flatMap((name) => results[name].rows.map(({ ratio }) => ratio.median)));
+  const bar = { height: 18, gap: 6, left: 190, width: 400 };
   const parts = [];
   let y = 40;
   for (const name of groups) {
     const { title, rows } = results[name];
+    const longest = Math.max(...rows.map(({ ratio }) => ratio.median));
     parts.push(text(16, y + 4, `${title}, CPU time to the bare proxy`, 'font-weight="bold"'));
     y += 16;
     for (const { name: peer, label, ratio, cpuPerRequest } of rows) {
@@ -175,8 +175,8 @@ export function readmeSection(run) {
     ...tablesOf({ lookup: results.lookup })[0],
   };
   return [
-    `Measured on ${date} on ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}: CPU time of the gateway process per`,
-    'request, user and system, medians of interleaved rounds. The bare proxy has no sessions, limits, metrics or log.',
+    `${date}, ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}. CPU time of the gateway process per request, user and system;`,
+    'medians of interleaved rounds, ratios to the bare proxy, which has no sessions, no limits, no metrics and no log.',
     '',
     `![CPU time per request to the bare proxy](test/bench/results.svg)`,
     '',
@@ -189,20 +189,25 @@ export function readmeSection(run) {
 export function resultsFile(run) {
   const { date, machine, versions, options, results, goals } = run;
   const tables = tablesOf(results).map((table) => `## ${capital(table.title)}\n\n${toMarkdown(table)}`);
+  const facts = [
+    date,
+    `${machine.cpu}, ${machine.cores} cores, ${machine.memory}`,
+    `Linux ${machine.kernel}, Node ${machine.node}`,
+    `load average at the start ${machine.load}`,
+    `${options.connections} connections`,
+    `${options.rounds} rounds of ${options.measureMs / 1000} s for the look-up`,
+    Object.entries(versions)
+      .map(([name, version]) => `${name} ${version}`)
+      .join(', '),
+  ];
   return `# Benchmark
 
-${date}; ${machine.cpu}, ${machine.cores} cores, ${machine.memory}; Linux ${machine.kernel}, Node ${machine.node}; load
-average at the start ${machine.load}. ${options.connections} connections, ${options.rounds} rounds of ${options.measureMs / 1000} s.
-Written by \`npm run bench -- --write\`.
+${facts.map((fact) => `- ${fact}`).join('\n')}
 
-${Object.entries(versions)
-  .map(([name, version]) => `${name} ${version}`)
-  .join(', ')}.
+Written by \`npm run bench -- --write\`. The figure is CPU time of the gateway process per request, user and system, as the
+operating system counts it. Ratios are taken within a round and are to the first row of each table.
 
 ![CPU time per request to the bare proxy](results.svg)
-
-The figure is CPU time of the gateway process per request, user and system, as the operating system counts it. Ratios are
-taken within a round and are to the first row of each table.
 
 ## Goals
 

@@ -6,6 +6,7 @@ import * as typescriptOperations from '@graphql-codegen/typescript-operations';
 import * as typescriptResolvers from '@graphql-codegen/typescript-resolvers';
 import { Kind, parse, printSchema, visit, type DocumentNode, type GraphQLSchema } from 'graphql';
 import { parse as parseYaml } from 'yaml';
+import { sourceFolders } from '../src/config';
 import { buildSchema } from '../src/schema/build';
 import type { Resolver } from '../src/schema/context';
 import { loadSources, type Sources } from '../src/schema/sources';
@@ -41,8 +42,11 @@ const plugins = {
 /** Makes the content of every file of codegen.yml, by its name. Writes nothing. */
 async function generate(): Promise<Map<string, string>> {
   const configuration = parseYaml(readFileSync(join(root, 'codegen.yml'), 'utf8')) as Configuration;
-  const protoDir = join(root, 'proto');
-  const sources = loadSources({ schemaDir: join(root, dirname(configuration.schema)), protoDir });
+  const sources = loadSources({
+    schemaDir: join(root, dirname(configuration.schema)),
+    protoDir: join(root, 'proto'),
+    protoInclude: sourceFolders(process.env).protoInclude,
+  });
   const schema = publicSchema(sources);
   const documents = sources.rest.map((document, index) => ({
     location: document.loc?.source.name ?? String(index),

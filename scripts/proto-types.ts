@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { GraphQLSchema } from 'graphql';
 import { Enum, MapField, Type, type Field, type Method, type ReflectionObject } from 'protobufjs';
+import { sourceFolders } from '../src/config';
 import { findService, loadProtos } from '../src/grpc/protos';
 
 export interface ProtoTypesConfig {
@@ -16,7 +17,10 @@ const root = resolve(__dirname, '..');
 
 /** A plugin of graphql-codegen: messages as protobufjs decodes them, for RPCs that are called by name. */
 export function plugin(_schema: GraphQLSchema, _documents: unknown, config: ProtoTypesConfig): string {
-  const service = findService(loadProtos(resolve(root, config.protos)), config.service);
+  const service = findService(
+    loadProtos(resolve(root, config.protos), sourceFolders(process.env).protoInclude),
+    config.service,
+  );
   if (!service) throw new Error(`no proto in ${config.protos} defines ${config.service}`);
   const methods = config.rpcs.map((name) => {
     const method = service.methodsArray.find((each) => each.name === name);

@@ -130,6 +130,18 @@ describe('imports', () => {
       },
     );
 
+    test('are told where they are, if they are below the folder', () => {
+      const protos = folderWith({
+        'a.proto': proto('import "google/type/date.proto";'),
+        'vendor/api/google/type/date.proto': proto('package google.type; message Date {}'),
+      });
+      expect(failure(() => loadProtos(protos), { PROTOS: protos })).toBe(
+        `PROTOS/a.proto:2: imports "google/type/date.proto", which is not in PROTOS, nor in the files that come with protobuf
+    Set PROTO_INCLUDE to PROTOS/vendor/api: there it is.`,
+      );
+      expect(loadProtos(protos, [join(protos, 'vendor/api')]).files).toEqual(['a.proto', 'google/type/date.proto']);
+    });
+
     test('are findings with a line', () => {
       const protoDir = folderWith({ 'a.proto': proto('import "b.proto";') });
       const schemaDir = folderWith({ 'a.graphql': 'type Query { a: Int }' });

@@ -196,8 +196,16 @@ class ProtoLoader {
     if (path !== undefined) return { kind: 'text', path, text: textOf(path) };
     const folders = [this.folder ?? [], ...this.include].flat().map(displayPath);
     const places = [...folders, 'the files that come with protobuf'].join(', nor in ');
-    const fix = importer.text === undefined ? describedImportFix : importFix(name);
+    const fix = this.nearFix(name) ?? (importer.text === undefined ? describedImportFix : importFix(name));
     throw new ProtoError(importer.shown, `imports "${name}", which is not in ${places}`, { line, fix });
+  }
+
+  /** Where the folder has the file, but by a longer path, as where it holds a folder of vendored protos. */
+  private nearFix(name: string): string | undefined {
+    const { folder } = this;
+    if (folder === undefined) return undefined;
+    const near = filesBelow(folder).find((file) => file.endsWith(`/${name}`));
+    return near && `Set PROTO_INCLUDE to ${displayPath(join(folder, near.slice(0, -name.length - 1)))}: there it is.`;
   }
 
   /** Resolves everything. */

@@ -279,9 +279,9 @@ export class RequestCompiler {
     if (root === 'mask' && name !== undefined && this.argumentNamed(work, node)) {
       let mask: Value = () => undefined;
       work.masks.push(() => {
-        const input = work.landed.get(name);
-        const inner = more.reduce((compiled, step) => compiled?.nested.get(step), input);
-        if (inner) mask = maskOf(inner, [name, ...more]);
+        const path = [name, ...more];
+        const input = landedAt(work.landed, path);
+        if (input) mask = maskOf(input, path);
         else this.unknownReference(reference, node);
       });
       return (args, caller, parent) => mask(args, caller, parent);
@@ -465,6 +465,14 @@ export class RequestCompiler {
       return { paths: found.flatMap((path) => (path.startsWith(prefix) ? [path.slice(prefix.length)] : [])) };
     });
   }
+}
+
+/** What came of an input type at a path of the arguments: it, or one that it is in, has landed somewhere. */
+function landedAt(landed: ReadonlyMap<string, CompiledInput>, path: readonly string[]): CompiledInput | undefined {
+  const here = landed.get(path.join('.'));
+  const last = path.at(-1);
+  if (here || last === undefined) return here;
+  return landedAt(landed, path.slice(0, -1))?.nested.get(last);
 }
 
 /** The mask of what a client sent at a path of the arguments. */

@@ -107,7 +107,8 @@ export class ProtoJson {
     };
     this.writers.set(type, writer);
     for (const field of type.fieldsArray) {
-      const entry = { field, write: this.writeField(field.resolve()), takesNull: takesNull(field) };
+      const write = this.writeField(field.resolve());
+      const entry = { field, write, takesNull: takesNull(field) && !field.repeated && !isMap(field) };
       // ProtoJSON takes both names.
       fields.set(field.name, entry);
       fields.set(jsonName(field), entry);
@@ -228,9 +229,8 @@ function isNull(type: Enum): boolean {
   return type.fullName === '.google.protobuf.NullValue';
 }
 
-/** True for a field that can hold the null of JSON; for others null means that they are not set. */
-export function takesNull({ repeated, resolvedType }: Field): boolean {
-  if (repeated) return false;
+/** True where a value of a field can be the null of JSON; for others null means that they are not set. */
+export function takesNull({ resolvedType }: Field): boolean {
   return resolvedType instanceof Type
     ? resolvedType.fullName === '.google.protobuf.Value'
     : resolvedType instanceof Enum && isNull(resolvedType);

@@ -10,7 +10,7 @@ import { operationWorkload } from './workloads.mjs';
 
 const warmup = { warmupMs: 3_000, warmupCount: 5_000, limitMs: 12_000 };
 
-/** @returns tables of self time: by module, and by function */
+/** @returns tables: where the time is spent itself, by module and by function, and with what is called from there */
 export async function profile(arena, { name, connections = 32, measureMs = 5_000, say }) {
   const folder = join(arena.folder, 'profile');
   const nodeOptions = ['--cpu-prof', `--cpu-prof-dir=${folder}`, '--cpu-prof-interval=200'];
@@ -31,24 +31,41 @@ export async function profile(arena, { name, connections = 32, measureMs = 5_000
   await gateway.stop();
   const [file] = readdirSync(folder);
   const { nodes, samples, timeDeltas, startTime, endTime } = JSON.parse(readFileSync(join(folder, file), 'utf8'));
-  const byId = new Map(nodes.map((node) => [node.id, node.callFrame]));
-  const self = new Map();
+  const frames = new Map(nodes.map((node) => [node.id, node]));
+  const parents = new Map(nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id])));
+  const [byModule, byFunction, withCallees] = [new Map(), new Map(), new Map()];
   let at = startTime;
   for (const [index, id] of samples.entries()) {
-    at += timeDeltas[index];
+    const took = timeDeltas[index];
+    at += took;
     if (at < endTime - measureMs * 1000) continue;
-    self.set(id, (self.get(id) ?? 0) + timeDeltas[index]);
+    const stack = [];
+    for (let each = id; each !== undefined; each = parents.get(each)) stack.push(frames.get(each).callFrame);
+    const [top] = stack;
+    if (top.functionName === '(idle)') continue;
+    add(byFunction, nameOf(top), took);
+    // What V8 and libuv do is done for whoever called them.
+    add(byModule, moduleOf(stack.find(({ url }) => url !== '') ?? top), took);
+    const named = stack.filter((frame) => frame.url !== '' && !frame.url.startsWith('node:'));
+    for (const name of new Set(named.map(nameOf))) add(withCallees, name, took);
   }
-  const functions = new Map();
-  const modules = new Map();
-  for (const [id, microseconds] of self) {
-    const frame = byId.get(id);
-    add(functions, `${frame.functionName || '(anonymous)'}  ${placeOf(frame)}`, microseconds);
-    add(modules, moduleOf(frame), microseconds);
-  }
+  const busy = [...byFunction.values()].reduce((sum, value) => sum + value, 0);
+  /** Samples are of wall time; their shares of it are of the CPU time that the operating system counted. */
+  const tableOf = (title, sums, most) => {
+    const rows = [...sums]
+      .sort(([, a], [, b]) => b - a)
+      .slice(0, most)
+      .map(([key, value]) => [
+        key,
+        `${((value / busy) * 100).toFixed(1)} %`,
+        ((value / busy) * cpuPerRequest).toFixed(1),
+      ]);
+    return toText({ title, head: ['', 'of busy', 'µs/request'], rows });
+  };
   return [
-    tableOf(`self time by module, ${name}`, modules, cpuPerRequest, 30),
-    tableOf(`self time by function, ${name}`, functions, cpuPerRequest, 40),
+    tableOf(`${name}: self time by module, native code counted for its caller`, byModule, 30),
+    tableOf(`${name}: self time by function`, byFunction, 40),
+    tableOf(`${name}: time by function, with what it calls before it first waits`, withCallees, 60),
   ].join('\n');
 }
 
@@ -56,6 +73,10 @@ const add = (sums, key, value) => sums.set(key, (sums.get(key) ?? 0) + value);
 
 function pathOf({ url }) {
   return url.startsWith('file:') ? relative(rootDir, fileURLToPath(url)) : url;
+}
+
+function nameOf(frame) {
+  return `${frame.functionName || '(anonymous)'}  ${placeOf(frame)}`;
 }
 
 function placeOf(frame) {
@@ -70,19 +91,4 @@ function moduleOf(frame) {
   const inPackage = /^.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1];
   if (inPackage) return inPackage;
   return path.replace(/^dist\//, 'src/').replace(/\.js$/, '.ts');
-}
-
-/** Samples are of wall time; their shares of it are of the CPU time that the operating system counted. */
-function tableOf(title, sums, cpuPerRequest, most) {
-  const busy = [...sums].filter(([key]) => !key.startsWith('(idle)'));
-  const total = busy.reduce((sum, [, value]) => sum + value, 0);
-  const rows = busy
-    .sort(([, a], [, b]) => b - a)
-    .slice(0, most)
-    .map(([key, value]) => [
-      key,
-      `${((value / total) * 100).toFixed(1)} %`,
-      ((value / total) * cpuPerRequest).toFixed(1),
-    ]);
-  return toText({ title, head: ['', 'of busy', 'µs/request'], rows });
 }

@@ -57,9 +57,11 @@ async function importService(asked: ImportArguments, options: ImportOptions): Pr
     return { exitCode: 1, stdout: '', stderr };
   }
 
-  const existing = sdlBelow(folders.schemaDir).filter((document) => fileOf(document) !== displayPath(out));
+  const before = sdlBelow(folders.schemaDir);
+  const existing = before.filter((document) => fileOf(document) !== displayPath(out));
   const { sdl, fields } = scaffold({ service: source.service, upstream, taken: takenNames(existing) });
-  const findings = newFindings(existing, parse(new Source(sdl, displayPath(out))), source, options);
+  const added = parse(new Source(sdl, displayPath(out)));
+  const findings = newFindings(before, [...existing, added], displayPath(out), source, options);
   write(out, sdl);
   if (newSet) write(newSet.path, newSet.bytes);
 
@@ -163,10 +165,11 @@ function upstreamsOf(document: DocumentNode): string[] {
   );
 }
 
-/** What is wrong with the file there, and was not without it. */
+/** What is wrong with a file, and what is wrong with the others now and was not before. */
 function newFindings(
-  existing: readonly DocumentNode[],
-  added: DocumentNode,
+  before: readonly DocumentNode[],
+  after: readonly DocumentNode[],
+  file: string,
   { protos }: ServiceSource,
   { folders, check }: ImportOptions,
 ): Finding[] {
@@ -181,8 +184,8 @@ function newFindings(
     }
     return findings.list;
   };
-  const before = new Set(findingsOf(existing).map(({ message }) => message));
-  return findingsOf([...existing, added]).filter(({ file, message }) => file === fileOf(added) || !before.has(message));
+  const known = new Set(findingsOf(before).map(({ message }) => message));
+  return findingsOf(after).filter((finding) => finding.file === file || !known.has(finding.message));
 }
 
 function nextSteps(out: string, upstream: string, sharing: readonly string[]): string[] {

@@ -12,7 +12,7 @@ import {
   type UntypedHandleCall,
   type sendUnaryData,
 } from '@grpc/grpc-js';
-import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
+import { loadSync, type Options, type PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import { Control, controlHandlers, type RecordedCall } from './control';
@@ -62,7 +62,8 @@ export interface Upstream {
 
 /** Starts a gRPC server with one service, `grpc.health.v1.Health`, reflection and `dev.v1.Control`. */
 export async function startUpstream(options: ServerOptions): Promise<Upstream> {
-  const definition = loadDefinition([options.proto, 'control.proto']);
+  const protos = [options.proto, 'control.proto'];
+  const definition = loadDefinition(protos);
   const methods = Object.keys(options.handlers);
   const control = new Control(methods);
   const closing = new AbortController();
@@ -70,7 +71,8 @@ export async function startUpstream(options: ServerOptions): Promise<Upstream> {
   serve(server, definition, options.service, options.handlers, { control, closing: closing.signal });
   serve(server, definition, 'dev.v1.Control', controlHandlers(control, methods), { closing: closing.signal });
   new HealthImplementation({ '': 'SERVING', [options.service]: 'SERVING' }).addToServer(server);
-  new ReflectionService(definition).addToServer(server);
+  // What it tells are the names of the protos, as other servers do.
+  new ReflectionService(loadDefinition(protos, { keepCase: true })).addToServer(server);
   const host = options.host ?? '127.0.0.1';
   await demandFreePort(options.port ?? 0, host);
   const port = await bind(server, host, options.port ?? 0);
@@ -80,8 +82,9 @@ export async function startUpstream(options: ServerOptions): Promise<Upstream> {
 }
 
 /** Loads proto files of `proto/` or of this directory, the way all development upstreams do. */
-export function loadDefinition(protos: string[]): PackageDefinition {
-  return loadSync(protos, { includeDirs: protoDirs, longs: String, enums: String, defaults: true, oneofs: true });
+export function loadDefinition(protos: string[], options: Options = {}): PackageDefinition {
+  const usual = { includeDirs: protoDirs, longs: String, enums: String, defaults: true, oneofs: true };
+  return loadSync(protos, { ...usual, ...options });
 }
 
 /** The definition of one service, for a server or a client. */

@@ -47,7 +47,7 @@ export async function profile(arena, { name, connections = 32, measureMs = 5_000
     // What V8 and libuv do is done for whoever called them.
     add(byModule, moduleOf(stack.find(({ url }) => url !== '') ?? top), took);
     const named = stack.filter((frame) => frame.url !== '' && !frame.url.startsWith('node:'));
-    for (const name of new Set(named.map(nameOf))) add(withCallees, name, took);
+    for (const each of new Set(named.map(nameOf))) add(withCallees, each, took);
   }
   const busy = [...byFunction.values()].reduce((sum, value) => sum + value, 0);
   /** Samples are of wall time; their shares of it are of the CPU time that the operating system counted. */

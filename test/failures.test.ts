@@ -139,11 +139,14 @@ describe('AIService goes away', () => {
     expect((await world.graphql(conversations)).status).toBe(503);
     expect((await fetch(`${world.adminUrl}/readyz`)).status).toBe(200);
     expect(await world.metric('upstream_grpc_channel_ready{service="ai"}')).toBe(0);
-    expect(
-      world.logs.find(
-        ({ msg, service, upstream }) => /upstream connection error/.test(String(msg)) && service && upstream === 'ai',
-      ),
-    ).toMatchObject({ level: 'error', code: 'UNAVAILABLE' });
+    const line = world.logs.find(
+      ({ msg, upstream }) => /upstream connection error/.test(String(msg)) && upstream === 'ai',
+    );
+    expect(line).toMatchObject({
+      level: 'error',
+      service: 'api-gateway',
+      grpc: { service: 'ai.v1.AIService', code: 'UNAVAILABLE' },
+    });
 
     await world.restartAi();
     await until(
@@ -237,10 +240,9 @@ describe('an upstream that fails', () => {
         (line) => line !== undefined,
       );
       expect(world.logs.find(told)).toMatchObject({
-        service: 'auth.v1.AuthService',
-        method: 'GetUser',
+        service: 'api-gateway',
         upstream: 'auth',
-        code: name,
+        grpc: { service: 'auth.v1.AuthService', method: 'GetUser', code: name },
       });
     },
   );

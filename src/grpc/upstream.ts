@@ -104,7 +104,8 @@ function createFailureLog(log: Logger, upstream: string) {
     }
     const message =
       call.code === 'UNAVAILABLE' ? 'upstream connection error: service unavailable' : 'upstream call failed';
-    log.error({ upstream, ...call, err: cause, ...(unlogged > 0 ? { unlogged } : {}) }, message);
+    // Below a key of its own: on every line `service` is the gateway.
+    log.error({ upstream, grpc: call, err: cause, ...(unlogged > 0 ? { unlogged } : {}) }, message);
     last = performance.now();
     unlogged = 0;
   };

@@ -1,6 +1,6 @@
 import { GraphQLError, type ExecutionResult } from 'graphql';
 import type { Exchange } from '../exchange';
-import { GatewayError, isClientClosed, publicDetails, toGatewayError, type ErrorCode } from '../errors';
+import { GatewayError, publicDetails, toGatewayError, type ErrorCode } from '../errors';
 
 /** The error of the catalogue behind an error of GraphQL. */
 export function fromGraphQLError(error: unknown, otherwise: ErrorCode = 'BAD_USER_INPUT'): GatewayError {
@@ -44,7 +44,7 @@ export function presentResult(result: ExecutionResult, exchange: Exchange, other
   return { ...result, errors: result.errors.map((error) => presentError(error, exchange, otherwise)) };
 }
 
-/** A stream whose errors are all of the catalogue. An error that ends it becomes its last event. */
+/** A stream whose errors are all of the catalogue. */
 export async function* presentStream(
   results: AsyncIterable<ExecutionResult>,
   exchange: Exchange,
@@ -52,9 +52,6 @@ export async function* presentStream(
 ): AsyncGenerator<ExecutionResult, void> {
   try {
     for await (const result of results) yield presentResult(result, exchange);
-  } catch (error) {
-    if (isClientClosed(error)) return;
-    yield { errors: [presentError(error, exchange)] };
   } finally {
     finished();
   }

@@ -8,12 +8,13 @@ import {
   subscribe,
   validate,
   type ExecutionArgs,
+  type ExecutionResult,
   type GraphQLError,
   type GraphQLSchema,
 } from 'graphql';
 import { getVariableValues } from 'graphql/execution/values';
 import type { Registry } from 'prom-client';
-import { toGatewayError, type GatewayError } from '../errors';
+import { isClientClosed, toGatewayError, type GatewayError } from '../errors';
 import type { Gatekeeper } from '../session/gatekeeper';
 import type { Caller } from '../schema/context';
 import type { GatewayContext } from './context';
@@ -32,7 +33,7 @@ export interface PluginOptions {
 export function createPlugins({ schema, prepare, gatekeeper, registry }: PluginOptions): Plugin[] {
   return [
     // graphql-js does the work.
-    useEngine({ parse, validate, specifiedRules, execute, subscribe }),
+    useEngine({ parse, validate, specifiedRules, execute, subscribe: subscribeToTheEnd }),
     useSchema(schema),
     // A document is parsed, validated and planned when it is first seen; after that this is a look-up.
     usePreparedDocuments(prepare),
@@ -47,6 +48,23 @@ export function createPlugins({ schema, prepare, gatekeeper, registry }: PluginO
     // A mutation is refused whole: half of one is worse than none.
     useWholeMutations(),
   ];
+}
+
+/** Subscribes to a stream that ends with a last result where it fails, for plugins see results and not what is thrown. */
+async function subscribeToTheEnd(
+  args: ExecutionArgs,
+): Promise<ExecutionResult | AsyncGenerator<ExecutionResult, void>> {
+  const results = await subscribe(args);
+  return Symbol.asyncIterator in results ? toTheEnd(results) : results;
+}
+
+async function* toTheEnd(results: AsyncIterable<ExecutionResult>): AsyncGenerator<ExecutionResult, void> {
+  try {
+    yield* results;
+  } catch (error) {
+    if (isClientClosed(error)) return;
+    yield { errors: [error as GraphQLError] };
+  }
 }
 
 function usePreparedDocuments(prepare: PrepareDocument): Plugin {

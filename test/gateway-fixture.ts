@@ -27,6 +27,8 @@ export interface World {
   readonly url: string;
   readonly adminUrl: string;
   readonly logs: readonly LogLine[];
+  /** The same lines as they were written. */
+  readonly lines: readonly string[];
   /** Runs an operation with the admin's session, unless headers say otherwise. */
   graphql(query: string, options?: GraphqlOptions): Promise<GraphqlAnswer>;
   rest(method: string, path: string, options?: RestOptions): Promise<RestAnswer>;
@@ -93,8 +95,13 @@ export interface WorldOptions {
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
   let auth = await startAuthService(options.auth);
   let ai = await startAiService({ authAddress: auth.address, ...options.ai });
+  const lines: string[] = [];
   const logs: LogLine[] = [];
-  const { gateway, server } = await start(options, auth, ai, logs).catch(async (error: unknown) => {
+  const onLine = (line: string) => {
+    lines.push(line);
+    logs.push(JSON.parse(line) as LogLine);
+  };
+  const { gateway, server } = await start(options, auth, ai, onLine).catch(async (error: unknown) => {
     await Promise.all([auth.close(), ai.close()]);
     throw error;
   });
@@ -113,6 +120,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     url,
     adminUrl,
     logs,
+    lines,
     async graphql(query, { variables, token = auth.adminToken, headers } = {}) {
       const response = await fetch(`${url}/graphql`, {
         method: 'POST',
@@ -169,11 +177,16 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   return world;
 }
 
-async function start({ env, overrides }: WorldOptions, auth: AuthUpstream, ai: AiUpstream, logs: LogLine[]) {
+async function start(
+  { env, overrides }: WorldOptions,
+  auth: AuthUpstream,
+  ai: AiUpstream,
+  onLine: (line: string) => void,
+) {
   const config = testConfig({ AUTH_SERVICE_ADDR: auth.address, AI_SERVICE_ADDR: ai.address, ...env });
   const sink = new PassThrough();
   sink.on('data', (chunk: Buffer) => {
-    for (const line of chunk.toString().split('\n')) if (line !== '') logs.push(JSON.parse(line) as LogLine);
+    for (const line of chunk.toString().split('\n')) if (line !== '') onLine(line);
   });
   const log = createLog('trace', sink);
   const gateway = createGateway(config, { log, ...overrides });

@@ -20,13 +20,10 @@ import { didYouMean, type Findings } from './findings';
 import { entryFields, isMap, mapKeyName } from './maps';
 import { messageRules } from './message-rules';
 import { takesNull, type ProtoJson } from './proto-json';
-import { deepest, fieldKind, findField, findOneOf, fullName, jsonName } from './proto-model';
+import { deepest, fieldKind, findField, findOneOf, fullName, jsonName, newMessage, type Fields } from './proto-model';
 import { graphqlChoices, isObjectMessage, scalarConversion, type Write } from './scalar-values';
 import { gatewayScalars } from './scalars';
 import { fieldName, namesWithin, uses } from './usage';
-
-/** A message to be written. */
-export type Fields = Record<string, unknown>;
 
 /** What an input type is to a message. */
 export interface CompiledInput {
@@ -170,7 +167,7 @@ export class InputCompiler {
     return (input: Args, outer) => {
       const depth = outer + 1;
       if (depth > deepest) refuse('is nested too deeply');
-      const target: Fields = {};
+      const target = newMessage();
       fill(target, input, depth);
       rules?.(target);
       return target;

@@ -20,11 +20,21 @@ import type { Args, Caller, SchemaField } from './context';
 import { valueOf } from './enums';
 import { badInput, within } from './faults';
 import { didYouMean, type Findings } from './findings';
-import { InputCompiler, pathTo, protoName, type CompiledInput, type Fields } from './input-types';
+import { InputCompiler, pathTo, protoName, type CompiledInput } from './input-types';
 import { isMap } from './maps';
 import { messageRules } from './message-rules';
 import { ProtoJson, takesNull } from './proto-json';
-import { enumNames, fieldKind, findField, fullName, hasPresence, jsonName, type DecodedMessage } from './proto-model';
+import {
+  enumNames,
+  fieldKind,
+  findField,
+  fullName,
+  hasPresence,
+  jsonName,
+  newMessage,
+  type DecodedMessage,
+  type Fields,
+} from './proto-model';
 import { isObjectMessage, type Write } from './scalar-values';
 import { fieldsAre } from './services';
 import { fieldName, namesWithin, uses, valueName } from './usage';
@@ -128,7 +138,7 @@ export class RequestCompiler {
     }
     const rules = messageRules(type, (name) => names.get(name) ?? name);
     return (args, caller, parent) => {
-      const target: Fields = {};
+      const target = newMessage();
       for (const fill of fills) fill(target, args, caller, parent);
       rules?.(target);
       return target;

@@ -20,7 +20,7 @@ import { didYouMean, type Findings } from './findings';
 import { parentFieldOf, pathReader, type ParentField } from './inputs';
 import { isMap } from './maps';
 import type { OutputBinder } from './outputs';
-import { fullName, jsonName } from './proto-model';
+import { fullName, jsonName, newMessage } from './proto-model';
 import { bareType, isObjectMessage, unwrapped, wrapped } from './scalar-values';
 import { fieldsAre, type ResolvedRpc, type Services } from './services';
 import { fieldName, uses } from './usage';
@@ -272,7 +272,7 @@ export class JoinCompiler {
       return {
         fields: lists,
         build: (keys) =>
-          Object.fromEntries(lists.map((list, index) => [list.name, keys.map((key) => wrapped(list, key[index]))])),
+          messageOf(lists.map((list, index) => [list.name, keys.map((key) => wrapped(list, key[index]))])),
       };
     }
     const parent = services.field(directive, 'keys', request, parentName);
@@ -290,7 +290,7 @@ export class JoinCompiler {
     if (!parts.every((part) => part !== undefined)) return undefined;
     return {
       fields: parts,
-      build: (keys) => ({ [parent.name]: keys.map((key) => partsOf(parts, key)) }),
+      build: (keys) => messageOf([[parent.name, keys.map((key) => partsOf(parts, key))]]),
     };
   }
 
@@ -417,7 +417,13 @@ function unwrapping(field: Field, read: (message: unknown) => unknown): (message
 
 /** The parts of a key as fields of a message. */
 function partsOf(fields: readonly Field[], key: Key): ProtoMessage {
-  return Object.fromEntries(fields.map((field, index) => [field.name, wrapped(field, key[index])]));
+  return messageOf(fields.map((field, index) => [field.name, wrapped(field, key[index])]));
+}
+
+function messageOf(entries: readonly (readonly [name: string, value: unknown])[]): ProtoMessage {
+  const message = newMessage();
+  for (const [name, value] of entries) message[name] = value;
+  return message;
 }
 
 function lookupDirective(target: GraphQLObjectType): ConstDirectiveNode | undefined {

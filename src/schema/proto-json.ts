@@ -4,7 +4,7 @@ import { refuse, unreadable, within } from './faults';
 import { wellFormed } from './json-values';
 import { entriesReader, entryFields, isMap, mapKeyName } from './maps';
 import { messageRules } from './message-rules';
-import { camelCase, deepest, hasPresence, jsonName, type DecodedMessage } from './proto-model';
+import { camelCase, deepest, hasPresence, jsonName, newMessage, type DecodedMessage } from './proto-model';
 import { jsonConversion, wellKnown, wrappedScalar, wrapping, type Read } from './scalar-values';
 
 const typePrefix = 'type.googleapis.com/';
@@ -89,7 +89,7 @@ export class ProtoJson {
     const writer: JsonWrite = (value, outer) => {
       const depth = outer + 1;
       if (depth > deepest) refuse('is nested too deeply');
-      const message: Record<string, unknown> = {};
+      const message = newMessage();
       for (const [key, member] of Object.entries(object(value))) {
         const entry = fields.get(key);
         if (!entry) return refuse(`has "${key}", which ${type.name} has not`);

@@ -6,6 +6,18 @@ export interface DecodedMessage {
   readonly [field: string]: unknown;
 }
 
+/** A message to be written: fields by their names in the proto. */
+export type Fields = Record<string, unknown>;
+
+/** Objects that inherit nothing: protobufjs would take what others inherit for fields called "constructor" and the like. */
+const Bare = function bare() {} as unknown as new () => Fields;
+Bare.prototype = Object.create(null);
+
+/** A message to be written, with nothing in it yet. */
+export function newMessage(): Fields {
+  return new Bare();
+}
+
 /** Messages may be nested this deep: protobufjs, as most others, neither writes nor reads what is deeper. */
 export const deepest = 100;
 

@@ -357,9 +357,3 @@ function toPascalCase(name: string): string {
 export function fromPascalCase(type: GraphQLEnumType, text: string): string | undefined {
   return type.getValues().find(({ name }) => name === text || toPascalCase(name) === text)?.name;
 }
-
-/** The enum behind a variable's type, list or not. */
-export function enumOf(type: GraphQLInputType): GraphQLEnumType | undefined {
-  const named = getNamedType(type);
-  return isEnumType(named) ? named : undefined;
-}

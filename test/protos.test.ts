@@ -10,6 +10,9 @@ import { type SchemaError } from '../src/schema/findings';
 import { loadSources } from '../src/schema/sources';
 import { descriptorSetOf } from './descriptor-set';
 
+/** Descriptor sets take a while where the machine is busy with other tests. */
+jest.setTimeout(30_000);
+
 const temporary = mkdtempSync(join(tmpdir(), 'protos-'));
 afterAll(() => rmSync(temporary, { recursive: true }));
 

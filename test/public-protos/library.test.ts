@@ -2,6 +2,9 @@ import { rpcsIn, rpcsOf, type Backend } from './backend';
 import { startFront, type Form, type Front } from './front';
 import { libraryProto, startLibraryService } from './library-service';
 
+/** Reading protos takes a while where the machine is busy with other tests. */
+jest.setTimeout(30_000);
+
 const forms: readonly Form[] = ['files', 'a descriptor set'];
 
 describe.each(forms)('the library API, by its proto as %s', (form) => {

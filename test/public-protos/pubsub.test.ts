@@ -6,6 +6,9 @@ import { rpcsIn, rpcsOf, type Backend } from './backend';
 import { startFront, writeFolders, type Front } from './front';
 import { pubsubProto, startPubsubService } from './pubsub-service';
 
+/** Reading protos takes a while where the machine is busy with other tests. */
+jest.setTimeout(30_000);
+
 let pubsub: Backend;
 let front: Front;
 let now = Date.parse('2026-11-23T10:00:00.25Z');

@@ -58,10 +58,15 @@ async function main(): Promise<void> {
   });
 }
 
+/** Why it cannot start, for whoever reads the terminal; where it is a bug of ours, with the stack. */
+function reasonOf(error: unknown): string {
+  if (error instanceof Refusal || error instanceof SchemaError) return error.message;
+  const { syscall, message, stack } = error as NodeJS.ErrnoException;
+  if (syscall === 'listen') return `${message}\n  PORT, HOST, ADMIN_PORT and ADMIN_HOST say where to listen`;
+  return stack ?? String(error);
+}
+
 main().catch((error: unknown) => {
-  const expected = error instanceof Refusal || error instanceof SchemaError;
-  process.stderr.write(
-    `api-gateway cannot start: ${expected ? error.message : String((error as Error)?.stack ?? error)}\n`,
-  );
+  process.stderr.write(`api-gateway cannot start: ${reasonOf(error)}\n`);
   process.exit(1);
 });

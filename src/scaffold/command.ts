@@ -57,7 +57,7 @@ async function importService(asked: ImportArguments, options: ImportOptions): Pr
     return { exitCode: 1, stdout: '', stderr };
   }
 
-  const before = sdlBelow(folders.schemaDir);
+  const before = sdlBelow(folders.schemaDir, out);
   const existing = before.filter((document) => fileOf(document) !== displayPath(out));
   const { sdl, fields } = scaffold({ service: source.service, upstream, taken: takenNames(existing) });
   const added = parse(new Source(sdl, displayPath(out)));
@@ -73,7 +73,7 @@ async function importService(asked: ImportArguments, options: ImportOptions): Pr
   ];
   return {
     exitCode: findings.length === 0 ? 0 : 1,
-    stdout: `${written.join('\n')}\n\nWhat is left to do:\n${steps.map((step) => `- ${step}\n`).join('')}`,
+    stdout: `${written.join('\n')}\n\nWhat is left to do:\n${steps.map((step) => `${step.startsWith(' ') ? '' : '- '}${step}\n`).join('')}`,
     stderr:
       findings.length === 0
         ? ''
@@ -113,18 +113,24 @@ function isSame(path: string, bytes: Uint8Array): boolean {
   return existsSync(path) && readFileSync(path).equals(bytes);
 }
 
-/** The SDL files of a folder; none where it is not there. */
-function sdlBelow(folder: string): DocumentNode[] {
+/**
+ * The SDL files of a folder; none where it is not there.
+ *
+ * @param replaced - A file that need not be readable, since it will be another.
+ * @throws ImportError for a file with a syntax error
+ */
+function sdlBelow(folder: string, replaced?: string): DocumentNode[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .filter((name) => name.endsWith('.graphql'))
     .sort()
-    .map((name) => {
+    .flatMap((name) => {
       const file = displayPath(join(folder, name));
       try {
         return parse(new Source(readFileSync(join(folder, name), 'utf8'), file));
       } catch (error) {
         if (!(error instanceof GraphQLError)) throw error;
+        if (join(folder, name) === replaced) return [];
         throw new ImportError(`${file}:${error.locations?.[0]?.line ?? 1}: ${error.message}`);
       }
     });

@@ -2,10 +2,10 @@ import { Type, type Field, type Method } from 'protobufjs';
 import { isMap } from '../schema/maps';
 import { jsonName } from '../schema/proto-model';
 import { isKey, isObject } from './fields';
-import { singulars, snakeCase } from './names';
+import { pascalCase, singulars, snakeCase } from './names';
 import { isNeeded, isRead, requestOf, responseOf } from './rpcs';
 import type { SdlDirective } from './sdl';
-import { isSaidRequired } from './types';
+import { isSaidRequired, wrappedField } from './types';
 
 /** How the objects of a message are found by key. */
 export interface FoundLookup {
@@ -117,16 +117,9 @@ function isPlain({ method, message }: FoundLookup): boolean {
 
 function singleOf(method: Method): FoundLookup | undefined {
   const message = responseOf(method);
-  if (!/^(Get|Read|Fetch|Find|Lookup|Describe)/.test(method.name) || !isObject(message)) return undefined;
-  const request = requestOf(method);
-  const shared = request.fieldsArray
-    .filter(isKey)
-    .map((key) => ({ key, match: matchOf(message, key.type, [key.name]) }))
-    .filter((part): part is { key: Field; match: Field } => part.match !== undefined);
-  const named = shared.filter(({ key }) => isNeeded(method, key) || /(^|_)(u?id|name|key)$/.test(snakeCase(key.name)));
-  const parts = named.length > 0 || shared.length > 1 ? named : shared;
+  const parts = keyOf(method, message);
   const keys = new Set(parts.map(({ key }) => key));
-  const isEnough = !request.fieldsArray.some((field) => !keys.has(field) && isNeeded(method, field));
+  const isEnough = !requestOf(method).fieldsArray.some((field) => !keys.has(field) && isNeeded(method, field));
   if (keys.size === 0 || !isEnough) return undefined;
   return {
     method,
@@ -135,4 +128,27 @@ function singleOf(method: Method): FoundLookup | undefined {
     match: parts.map(({ match }) => match),
     directive: { name: 'lookup', args: { rpc: method.name, key: parts.map(({ key }) => jsonName(key)).join(' ') } },
   };
+}
+
+/** The request's fields by which an RPC such as GetUser finds its one object. */
+export function keyFields(method: Method): Field[] {
+  const answer = wrappedField(responseOf(method))?.resolvedType;
+  const message = answer instanceof Type ? answer : responseOf(method);
+  return keyOf(method, message).map(({ key }) => key);
+}
+
+interface KeyMatch {
+  readonly key: Field;
+  /** The field of the object that holds it. */
+  readonly match: Field;
+}
+
+function keyOf(method: Method, message: Type): KeyMatch[] {
+  if (!/^(Get|Read|Fetch|Find|Lookup|Describe)/.test(pascalCase(method.name)) || !isObject(message)) return [];
+  const shared = requestOf(method)
+    .fieldsArray.filter(isKey)
+    .map((key) => ({ key, match: matchOf(message, key.type, [key.name]) }))
+    .filter((part): part is KeyMatch => part.match !== undefined);
+  const named = shared.filter(({ key }) => isNeeded(method, key) || /(^|_)(u?id|name|key)$/.test(snakeCase(key.name)));
+  return named.length > 0 || shared.length > 1 ? named : shared;
 }

@@ -2,6 +2,7 @@ import { Type, type Field, type Method } from 'protobufjs';
 import { hasPresence } from '../schema/proto-model';
 import { descriptionOf, httpRule } from './annotations';
 import { isKey, isMask, namedFields, renamed, shapeOf, type NamedField } from './fields';
+import { keyFields } from './lookups';
 import { NameScope, pascalCase, snakeCase } from './names';
 import { isNeeded, requestOf } from './rpcs';
 import type { SdlArgument, SdlValue } from './sdl';
@@ -25,7 +26,7 @@ export interface RequestOptions {
   /** Fields that paging fills, and its arguments. */
   readonly paging?: { readonly fields: ReadonlySet<Field>; readonly args: readonly SdlArgument[] };
   /** The fields that hold the key of a message, where that is known. */
-  readonly keyOf: (message: Type) => readonly Field[] | undefined;
+  readonly keyOf: (message: Type) => readonly Field[];
 }
 
 /**
@@ -85,53 +86,45 @@ class RequestWriter {
     const [mask, ...moreMasks] = this.masks;
     const isMasked =
       mask !== undefined && moreMasks.length === 0 && isChange && !/read|view|return/.test(mask.field.name);
-    const key = isMasked || isUpdate(method, body.field) ? this.bodyKey(body.field, beside) : undefined;
+    const keys = isMasked || isUpdate(method, body.field) ? this.bodyKeys(body.field, beside) : [];
 
-    const args: SdlArgument[] = [];
-    if (key) {
-      args.push({
-        name: this.scope.take([key.name], key.field.name),
-        type: `${types.input(key.field)}!`,
-        description: descriptionOf(key.field.comment),
-      });
-    }
+    const args: SdlArgument[] = keys.map(({ field, name }) => ({
+      name: this.scope.take([name], field.name),
+      type: `${types.input(field)}!`,
+      description: descriptionOf(field.comment),
+    }));
     args.push(...beside.map((each) => this.argument(each)));
     const input = this.scope.take(['input', body.name], body.field.name);
-    args.push({ name: input, type: `${this.bodyType(message, key, isMasked)}!` });
+    args.push({ name: input, type: `${this.bodyType(message, keys, isMasked)}!` });
     if (!isMasked) args.push(...this.masks.map((each) => this.argument(each)));
 
-    const value = key ? [`$args.${input}`, { [addressOf(message, key)]: `$args.${key.name}` }] : `$args.${input}`;
+    const own = Object.fromEntries(keys.map((key) => [addressOf(message, key), `$args.${key.name}`]));
+    const value = keys.length > 0 ? [`$args.${input}`, own] : `$args.${input}`;
     return { args, mapping: { [addressOf(this.request, body)]: value } };
   }
 
   /** Of a change in part, no field is required. */
-  private bodyType(message: Type, key: NamedField | undefined, isMasked: boolean): string {
+  private bodyType(message: Type, keys: readonly NamedField[], isMasked: boolean): string {
     const { types } = this.options;
-    if (!key && !isMasked) return types.inputObject(message);
-    const fields = askedFields(message).filter(({ field }) => field !== key?.field);
-    return types.inputOf(
-      message,
-      inputStem(this.request),
-      fields,
-      isMasked ? ({ required }) => required : isSaidRequired,
-    );
+    if (keys.length === 0 && !isMasked) return types.inputObject(message);
+    const fields = askedFields(message).filter(({ field }) => !keys.some((key) => key.field === field));
+    const isRequired = isMasked ? ({ required }: Field) => required : isSaidRequired;
+    return types.inputOf(message, inputStem(this.request), fields, isRequired);
   }
 
   /** The key of a message that is to be changed: it says which one, and is no change itself. */
-  private bodyKey(body: Field, beside: readonly NamedField[]): NamedField | undefined {
+  private bodyKeys(body: Field, beside: readonly NamedField[]): readonly NamedField[] {
     const { method, keyOf } = this.options;
     const message = body.resolvedType as Type;
-    const inPath = httpRule(method)?.pathFields.find((path) => path.startsWith(`${body.name}.`));
-    const own = snakeCase(message.name);
-    const usual = [snakeCase(inPath?.slice(body.name.length + 1) ?? ''), 'name', 'id', `${own}_id`];
-    const known = keyOf(message) ?? [];
     const fields = namedFields(message);
-    const key =
-      fields.find(({ field }) => known.length === 1 && field === known[0]) ??
-      usual.map((name) => fields.find(({ field }) => snakeCase(field.name) === name)).find((each) => each);
-    const isTaken = key?.name === 'input' || beside.some(({ name }) => name === key?.name);
-    const isOnly = !askedFields(message).some(({ field }) => field !== key?.field);
-    return key && isKey(key.field) && !isTaken && !isOnly ? key : undefined;
+    const known = keyOf(message);
+    const inPath = httpRule(method)?.pathFields.find((path) => path.startsWith(`${body.name}.`));
+    const usual = [inPath?.slice(body.name.length + 1) ?? '', 'name', 'id', `${snakeCase(message.name)}_id`];
+    const named = usual.map((name) => fields.find(({ field }) => snakeCase(field.name) === name)).find((each) => each);
+    const keys = known.length > 0 ? fields.filter(({ field }) => known.includes(field)) : named ? [named] : [];
+    const isTaken = keys.some(({ name }) => name === 'input' || beside.some((each) => each.name === name));
+    const isAll = askedFields(message).every(({ field }) => keys.some((key) => key.field === field));
+    return isTaken || isAll || !keys.every(({ field }) => isKey(field)) ? [] : keys;
   }
 
   /** The one thing that a call names, and without which it makes no sense: `name` of GetBook. */
@@ -145,7 +138,7 @@ class RequestWriter {
   private argument({ field, name }: NamedField): SdlArgument {
     const { method, types } = this.options;
     const taken = this.scope.take([name, `${name}Value`], field.name);
-    const isRequired = isNeeded(method, field) || this.isOnlyKey(field);
+    const isRequired = isNeeded(method, field) || keyFields(method).includes(field) || this.isOnlyKey(field);
     return {
       name: taken,
       type: types.input(field) + (isRequired ? '!' : ''),

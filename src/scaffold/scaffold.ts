@@ -9,7 +9,7 @@ import { asName, lowerCamelCase, NameScope, pascalCase, typeScope } from './name
 import { askedRequest } from './requests';
 import { requestOf, responseOf, rootFieldNames, rootOf, type RootType } from './rpcs';
 import { printSdl, type SdlField, type SdlValue } from './sdl';
-import { answeredFields, TypeWriter } from './types';
+import { TypeWriter, wrappedField } from './types';
 
 const rootTypes: readonly RootType[] = ['Query', 'Mutation', 'Subscription'];
 
@@ -111,7 +111,7 @@ class ServiceWriter {
     const root = rootOf(method, this.methods);
     const paging = root === 'Query' ? pagedList(method) : undefined;
     if (paging) return { method, root, paging, type: this.connections.nameOf(paging), response: undefined };
-    const response = wrapped(responseOf(method));
+    const response = wrappedField(responseOf(method));
     const type = response ? this.types.output(response) : this.whole(responseOf(method));
     // A Query field that one may not ask for is null, and leaves the others their data.
     return { method, root, paging, response, type: root === 'Query' ? type.replace(/!$/, '') : type };
@@ -127,7 +127,7 @@ class ServiceWriter {
     const scopes = Object.fromEntries(
       rootTypes.map((root) => [root, new NameScope(this.taken.fields[root])]),
     ) as Record<RootType, NameScope>;
-    const keyOf = (message: Type): readonly Field[] | undefined => this.lookups.get(message)?.match;
+    const keyOf = (message: Type): readonly Field[] => this.lookups.get(message)?.match ?? [];
     return answered.map(({ method, root, type, paging, response }) => {
       const names = rootFieldNames(method, root, serviceName(this.service));
       const [first = asName(method.name)] = names;
@@ -166,14 +166,6 @@ class ServiceWriter {
       return { root, field };
     });
   }
-}
-
-/** The one field of a response that does nothing but hold it. */
-function wrapped(message: Type): Field | undefined {
-  const [only, ...more] = answeredFields(message);
-  const isWrapper = /(Response|Reply|Result)$/.test(message.name) && isObject(message) && more.length === 0;
-  // A name that does not lead to its field by itself would need @proto, which an answer has no place for.
-  return isWrapper && only?.directives.length === 0 ? only.field : undefined;
 }
 
 /** The scalar that a whole message is. */

@@ -215,7 +215,7 @@ function placeOf(
     if (name !== undefined) return { name, from: folder };
   }
   const folder = dirname(file);
-  const parts = /^\s*package\s+([\w.]+)\s*;/m.exec(bytes.toString('utf8'))?.[1]?.split('.') ?? [];
+  const parts = /(?:^|;)\s*package\s+([\w.]+)\s*;/m.exec(bytes.toString('utf8'))?.[1]?.split('.') ?? [];
   const isThere = file.endsWith('.proto') && folder.endsWith(join(sep, ...parts));
   const from = isThere ? resolve(folder, ...parts.map(() => '..')) : folder;
   return { name: below(from, file) ?? basename(file), from };
@@ -237,12 +237,17 @@ function protosToCopy(
   const imported = protos.files.filter((name) => name !== main.name && !isFound(name) && folderOf(name) !== undefined);
   const copy = (from: string, name: string): string => `${displayPath(from)} to ${displayPath(join(protoDir, name))}`;
   const folders = [...new Set(imported.map((name) => folderOf(name) ?? ''))];
+  const target = join(protoDir, main.name);
+  const isSame = main.isInside || (existsSync(target) && readFileSync(target).equals(readFileSync(main.file)));
+  const over = existsSync(target)
+    ? `${displayPath(main.file)} over ${displayPath(target)}`
+    : copy(main.file, main.name);
   return [
-    ...(main.isInside ? [] : [`Copy ${copy(main.file, main.name)}.`]),
+    ...(isSame ? [] : [`Copy ${over}.`]),
     ...(imported.length > 0
       ? [
           `Set PROTO_INCLUDE=${folders.map(displayPath).join(':')} for what it imports, or copy that as well:`,
-          ...imported.map((name) => `  ${copy(join(folderOf(name) ?? '', name), name)}`),
+          ...imported.map((name) => `    ${copy(join(folderOf(name) ?? '', name), name)}`),
         ]
       : []),
   ];

@@ -2,7 +2,7 @@ import { Enum, Type, type Field } from 'protobufjs';
 import { canBeUnset, enumNames, fullName, hasUnspecified } from '../schema/proto-model';
 import { isMap } from '../schema/maps';
 import { deprecation, descriptionOf, hasBehavior } from './annotations';
-import { isMask, namedFields, shapeOf, type NamedField } from './fields';
+import { isMask, isObject, namedFields, shapeOf, type NamedField } from './fields';
 import { asName, isName, packageWord, pascalCase, type NameScope } from './names';
 import type { SdlDirective, SdlEnumValue, SdlField, SdlType } from './sdl';
 
@@ -200,6 +200,14 @@ export function answeredFields(message: Type): NamedField[] {
   const fields = namedFields(message);
   const answered = fields.filter(({ field }) => !hasBehavior(field, 'INPUT_ONLY'));
   return answered.length > 0 ? answered : fields;
+}
+
+/** The one field of a response that does nothing but hold it. */
+export function wrappedField(message: Type): Field | undefined {
+  const [only, ...more] = answeredFields(message);
+  const isWrapper = /(Response|Reply|Result)$/.test(message.name) && isObject(message) && more.length === 0;
+  // A name that does not lead to its field by itself would need @proto, which an answer has no place for.
+  return isWrapper && only?.directives.length === 0 ? only.field : undefined;
 }
 
 /** The fields of a message that a client may give. */

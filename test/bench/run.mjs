@@ -174,7 +174,8 @@ async function main() {
   demandLinux();
   const [load] = loadavg();
   if (load > 0.5 && !options.smoke) say(`this machine is busy (load average ${load.toFixed(1)}): expect wide ranges`);
-  const needsPeers = !options.profile && options.peers.some((peer) => peer !== 'ours');
+  const comparesPeers = options.smoke || options.plan.measurements.some((name) => measurements[name].peers);
+  const needsPeers = !options.profile && comparesPeers && options.peers.some((peer) => peer !== 'ours');
   if (needsPeers) installPeers(say);
   if (!options['no-build']) build(say);
 

@@ -1,6 +1,6 @@
 /** What has to be there before anything is measured, and what is said about where it was. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { benchDir, rootDir } from './paths.mjs';
@@ -12,11 +12,12 @@ function npm(args, what) {
 
 /** Installs the peers, unless they are there as the lock has them. */
 export function installPeers(say) {
-  const installed = join(benchDir, 'node_modules/.package-lock.json');
-  const lock = join(benchDir, 'package-lock.json');
-  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return;
+  const lock = readFileSync(join(benchDir, 'package-lock.json'), 'utf8');
+  const stamp = join(benchDir, 'node_modules/.installed-by-bench');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
   say('installing the peers (once; about 600 MB)');
   npm(['ci', '--prefix', benchDir, '--ignore-scripts', '--no-audit', '--no-fund'], 'installing the peers');
+  writeFileSync(stamp, lock);
 }
 
 export function build(say) {

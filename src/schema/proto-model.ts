@@ -11,7 +11,7 @@ export type Fields = Record<string, unknown>;
 
 /** Objects that inherit nothing: protobufjs would take what others inherit for fields called "constructor" and the like. */
 const Bare = function bare() {} as unknown as new () => Fields;
-Bare.prototype = Object.create(null);
+Bare.prototype = Object.create(null) as object;
 
 /** A message to be written, with nothing in it yet. */
 export function newMessage(): Fields {

@@ -1,7 +1,7 @@
 /** A real gateway in front of services that its sources know nothing of: those that an SDL file of `schema/` names. */
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { loadSync } from '@grpc/proto-loader';
 import { createClient } from 'graphql-sse';
@@ -36,11 +36,11 @@ export interface LabOptions {
   readonly answers?: Readonly<Record<string, Answer>>;
 }
 
-/** @param name - The SDL file, without `.graphql`. */
-export async function startLab(name: string, { answers = {} }: LabOptions = {}): Promise<Lab> {
-  const sdl = readFileSync(join(__dirname, 'schema', `${name}.graphql`), 'utf8');
-  const folder = writeSources(name);
-  const services = servicesOf(sdl);
+/** @param names - The SDL files, without `.graphql`. */
+export async function startLab(names: string | readonly string[], { answers = {} }: LabOptions = {}): Promise<Lab> {
+  const files = [names].flat().map((name) => join(__dirname, 'schema', `${name}.graphql`));
+  const folder = writeSources(files);
+  const services = servicesOf(files.map((file) => readFileSync(file, 'utf8')).join('\n'));
   const upstreams = new Upstreams(loadProtos(), [...services.values()].flat(), answers);
   const auth = await startAuthService();
   const env: Record<string, string> = {
@@ -48,8 +48,8 @@ export async function startLab(name: string, { answers = {} }: LabOptions = {}):
     PROTO_DIR: join(folder, 'proto'),
     AUTH_SERVICE_ADDR: auth.address,
   };
-  for (const [upstream, names] of services) {
-    env[`${upstream.toUpperCase()}_SERVICE_ADDR`] = await upstreams.start(names);
+  for (const [upstream, each] of services) {
+    env[`${upstream.toUpperCase()}_SERVICE_ADDR`] = await upstreams.start(each);
   }
   const closeUpstreams = async (): Promise<void> => {
     await Promise.all([auth.close(), upstreams.close()]);
@@ -101,12 +101,12 @@ async function startGateway(env: Readonly<Record<string, string>>) {
 }
 
 /** The folders that the gateway reads: the SDL, the protos of the tests, and those that sign-in needs. */
-function writeSources(name: string): string {
+function writeSources(files: readonly string[]): string {
   const folder = mkdtempSync(join(tmpdir(), 'lab-'));
   cpSync(protoDir, join(folder, 'proto'), { recursive: true });
   cpSync(join(__dirname, '../../proto/auth'), join(folder, 'proto/auth'), { recursive: true });
   cpSync(join(googleDir, 'google/type'), join(folder, 'proto/google/type'), { recursive: true });
-  cpSync(join(__dirname, 'schema', `${name}.graphql`), join(folder, 'schema', `${name}.graphql`));
+  for (const file of files) cpSync(file, join(folder, 'schema', basename(file)));
   writeFileSync(
     join(folder, 'schema/auth.graphql'),
     'extend schema @upstream(name: "auth", service: "auth.v1.AuthService")',

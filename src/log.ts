@@ -24,3 +24,16 @@ export function createLog(level: LogLevel, destination?: DestinationStream): Log
     destination ?? pino.destination({ dest: 1, sync: false }),
   );
 }
+
+/**
+ * Resolves once all that was logged is written, or cannot be. For the end of the process: nothing may be logged any more.
+ * pino's flush resolves at once where lines are written as they come, though they may be on their way still.
+ */
+export function endLog(log: Logger): Promise<void> {
+  const stream = (log as unknown as Record<symbol, unknown>)[pino.symbols.streamSym];
+  const destination = stream as ReturnType<typeof pino.destination>;
+  return new Promise((resolve) => {
+    destination.once('close', resolve).once('error', () => resolve());
+    destination.end();
+  });
+}

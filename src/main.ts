@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { ConfigError, readConfig, sourceFolders, type Config } from './config';
 import { createGateway } from './gateway';
 import { startServer } from './http/server';
-import { createLog } from './log';
+import { createLog, endLog } from './log';
 import { createMetrics } from './metrics';
 import { SchemaError } from './schema/findings';
 import { loadSources, type Sources } from './schema/sources';
@@ -39,6 +39,10 @@ async function main(): Promise<void> {
   const server = await startServer(gateway, config, log);
   log.info({ port: server.port, adminPort: server.adminPort, env: config.env }, 'listening');
 
+  const exit = async (code: number): Promise<void> => {
+    await endLog(log);
+    process.exit(code);
+  };
   let stopping = false;
   const stop = (signal: NodeJS.Signals): void => {
     if (stopping) process.exit(128 + constants.signals[signal]);
@@ -46,7 +50,7 @@ async function main(): Promise<void> {
     log.info({ signal }, 'shutting down');
     void server.close().then((clean) => {
       log.info({ clean }, 'stopped');
-      log.flush(() => process.exit(0));
+      return exit(0);
     });
   };
   process.on('SIGTERM', stop);
@@ -54,7 +58,7 @@ async function main(): Promise<void> {
   process.on('uncaughtException', (error) => {
     // The state of the process is unknown from here on: say so and let it be replaced.
     log.fatal({ err: error }, 'uncaught exception');
-    log.flush(() => process.exit(1));
+    void exit(1);
   });
 }
 

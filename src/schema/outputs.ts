@@ -21,7 +21,7 @@ import { checkShown, mapEnum } from './enums';
 import { attempt, unreadable } from './faults';
 import { didYouMean, type Findings } from './findings';
 import { entriesReader, entryFields, isMap } from './maps';
-import { ProtoJson } from './proto-json';
+import { canBeJsonNull, ProtoJson } from './proto-json';
 import {
   declaredOneOf,
   fieldKind,
@@ -191,14 +191,19 @@ export class OutputBinder {
 
   /** True where a message that an upstream may send makes a field null. */
   canBeNull(type: GraphQLOutputType, source: Field): boolean {
-    return (hasPresence(source) && !source.required) || (!source.repeated && this.canBeUnspecified(type, source));
+    return (hasPresence(source) && !source.required) || (!source.repeated && this.nullness(type, source) !== undefined);
   }
 
-  /** True for an enum whose zero means "not said", and which the SDL does not list. */
-  private canBeUnspecified(type: GraphQLOutputType, { resolvedType }: Field): boolean {
+  /** Why one value of a field may be null though it is there; undefined where it may not. */
+  private nullness(type: GraphQLOutputType, { resolvedType }: Field): string | undefined {
     const named = getNamedType(type);
-    if (!(resolvedType instanceof Enum) || !isEnumType(named)) return false;
-    return mapEnum(named, resolvedType, this.findings).nameOf.get(0) === null;
+    if (resolvedType instanceof Enum) {
+      // Zero means "not said", unless the SDL lists it.
+      const isNull = isEnumType(named) && mapEnum(named, resolvedType, this.findings).nameOf.get(0) === null;
+      return isNull ? `${fullName(resolvedType)} can be unspecified` : undefined;
+    }
+    const isJson = resolvedType instanceof Type && isScalarType(named) && named.name === 'JSON';
+    return isJson && canBeJsonNull(resolvedType) ? `${fullName(resolvedType)} can be null` : undefined;
   }
 
   /** How a whole message goes out as a scalar; undefined where it does not. */
@@ -218,10 +223,11 @@ export class OutputBinder {
     }
     const itemType = getNullableType(type.ofType);
     if (!source.repeated) return pathsOf(itemType, source) ?? this.misfit(field, source);
-    if (isNonNullType(type.ofType) && source.resolvedType instanceof Enum && this.canBeUnspecified(type, source)) {
+    const nullness = isNonNullType(type.ofType) ? this.nullness(type, source) : undefined;
+    if (nullness !== undefined) {
       this.findings.at(
         field.astNode,
-        `${field.name} holds non-null values, but ${fullName(source.resolvedType)} can be unspecified`,
+        `${field.name} holds non-null values, but ${nullness}`,
         `Make it ${String(outer).replace('!]', ']')}.`,
       );
     }
@@ -273,10 +279,11 @@ export class OutputBinder {
       if (each !== key && each !== value && !this.isAnsweredElsewhere(each)) this.stray(entry, each);
     }
     const fields = entryFields(source);
-    if (isNonNullType(value.type) && this.canBeUnspecified(value.type, fields.value)) {
+    const nullness = isNonNullType(value.type) ? this.nullness(value.type, fields.value) : undefined;
+    if (nullness !== undefined) {
       this.findings.at(
         value.astNode,
-        `${entry.name}.value is non-null, but ${source.type} can be unspecified`,
+        `${entry.name}.value is non-null, but ${nullness}`,
         `Make it ${String(getNullableType(value.type))}.`,
       );
     }
@@ -356,7 +363,7 @@ export class OutputBinder {
         continue;
       }
       uses(field, fieldName(member));
-      if (isNonNullType(field.type) && this.canBeUnspecified(field.type, member)) {
+      if (isNonNullType(field.type) && this.nullness(field.type, member) !== undefined) {
         this.findings.at(
           field.astNode,
           `${field.name} is non-null, but ${fullName(parent)}.${member.name} can be unset`,

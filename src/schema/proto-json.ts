@@ -236,6 +236,11 @@ export function takesNull({ resolvedType }: Field): boolean {
     : resolvedType instanceof Enum && isNull(resolvedType);
 }
 
+/** True for a message that is the null of JSON in one of its forms: a Value of null, an Any of nothing. */
+export function canBeJsonNull(type: Type): boolean {
+  return type.fullName === '.google.protobuf.Value' || type.fullName === '.google.protobuf.Any';
+}
+
 function jsonNameIn(type: Type): (name: string) => string {
   return (name) => {
     const field = type.fields[name];

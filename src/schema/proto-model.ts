@@ -21,8 +21,12 @@ export function newMessage(): Fields {
 /** Messages may be nested this deep: protobufjs, as most others, neither writes nor reads what is deeper. */
 export const deepest = 100;
 
-/** The JSON name of a field: its `json_name`, else lowerCamelCase as protoc makes it (ProtoJSON, "Field names"). */
+/**
+ * The JSON name of a field: its `json_name`, else lowerCamelCase as protoc makes it; of an extension its full name in
+ * brackets (ProtoJSON, "Field names").
+ */
 export function jsonName(field: Field): string {
+  if (field.declaringField) return `[${field.name.slice(1)}]`;
   const explicit = field.getOption('json_name') as string | undefined;
   return explicit ?? camelCase(field.name);
 }

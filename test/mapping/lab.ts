@@ -1,5 +1,5 @@
 /** A real gateway in front of services that its sources know nothing of: those that an SDL file of `schema/` names. */
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -34,13 +34,18 @@ export interface Lab {
 export interface LabOptions {
   /** How RPCs are answered, by `Service.Method`; those that are not here answer with what they were asked. */
   readonly answers?: Readonly<Record<string, Answer>>;
+  /** SDL beside the files. */
+  readonly sdl?: string;
 }
 
 /** @param names - The SDL files, without `.graphql`. */
-export async function startLab(names: string | readonly string[], { answers = {} }: LabOptions = {}): Promise<Lab> {
+export async function startLab(names: string | readonly string[], options: LabOptions = {}): Promise<Lab> {
+  const { answers = {}, sdl } = options;
   const files = [names].flat().map((name) => join(__dirname, 'schema', `${name}.graphql`));
-  const folder = writeSources(files);
-  const services = servicesOf(files.map((file) => readFileSync(file, 'utf8')).join('\n'));
+  const documents = Object.fromEntries(files.map((file) => [basename(file), readFileSync(file, 'utf8')]));
+  if (sdl !== undefined) documents['more.graphql'] = sdl;
+  const folder = writeSources(documents);
+  const services = servicesOf(Object.values(documents).join('\n'));
   const upstreams = new Upstreams(loadProtos(), [...services.values()].flat(), answers);
   const auth = await startAuthService();
   const env: Record<string, string> = {
@@ -100,17 +105,19 @@ async function startGateway(env: Readonly<Record<string, string>>) {
   return startServer(createGateway(config, { log }), config, log);
 }
 
+/** Sign-in and sessions call AuthService, whatever the graph has of it. */
+const authSdl = 'extend schema @upstream(name: "auth", service: "auth.v1.AuthService")';
+
 /** The folders that the gateway reads: the SDL, the protos of the tests, and those that sign-in needs. */
-function writeSources(files: readonly string[]): string {
+function writeSources(documents: Readonly<Record<string, string>>): string {
   const folder = mkdtempSync(join(tmpdir(), 'lab-'));
   cpSync(protoDir, join(folder, 'proto'), { recursive: true });
   cpSync(join(__dirname, '../../proto/auth'), join(folder, 'proto/auth'), { recursive: true });
   cpSync(join(googleDir, 'google/type'), join(folder, 'proto/google/type'), { recursive: true });
-  for (const file of files) cpSync(file, join(folder, 'schema', basename(file)));
-  writeFileSync(
-    join(folder, 'schema/auth.graphql'),
-    'extend schema @upstream(name: "auth", service: "auth.v1.AuthService")',
-  );
+  mkdirSync(join(folder, 'schema'));
+  for (const [name, text] of Object.entries({ ...documents, 'auth.graphql': authSdl })) {
+    writeFileSync(join(folder, 'schema', name), text);
+  }
   return folder;
 }
 

@@ -108,6 +108,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
     ready,
     drain() {
       isDraining = true;
+      http.drain();
     },
     endStreams: () =>
       http.endStreams(new GatewayError('OVERLOADED', 'The gateway is restarting. Connect again.', { retryAfter: 1 })),

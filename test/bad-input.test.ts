@@ -618,3 +618,50 @@ describe('whatever anybody sends', () => {
     );
   }, 30_000);
 });
+
+describe('a small request cannot keep the gateway busy', () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await startWorld({ env: { NODE_ENV: 'production', PUBLIC_URL: 'http://localhost:3000' } });
+  });
+  afterAll(() => world.close());
+
+  test('fragments that spread each other twice, under conditions', async () => {
+    const depth = 60;
+    const fragments = Array.from(
+      { length: depth },
+      (_, index) => `fragment F${index} on Query { ...F${index + 1} @skip(if: $a) ...F${index + 1} @include(if: $a) }`,
+    );
+    const query = `query ($a: Boolean!) { ...F0 } ${fragments.join(' ')} fragment F${depth} on Query { gateway { name } }`;
+    const { data } = await world.graphql(query, { variables: { a: true }, token: null });
+    expect(data).toEqual({ gateway: { name: 'api-gateway' } });
+  });
+
+  test('a variable that looks like many suggestions', async () => {
+    const { status } = await world.graphql('query ($a: Boolean!) { gateway @include(if: $a) { name } }', {
+      variables: { a: ' Did you mean '.repeat(14_000) },
+      token: null,
+    });
+    expect(status).toBe(400);
+  });
+
+  test('a list of wrong values', async () => {
+    const { status, errors } = await world.graphql('mutation ($i: InviteUserInput!) { inviteUser(input: $i) { id } }', {
+      variables: { i: { email: 'a', roles: Array.from({ length: 200_000 }, () => 1) } },
+      token: null,
+    });
+    expect(status).toBe(400);
+    expect(errors?.length).toBeLessThan(100);
+  });
+
+  test('a body of unknown fields is not sent back whole', async () => {
+    const body = Object.fromEntries(Array.from({ length: 50_000 }, (_, index) => [`field${index}`, 1]));
+    const answer = await fetch(`${world.url}/api/ai`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    expect(answer.status).toBe(400);
+    expect((await answer.text()).length).toBeLessThan(10_000);
+  });
+});

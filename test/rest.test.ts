@@ -253,7 +253,6 @@ describe('methods and paths', () => {
   });
 
   test.each([
-    '/',
     '/api',
     '/api/ai/',
     '/api/AI',

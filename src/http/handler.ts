@@ -4,7 +4,7 @@ import { errorHeaders, GatewayError, isClientClosed, publicDetails, toGatewayErr
 import type { Logger } from '../log';
 import type { Metrics } from '../metrics';
 import { IncomingExchange } from './incoming';
-import { Router, type Match } from './router';
+import { Router, type Elsewhere, type Found } from './router';
 
 export interface HandlerOptions {
   readonly routes: readonly Route[];
@@ -18,6 +18,8 @@ export interface HandlerOptions {
 
 export interface HttpHandler {
   readonly handle: RequestListener;
+  /** From now on answers ask clients to connect anew, elsewhere. */
+  drain(): void;
   /** Ends every streamed answer that is open, with a last event that says why. */
   endStreams(reason: GatewayError): void;
 }
@@ -33,15 +35,22 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
   const { log, metrics, requestTimeout } = options;
   const router = new Router(options.routes);
   const streams = new Set<IncomingExchange>();
+  /** Why streams end, once the gateway shuts down: those that begin later end at once. */
+  let ending: GatewayError | undefined;
+  let isDraining = false;
   const baseHeaders: Record<string, string> = {
     'x-content-type-options': 'nosniff',
     'referrer-policy': 'no-referrer',
     ...(options.strictTransport ? { 'strict-transport-security': 'max-age=31536000; includeSubDomains' } : {}),
   };
 
-  async function answer(exchange: IncomingExchange, match: Match | undefined): Promise<Reply> {
+  async function answer(
+    exchange: IncomingExchange,
+    found: Found | undefined,
+    elsewhere: Elsewhere | undefined,
+  ): Promise<Reply> {
     try {
-      return await dispatch(exchange, match);
+      return await dispatch(exchange, found, elsewhere);
     } catch (error) {
       return errorReply(error, exchange);
     }
@@ -52,6 +61,8 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
     response.statusCode = reply.status;
     for (const [name, value] of Object.entries({ ...baseHeaders, ...reply.headers })) response.setHeader(name, value);
     response.setHeader('x-request-id', exchange.id);
+    // A client that goes on using a connection which is about to close would lose a request.
+    if (isDraining) response.setHeader('connection', 'close');
     if (exchange.setCookies.length > 0) response.setHeader('set-cookie', exchange.setCookies);
     if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) {
       const bytes = typeof body === 'string' ? Buffer.from(body) : body;
@@ -61,6 +72,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
       return;
     }
     streams.add(exchange);
+    if (ending) exchange.abort(ending);
     metrics.httpStreams.inc();
     try {
       await sendStream(response, body, exchange.signal);
@@ -90,38 +102,48 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const begin = performance.now();
     const exchange = new IncomingExchange(request, response, { log, requestTimeout });
-    const match = router.match(exchange.path);
+    const found = router.find(exchange.method, exchange.path);
+    const elsewhere = found ? undefined : router.elsewhere(exchange.path);
     const closed = new Promise((resolve) => response.once('close', resolve));
-    const reply = await answer(exchange, match);
+    const reply = await answer(exchange, found, elsewhere);
     const streamed = typeof reply.body === 'object' && !(reply.body instanceof Uint8Array);
-    if (!response.destroyed) await send(exchange, response, reply);
+    try {
+      await send(exchange, response, reply);
+    } catch (error) {
+      exchange.log.error({ err: error }, 'internal error while answering');
+      response.destroy();
+    }
     await closed;
-    finish(exchange, response, match?.path ?? unknownPath, begin, streamed);
+    finish(exchange, response, found?.route.path ?? elsewhere?.path ?? unknownPath, begin, streamed);
   }
 
   return {
     handle(request, response) {
-      serve(request, response).catch((error: unknown) => {
-        log.error({ err: error }, 'internal error while answering');
-        response.destroy();
-      });
+      void serve(request, response);
+    },
+    drain() {
+      isDraining = true;
     },
     endStreams(reason) {
+      ending = reason;
       for (const exchange of streams) exchange.abort(reason);
     },
   };
 }
 
-async function dispatch(exchange: Exchange, match: Match | undefined): Promise<Reply> {
-  if (!match) throw new GatewayError('NOT_FOUND', 'There is nothing at this path.');
-  const { methods } = match;
-  const route = methods.get(exchange.method) ?? (exchange.method === 'HEAD' ? methods.get('GET') : undefined);
-  if (route) {
+async function dispatch(
+  exchange: Exchange,
+  found: Found | undefined,
+  elsewhere: Elsewhere | undefined,
+): Promise<Reply> {
+  if (found) {
     // Tokens are in headers, cookies and codes, so nothing of one caller may be kept for another.
-    const reply = await route.handle(exchange, match.params);
+    const reply = await found.route.handle(exchange, found.params);
     return { ...reply, headers: { 'cache-control': 'no-store', ...reply.headers } };
   }
-  const allow = [...methods.keys(), ...(methods.has('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ');
+  if (!elsewhere) throw new GatewayError('NOT_FOUND', 'There is nothing at this path.');
+  const { methods } = elsewhere;
+  const allow = [...methods, ...(methods.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ');
   if (exchange.method === 'OPTIONS') return { status: 204, headers: { allow } };
   throw new GatewayError('METHOD_NOT_ALLOWED', undefined, { headers: { allow } });
 }

@@ -1,62 +1,67 @@
 import type { Route } from '../exchange';
 
-/** What a path leads to. */
-export interface Match {
-  /** The template, for labels and logs. */
-  readonly path: string;
-  /** By method; GET serves HEAD too. */
-  readonly methods: ReadonlyMap<string, Route>;
+/** A route, and what its path's variables are for a request. */
+export interface Found {
+  readonly route: Route;
   readonly params: Readonly<Record<string, string>>;
 }
 
-interface Template {
+/** A path that is there for other methods than the request's. */
+export interface Elsewhere {
+  /** Template of a route that the path leads to, for labels and logs. */
   readonly path: string;
+  /** All methods that the path is there for. */
+  readonly methods: readonly string[];
+}
+
+interface Template {
+  readonly route: Route;
   readonly segments: readonly string[];
-  readonly methods: Map<string, Route>;
 }
 
 const noParams: Readonly<Record<string, string>> = Object.freeze({});
 
-/** Finds routes by path. A segment in braces takes anything; a path without any is preferred. */
+/** Finds routes. A segment in braces takes anything; a path without any is preferred. */
 export class Router {
-  private readonly exact = new Map<string, Template>();
+  /** By method and path. */
+  private readonly exact = new Map<string, Route>();
   private readonly templates: Template[] = [];
 
   /** @throws Error where two routes have the same method and paths that no request could tell apart. */
-  constructor(routes: readonly Route[]) {
+  constructor(private readonly routes: readonly Route[]) {
+    const shapes = new Set<string>();
     for (const route of routes) {
-      const template = this.templateOf(route.path);
-      if (template.methods.has(route.method)) throw new Error(`two routes answer ${route.method} ${route.path}`);
-      template.methods.set(route.method, route);
+      const shape = `${route.method} ${route.path.replace(/\{[^}]*\}/g, '{}')}`;
+      if (shapes.has(shape)) throw new Error(`two routes answer ${route.method} ${route.path}`);
+      shapes.add(shape);
+      if (route.path.includes('{')) this.templates.push({ route, segments: route.path.split('/') });
+      else this.exact.set(`${route.method} ${route.path}`, route);
     }
   }
 
-  private templateOf(path: string): Template {
-    const isExact = !path.includes('{');
-    const same = (other: Template): boolean => shape(other.path) === shape(path);
-    const known = isExact ? this.exact.get(path) : this.templates.find(same);
-    if (known) return known;
-    const template: Template = { path, segments: path.split('/'), methods: new Map() };
-    if (isExact) this.exact.set(path, template);
-    else this.templates.push(template);
-    return template;
-  }
-
-  /** @param path - As it came, percent-encoded. */
-  match(path: string): Match | undefined {
-    const exact = this.exact.get(path);
-    if (exact) return { path, methods: exact.methods, params: noParams };
+  /**
+   * The route for a request. GET serves HEAD too.
+   *
+   * @param path - As it came, percent-encoded.
+   */
+  find(method: string, path: string): Found | undefined {
+    const exact = this.exact.get(`${method} ${path}`);
+    if (exact) return { route: exact, params: noParams };
     const segments = path.split('/');
     for (const template of this.templates) {
-      const params = matchSegments(template.segments, segments);
-      if (params) return { path: template.path, methods: template.methods, params };
+      const params = template.route.method === method ? matchSegments(template.segments, segments) : undefined;
+      if (params) return { route: template.route, params };
     }
-    return undefined;
+    return method === 'HEAD' ? this.find('GET', path) : undefined;
   }
-}
 
-function shape(path: string): string {
-  return path.replace(/\{[^}]*\}/g, '{}');
+  /** What else a path is there for; undefined for a path that leads nowhere. */
+  elsewhere(path: string): Elsewhere | undefined {
+    const methods = [...new Set(this.routes.map(({ method }) => method))];
+    const found = methods.flatMap((method) => this.find(method, path) ?? []);
+    const [first] = found;
+    return first && { path: first.route.path, methods: found.map(({ route }) => route.method) };
+  }
 }
 
 function matchSegments(template: readonly string[], segments: readonly string[]): Record<string, string> | undefined {

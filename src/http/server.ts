@@ -1,5 +1,5 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
 import type { Logger } from '../log';
 
 /** What is served. */
@@ -91,7 +91,7 @@ interface ListenOptions {
   readonly host?: string | undefined;
 }
 
-/** Connections beyond these are refused by the system. */
+/** Connections beyond these are closed at once. */
 const maxConnections = 10_000;
 
 /** @throws Error of the system (EADDRINUSE, EACCES) where the port cannot be had. */
@@ -121,22 +121,29 @@ async function listen(handle: RequestListener, { port, host }: ListenOptions): P
       resolve();
     });
   });
+  const answers = new Set<ServerResponse>();
+  server.on('request', (_request, response) => {
+    answers.add(response);
+    response.once('close', () => answers.delete(response));
+  });
   return {
     port: (server.address() as AddressInfo).port,
-    drain: () => drain(server, sockets),
+    drain: () => drain(server, sockets, answers),
     destroy: () => server.closeAllConnections(),
   };
 }
 
-function drain(server: Server, sockets: ReadonlySet<Socket>): Promise<void> {
+function drain(server: Server, sockets: ReadonlySet<Socket>, answers: ReadonlySet<ServerResponse>): Promise<void> {
   const closeIdle = (): void => {
-    server.closeIdleConnections();
+    // To node:http a connection is idle once its answer was handed over, though the client may not have read it.
+    if (answers.size === 0) server.closeIdleConnections();
     // To node:http a connection is busy until its first request is answered, though browsers open some ahead of any.
     for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
   };
   return new Promise((resolve) => {
     const idle = setInterval(closeIdle, 100);
-    server.close(() => {
+    // As http.Server.close, which would also cut off answers that are still being read.
+    NetServer.prototype.close.call(server, () => {
       clearInterval(idle);
       resolve();
     });

@@ -74,6 +74,8 @@ export function statusOf(result: ExecutionResult): number {
 
 /** An error without the names of the schema that graphql-js suggests. */
 export function withoutSuggestions(error: GraphQLError): GraphQLError {
-  const message = error.message.replace(/ Did you mean .*\?/g, '');
-  return message === error.message ? error : new GraphQLError(message, { nodes: error.nodes ?? null });
+  // No pattern: the message may hold as much of the client's text as a body does.
+  const at = error.message.endsWith('?') ? error.message.lastIndexOf(' Did you mean ') : -1;
+  const message = at < 0 ? error.message : error.message.slice(0, at);
+  return at < 0 ? error : new GraphQLError(message, { nodes: error.nodes ?? null });
 }

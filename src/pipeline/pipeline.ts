@@ -50,14 +50,22 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const prepare = createPrepareDocument(schema, { introspection });
   const getEnveloped = envelop({ plugins: createPlugins({ schema, prepare, gatekeeper, registry }) });
 
+  function present(result: ExecutionResult, exchange: Exchange): ExecutionResult {
+    return presentResult(introspection || !result.errors ? result : withoutNames(result), exchange);
+  }
+
   async function stream(args: ExecutionArgs, context: GatewayContext): Promise<OperationResult> {
     const { exchange, authenticated, scope } = context;
     const watch = authenticated && gatekeeper.guard(authenticated, exchange);
     if (watch) context.scope = { ...scope, signal: AbortSignal.any([exchange.signal, watch.signal]) };
     const result = (await getEnveloped(context).subscribe(args)) as OperationResult;
-    if (Symbol.asyncIterator in result) return presentStream(result, exchange, () => watch?.release());
-    watch?.release();
-    return presentResult(result, exchange);
+    if (!(Symbol.asyncIterator in result)) {
+      watch?.release();
+      return present(result, exchange);
+    }
+    // The stream may never be read, where the client has left already.
+    exchange.signal.addEventListener('abort', () => watch?.release(), { once: true });
+    return presentStream(result, exchange, () => watch?.release());
   }
 
   return {
@@ -93,7 +101,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         };
         if (kind === 'subscription') return await stream(args, context);
         const result = (await enveloped.execute(args)) as ExecutionResult;
-        return presentResult(introspection || !result.errors ? result : withoutNames(result), exchange);
+        return present(result, exchange);
       } catch (error) {
         return refused([error], exchange, 'GRAPHQL_PARSE_FAILED');
       }

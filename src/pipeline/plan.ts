@@ -8,6 +8,7 @@ import {
   isObjectType,
   Kind,
   type DocumentNode,
+  type FieldNode,
   type FragmentDefinitionNode,
   type GraphQLField,
   type GraphQLNamedType,
@@ -28,15 +29,13 @@ export interface OperationPlan {
   readonly needsSession: boolean;
   /** The longest that any of its RPCs may take, in ms. */
   readonly timeout: number;
-  /** Rules of its fields that do not depend on an object, each with the conditions that it stands under. */
-  readonly demands: readonly Demand[];
+  /** Rules of its fields, as far as they do not depend on an object. */
+  readonly rules: ReadonlySet<Rule>;
+  /** The fields that it selects under given variables, the conditions of @skip and @include applied. */
+  readonly selected: (variables: Variables) => Iterable<GraphQLField<unknown, unknown>>;
 }
 
-interface Demand {
-  readonly rule: Rule;
-  /** Selections from the root down that may be left out by @skip or @include. */
-  readonly conditions: readonly SelectionNode[];
-}
+type Variables = Readonly<Record<string, unknown>>;
 
 /** Plans of all operations of a valid document. */
 export function planDocument(schema: GraphQLSchema, document: DocumentNode): OperationPlan[] {
@@ -46,7 +45,30 @@ export function planDocument(schema: GraphQLSchema, document: DocumentNode): Ope
   }
   return document.definitions
     .filter((definition) => definition.kind === Kind.OPERATION_DEFINITION)
-    .map((operation) => new Planner(schema, fragments).plan(operation));
+    .map((operation) => planOperation(operation, new Selections(schema, fragments)));
+}
+
+function planOperation(operation: OperationDefinitionNode, selections: Selections): OperationPlan {
+  const rules = new Set<Rule>();
+  let timeout = 0;
+  for (const field of selections.fieldsOf(operation, undefined)) {
+    timeout = Math.max(timeout, (field.extensions['timeout'] as number | undefined) ?? 0);
+    for (const rule of accessOf(field)) rules.add(independent(rule));
+  }
+  return {
+    operation,
+    needsSession: rules.size > 0,
+    timeout,
+    rules,
+    selected: (variables) => selections.fieldsOf(operation, variables),
+  };
+}
+
+const signedIn: Rule = {};
+
+/** Whether "or the user themselves" holds is known only with the object at hand; being signed in is needed anyway. */
+function independent(rule: Rule): Rule {
+  return rule.orSelf === undefined ? rule : signedIn;
 }
 
 /**
@@ -56,76 +78,83 @@ export function planDocument(schema: GraphQLSchema, document: DocumentNode): Ope
 export function refusal(
   plan: OperationPlan,
   caller: Caller | GatewayError,
-  variables: Readonly<Record<string, unknown>>,
+  variables: Variables,
 ): GatewayError | undefined {
-  for (const { rule, conditions } of plan.demands) {
-    const denied = denial(rule, caller);
-    if (denied && conditions.every((selection) => isIncluded(selection, variables))) return denied;
+  // Nearly always nothing is refused, and then conditions do not matter.
+  if (![...plan.rules].some((rule) => denial(rule, caller))) return undefined;
+  for (const field of plan.selected(variables)) {
+    for (const rule of accessOf(field)) {
+      const denied = denial(independent(rule), caller);
+      if (denied) return denied;
+    }
   }
   return undefined;
 }
 
-function isIncluded(selection: SelectionNode, variables: Readonly<Record<string, unknown>>): boolean {
+function isIncluded(selection: SelectionNode, variables: Variables): boolean {
+  if (!selection.directives?.length) return true;
   return (
     getDirectiveValues(GraphQLSkipDirective, selection, variables)?.['if'] !== true &&
     getDirectiveValues(GraphQLIncludeDirective, selection, variables)?.['if'] !== false
   );
 }
 
-class Planner {
-  private readonly demands: Demand[] = [];
-  private timeout = 0;
-  /** A fragment is looked into once per type that it is spread on: spreading it a million times costs no more. */
-  private readonly seen = new Set<string>();
-
+/** Walks what operations select. A fragment is walked once, however often it is spread: the work stays within the text's size. */
+class Selections {
   constructor(
     private readonly schema: GraphQLSchema,
     private readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>,
   ) {}
 
-  plan(operation: OperationDefinitionNode): OperationPlan {
+  /**
+   * Every field that an operation selects, of each object type that it may be selected from.
+   *
+   * @param variables - With them, what @skip and @include leave out is left out; without, nothing is.
+   */
+  fieldsOf(operation: OperationDefinitionNode, variables: Variables | undefined): GraphQLField<unknown, unknown>[] {
     const root = this.schema.getRootType(operation.operation);
-    if (root) this.visit(operation.selectionSet, root, []);
-    return { operation, needsSession: this.demands.length > 0, timeout: this.timeout, demands: this.demands };
+    const walk: Walk = { variables, fields: [], seen: new Set() };
+    if (root) this.visit(operation.selectionSet, root, walk);
+    return walk.fields;
   }
 
-  private visit(selections: SelectionSetNode, type: GraphQLNamedType, outer: readonly SelectionNode[]): void {
+  private visit(selections: SelectionSetNode, type: GraphQLNamedType, walk: Walk): void {
     for (const selection of selections.selections) {
-      const conditions = selection.directives?.length ? [...outer, selection] : outer;
-      if (selection.kind === Kind.FIELD) {
-        for (const object of this.objectsOf(type)) this.field(object.getFields()[selection.name.value], conditions);
-        const field = 'getFields' in type ? (type as GraphQLObjectType).getFields()[selection.name.value] : undefined;
-        if (field && selection.selectionSet) this.visit(selection.selectionSet, getNamedType(field.type), conditions);
-      } else if (selection.kind === Kind.INLINE_FRAGMENT) {
+      if (walk.variables && !isIncluded(selection, walk.variables)) continue;
+      if (selection.kind === Kind.FIELD) this.field(selection, type, walk);
+      else if (selection.kind === Kind.INLINE_FRAGMENT) {
         const condition = selection.typeCondition && this.schema.getType(selection.typeCondition.name.value);
-        this.visit(selection.selectionSet, condition ?? type, conditions);
-      } else {
-        this.spread(selection.name.value, conditions);
-      }
+        this.visit(selection.selectionSet, condition ?? type, walk);
+      } else this.spread(selection.name.value, walk);
     }
   }
 
-  private spread(name: string, conditions: readonly SelectionNode[]): void {
+  private field({ name, selectionSet }: FieldNode, type: GraphQLNamedType, walk: Walk): void {
+    for (const object of this.objectsOf(type)) {
+      const field = object.getFields()[name.value];
+      if (field) walk.fields.push(field);
+    }
+    const field = isObjectType(type) || isInterfaceType(type) ? type.getFields()[name.value] : undefined;
+    if (field && selectionSet) this.visit(selectionSet, getNamedType(field.type), walk);
+  }
+
+  private spread(name: string, walk: Walk): void {
     const fragment = this.fragments.get(name);
     const type = fragment && this.schema.getType(fragment.typeCondition.name.value);
-    // Under conditions the demands differ from spread to spread; without any, once is enough.
-    const key = `${name} ${conditions.map((each) => each.loc?.start ?? '').join()}`;
-    if (!fragment || !type || this.seen.has(key)) return;
-    this.seen.add(key);
-    this.visit(fragment.selectionSet, type, conditions);
-  }
-
-  private field(field: GraphQLField<unknown, unknown> | undefined, conditions: readonly SelectionNode[]): void {
-    if (!field) return;
-    this.timeout = Math.max(this.timeout, (field.extensions['timeout'] as number | undefined) ?? 0);
-    for (const rule of accessOf(field)) {
-      // Whether "or the user themselves" holds is known only with the object at hand; being signed in is needed anyway.
-      this.demands.push({ rule: rule.orSelf === undefined ? rule : {}, conditions });
-    }
+    if (!type || walk.seen.has(name)) return;
+    walk.seen.add(name);
+    this.visit(fragment.selectionSet, type, walk);
   }
 
   private objectsOf(type: GraphQLNamedType): readonly GraphQLObjectType[] {
     if (isAbstractType(type)) return this.schema.getPossibleTypes(type);
-    return isObjectType(type) && !isInterfaceType(type) ? [type] : [];
+    return isObjectType(type) ? [type] : [];
   }
+}
+
+interface Walk {
+  readonly variables: Variables | undefined;
+  readonly fields: GraphQLField<unknown, unknown>[];
+  /** Names of the fragments that were walked. */
+  readonly seen: Set<string>;
 }

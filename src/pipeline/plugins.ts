@@ -102,7 +102,10 @@ function useWholeMutations(): Plugin {
       const { schema, variableValues } = args as ExecutionArgs;
       const { plan, caller } = args.contextValue as GatewayContext;
       if (plan?.operation.operation !== 'mutation') return;
-      const { coerced } = getVariableValues(schema, plan.operation.variableDefinitions ?? [], variableValues ?? {});
+      const { coerced } = getVariableValues(schema, plan.operation.variableDefinitions ?? [], variableValues ?? {}, {
+        // As many as the execution itself would tell.
+        maxErrors: 50,
+      });
       // Variables that do not fit are told by the execution, which then runs nothing.
       const refused = coerced && refusal(plan, caller, coerced);
       if (refused) setResultAndStopExecution({ data: null, errors: [refused] });

@@ -1,4 +1,5 @@
 import {
+  getNamedType,
   getNullableType,
   GraphQLBoolean,
   GraphQLFloat,
@@ -93,8 +94,7 @@ function coerce(variable: RouteVariable, type: GraphQLInputType, value: string |
   if (typeof value !== 'string') throw badParameter(variable.name, 'is there more than once');
   if (nullable === GraphQLInt || nullable === GraphQLFloat) {
     const number = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(value) ? Number(value) : Number.NaN;
-    const fits =
-      nullable === GraphQLFloat ? Number.isFinite(number) : Number.isInteger(number) && Math.abs(number) < 2 ** 31;
+    const fits = nullable === GraphQLFloat ? Number.isFinite(number) : number === (number | 0);
     if (!fits) {
       throw badParameter(variable.name, nullable === GraphQLInt ? 'must be a whole number' : 'must be a number');
     }
@@ -128,11 +128,25 @@ async function fromBody({ body, bodyVariables }: RestOperation, exchange: Exchan
   if (body !== '*') return { [body ?? '']: value };
   const unknown = Object.keys(value).filter((name) => !bodyVariables.some((variable) => variable.name === name));
   if (unknown.length > 0) {
-    throw new GatewayError('BAD_USER_INPUT', `The body has unknown fields: ${unknown.join(', ')}.`, {
-      fieldViolations: unknown.map((field): FieldViolation => ({ field, description: 'is not known' })),
+    // The answer must not grow with what a stranger sends.
+    const named = unknown.slice(0, 10).map((name) => name.slice(0, 100));
+    throw new GatewayError('BAD_USER_INPUT', `The body has unknown fields: ${named.join(', ')}.`, {
+      fieldViolations: named.map((field): FieldViolation => ({ field, description: 'is not known' })),
     });
   }
-  return value as Variables;
+  return Object.fromEntries(
+    bodyVariables
+      .filter(({ name }) => Object.hasOwn(value, name))
+      .map((variable) => [variable.name, fromJson(variable, (value as Variables)[variable.name])]),
+  );
+}
+
+/** A value of a JSON body; enum values may be written in PascalCase where the route has them so. */
+function fromJson({ type, pascalCase }: RouteVariable, value: unknown): unknown {
+  const named = getNamedType(type);
+  if (!pascalCase || !isEnumType(named)) return value;
+  const name = (text: unknown): unknown => (typeof text === 'string' ? (fromPascalCase(named, text) ?? text) : text);
+  return Array.isArray(value) ? value.map(name) : name(value);
 }
 
 function badParameter(field: string, description: string): GatewayError {

@@ -13,7 +13,7 @@ import {
 } from 'graphql';
 import { GatewayError } from '../errors';
 import { hasUnknownDirective } from './ast';
-import type { Caller, ResolverContext, SchemaField } from './context';
+import type { Caller, Resolver, ResolverContext, SchemaField } from './context';
 import { accessDirectives } from './directives';
 import { isRootType } from './field-checks';
 import { didYouMean, type Findings } from './findings';
@@ -148,6 +148,15 @@ function ruleOf(mark: ConstDirectiveNode, findings: Findings): Rule[] {
   return [{ scopes, ...(orSelf === undefined ? {} : { orSelf }) }];
 }
 
+/** Resolvers as they were before a check was put in front of them. */
+const originals = new WeakMap<SchemaField, Resolver>();
+
+/** A field's resolver without its check: for the gateway's own comparisons, whose result nobody is shown. */
+function unguarded(type: GraphQLObjectType, name: string): Resolver {
+  const field = type.getFields()[name] as SchemaField | undefined;
+  return (field && (originals.get(field) ?? field.resolve)) ?? defaultFieldResolver;
+}
+
 /** Puts the check in front of a field's resolver. */
 function guard(type: GraphQLObjectType, field: SchemaField, access: Access): void {
   if (access.length === 0) return;
@@ -160,11 +169,11 @@ function guard(type: GraphQLObjectType, field: SchemaField, access: Access): voi
   };
   const isSelf = ({ orSelf }: Rule, source: unknown, context: ResolverContext, info: GraphQLResolveInfo): boolean => {
     if (orSelf === undefined || context.caller instanceof GatewayError) return false;
-    const sibling = type.getFields()[orSelf];
-    return (sibling?.resolve ?? defaultFieldResolver)(source, {}, context, info) === context.caller.userId;
+    return unguarded(type, orSelf)(source, {}, context, info) === context.caller.userId;
   };
 
   const { resolve = defaultFieldResolver, subscribe } = field;
+  originals.set(field, resolve);
   if (subscribe) {
     // Each event of a stream was allowed when the stream began.
     field.subscribe = (source, args, context, info) => {

@@ -79,7 +79,7 @@ export function createAuthService(upstream: Upstream, protos: Root): AuthService
   const handleSsoCallback = rpc('HandleSsoCallback', ['UNAUTHENTICATED', 'PERMISSION_DENIED']);
   const validateSession = rpc('ValidateSession', ['UNAUTHENTICATED', 'NOT_FOUND']);
   const revokeSession = rpc('RevokeSession');
-  const watchRevocations = rpc('WatchRevocations', ['UNIMPLEMENTED', 'DEADLINE_EXCEEDED']);
+  const watchRevocations = rpc('WatchRevocations', ['UNIMPLEMENTED', 'DEADLINE_EXCEEDED', 'CANCELLED']);
 
   return {
     async handleSsoCallback({ provider, code, codeVerifier, redirectUri, nonce }, scope) {

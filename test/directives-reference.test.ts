@@ -13,6 +13,7 @@ import {
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { Kind, parse, print, visit, type DirectiveDefinitionNode } from 'graphql';
+import { ownResolverNames } from '../src/contract/own';
 import { createGateway } from '../src/gateway';
 import { startServer, type RunningServer } from '../src/http/server';
 import { createLog } from '../src/log';
@@ -121,6 +122,11 @@ describe('the page', () => {
         some: true,
       });
     }
+  });
+
+  test('names every function that @resolver may', () => {
+    const { text = '' } = chapters.find(({ title }) => title === '`@resolver`') ?? {};
+    expect(text).toContain(`There are ${ownResolverNames.map((name) => `\`${name}\``).join(' and ')}.`);
   });
 
   test('is where the README says', () => {

@@ -10,7 +10,7 @@ import { readArguments, usage, type ImportArguments } from './arguments';
 import { ImportError } from './errors';
 import { upstreamName } from './names';
 import { scaffold, type TakenNames } from './scaffold';
-import { fromFile, fromServer, isProtoPath, type ServiceSource } from './service-source';
+import { contentOf, fromFile, fromServer, isProtoPath, type ServiceSource } from './service-source';
 
 export interface ImportOptions {
   /** Where the gateway's own schema and protos are. */
@@ -100,7 +100,7 @@ async function sourceOf(
       protos,
     );
   }
-  const authorities = typeof tls === 'string' ? readFileSync(tls) : tls;
+  const authorities = typeof tls === 'string' ? contentOf(tls) : tls;
   const scheme = /^(https?:\/\/)(.+)$/.exec(source);
   if (scheme) {
     throw new ImportError(`${source} is no address of a server: give ${scheme[2]}, and --tls where it speaks TLS`);

@@ -9,7 +9,7 @@ import { asName, lowerCamelCase, NameScope, pascalCase, typeScope } from './name
 import { askedRequest } from './requests';
 import { requestOf, responseOf, rootFieldNames, rootOf, type RootType } from './rpcs';
 import { printSdl, type SdlField, type SdlValue } from './sdl';
-import { TypeWriter, wrappedField } from './types';
+import { TypeWriter, valueCanBeNull, wrappedField } from './types';
 
 const rootTypes: readonly RootType[] = ['Query', 'Mutation', 'Subscription'];
 
@@ -31,8 +31,6 @@ export interface Scaffold {
   readonly sdl: string;
   /** Names of the root fields, such as `Query.user`. */
   readonly fields: readonly string[];
-  /** What whoever reads the file should know of. */
-  readonly notes: readonly string[];
 }
 
 /** Writes a first SDL file for a service. The same service and names give the same file. */
@@ -56,7 +54,6 @@ class ServiceWriter {
   private readonly lookups: ReadonlyMap<Type, FoundLookup>;
   private readonly types: TypeWriter;
   private readonly connections: ConnectionWriter;
-  private readonly notes: string[] = [];
 
   constructor(
     private readonly service: Service,
@@ -102,7 +99,6 @@ class ServiceWriter {
         closing: closing.length > 0 ? ['RPCs that have no field of their own:', '', ...closing] : [],
       }),
       fields: fields.map(({ root, field }) => `${root}.${field.name}`),
-      notes: this.notes,
     };
   }
 
@@ -119,7 +115,7 @@ class ServiceWriter {
 
   private whole(message: Type): string {
     if (isObject(message)) return `${this.types.object(message)}!`;
-    return `${scalarOf(message)}!`;
+    return valueCanBeNull(message) ? scalarOf(message) : `${scalarOf(message)}!`;
   }
 
   /** Second step: what the fields are called and what they ask for. */
@@ -149,6 +145,8 @@ class ServiceWriter {
         rpc: method.name,
         ...(mapping === undefined ? {} : { request: mapping }),
         ...(response ? { response: jsonName(response) } : {}),
+        // What is enough for an answer would end a stream.
+        ...(root === 'Subscription' ? { deadline: '10m' } : {}),
       };
       const field: SdlField = {
         name,

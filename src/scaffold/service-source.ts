@@ -188,7 +188,8 @@ function differences(own: Service, theirs: Service, target: string): string[] {
   ];
 }
 
-function contentOf(file: string): Buffer {
+/** @throws ImportError where a file cannot be read */
+export function contentOf(file: string): Buffer {
   try {
     return readFileSync(file);
   } catch (error) {

@@ -1,5 +1,6 @@
 import { Enum, Type, type Field } from 'protobufjs';
-import { canBeUnset, enumNames, fullName, hasUnspecified } from '../schema/proto-model';
+import { canBeJsonNull } from '../schema/proto-json';
+import { enumNames, fullName, hasPresence, hasUnspecified } from '../schema/proto-model';
 import { isMap } from '../schema/maps';
 import { deprecation, descriptionOf, hasBehavior } from './annotations';
 import { isMask, isObject, namedFields, shapeOf, type NamedField } from './fields';
@@ -57,9 +58,10 @@ export class TypeWriter {
   output(field: Field): string {
     if (isMask(field)) return '[String!]';
     const name = this.nameOf(shapeOf(field), (type) => this.object(type));
-    if (!field.repeated || isMap(field)) return canBeUnset(field) ? name : `${name}!`;
-    const { resolvedType } = field;
-    return resolvedType instanceof Enum && hasUnspecified(resolvedType) ? `[${name}]!` : `[${name}!]!`;
+    const isNullable = valueCanBeNull(field.resolvedType);
+    if (field.repeated && !isMap(field)) return isNullable ? `[${name}]!` : `[${name}!]!`;
+    const canBeUnset = hasPresence(field) && !field.required;
+    return canBeUnset || (isNullable && !isMap(field)) ? name : `${name}!`;
   }
 
   /** The type of a field that is asked for; nullable. */
@@ -166,6 +168,11 @@ export class TypeWriter {
   }
 }
 
+/** True for what may be null though it is there: a zero that means "not said", and JSON's own null. */
+export function valueCanBeNull(type: Type | Enum | null): boolean {
+  return type instanceof Enum ? hasUnspecified(type) : type !== null && canBeJsonNull(type);
+}
+
 /** A name, with the lines that say why it is not another. */
 export interface TakenName {
   readonly name: string;
@@ -235,15 +242,16 @@ function enumValues(source: Enum): SdlEnumValue[] {
     const value = Object.keys(source.values).find((each) => source.values[each] === number) ?? '';
     const name = enumValueName(natural ?? '', taken);
     taken.add(name);
+    const isRenamed = name !== natural;
+    const isDeprecated = source.valuesOptions?.[value]?.['deprecated'] === true;
     return {
       name,
       description: descriptionOf(source.comments[value]),
-      ...(name === natural
-        ? {}
-        : {
-            directives: [{ name: 'proto', args: { field: value } }],
-            comments: [`Not ${natural ?? ''}, which is no name in GraphQL.`],
-          }),
+      comments: isRenamed ? [`Not ${natural ?? ''}, which is no name in GraphQL.`] : [],
+      directives: [
+        ...(isRenamed ? [{ name: 'proto', args: { field: value } }] : []),
+        ...(isDeprecated ? [{ name: 'deprecated', args: {} }] : []),
+      ],
     };
   });
 }

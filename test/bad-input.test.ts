@@ -620,11 +620,11 @@ describe('whatever anybody sends', () => {
 });
 
 describe('a small request cannot keep the gateway busy', () => {
-  let world: World;
+  let small: World;
   beforeAll(async () => {
-    world = await startWorld({ env: { NODE_ENV: 'production', PUBLIC_URL: 'http://localhost:3000' } });
+    small = await startWorld({ env: { NODE_ENV: 'production', PUBLIC_URL: 'http://localhost:3000' } });
   });
-  afterAll(() => world.close());
+  afterAll(() => small.close());
 
   test('fragments that spread each other twice, under conditions', async () => {
     const depth = 60;
@@ -633,12 +633,12 @@ describe('a small request cannot keep the gateway busy', () => {
       (_, index) => `fragment F${index} on Query { ...F${index + 1} @skip(if: $a) ...F${index + 1} @include(if: $a) }`,
     );
     const query = `query ($a: Boolean!) { ...F0 } ${fragments.join(' ')} fragment F${depth} on Query { gateway { name } }`;
-    const { data } = await world.graphql(query, { variables: { a: true }, token: null });
+    const { data } = await small.graphql(query, { variables: { a: true }, token: null });
     expect(data).toEqual({ gateway: { name: 'api-gateway' } });
   });
 
   test('a variable that looks like many suggestions', async () => {
-    const { status } = await world.graphql('query ($a: Boolean!) { gateway @include(if: $a) { name } }', {
+    const { status } = await small.graphql('query ($a: Boolean!) { gateway @include(if: $a) { name } }', {
       variables: { a: ' Did you mean '.repeat(14_000) },
       token: null,
     });
@@ -646,7 +646,7 @@ describe('a small request cannot keep the gateway busy', () => {
   });
 
   test('a list of wrong values', async () => {
-    const { status, errors } = await world.graphql('mutation ($i: InviteUserInput!) { inviteUser(input: $i) { id } }', {
+    const { status, errors } = await small.graphql('mutation ($i: InviteUserInput!) { inviteUser(input: $i) { id } }', {
       variables: { i: { email: 'a', roles: Array.from({ length: 200_000 }, () => 1) } },
       token: null,
     });
@@ -656,7 +656,7 @@ describe('a small request cannot keep the gateway busy', () => {
 
   test('a body of unknown fields is not sent back whole', async () => {
     const body = Object.fromEntries(Array.from({ length: 50_000 }, (_, index) => [`field${index}`, 1]));
-    const answer = await fetch(`${world.url}/api/ai`, {
+    const answer = await fetch(`${small.url}/api/ai`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),

@@ -36,13 +36,14 @@ export interface RunningServer {
  */
 export async function startServer(served: Served, options: ServerOptions, log: Logger): Promise<RunningServer> {
   const { port, adminPort, host, adminHost, shutdownDelay, shutdownGrace } = options;
-  const admin = await listen(served.handleAdmin, { port: adminPort, host: adminHost }).catch((error: unknown) => {
+  // The doors first: an operator who reads "ready" may send clients.
+  const main = await listen(served.handle, { port, host }).catch((error: unknown) => {
     served.close();
     throw error;
   });
-  const main = await listen(served.handle, { port, host }).catch(async (error: unknown) => {
-    admin.destroy();
-    await admin.drain();
+  const admin = await listen(served.handleAdmin, { port: adminPort, host: adminHost }).catch(async (error: unknown) => {
+    main.destroy();
+    await main.drain();
     served.close();
     throw error;
   });

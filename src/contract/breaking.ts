@@ -25,12 +25,17 @@ export interface Side {
   readonly protos: Root;
 }
 
-/**
- * What breaks between two contracts, with what each change takes down of the older one.
- *
- * @param after - Without a contract where its SDL is not valid: then protos alone are compared.
- */
-export function breakingChanges(before: Side, after: Pick<Side, 'protos'> & Partial<Side>): BreakingChange[] {
+/** What a contract has become. */
+export interface Successor {
+  readonly protos: Root;
+  /** Left out where its SDL is not valid: then protos alone are compared. */
+  readonly contract?: Contract | undefined;
+  /** False where something in it does not fit: a route that is not there may then be one that does not fit. */
+  readonly complete: boolean;
+}
+
+/** What breaks between two contracts, with what each change takes down of the older one. */
+export function breakingChanges(before: Side, after: Successor): BreakingChange[] {
   const impact = new Impact(before);
   const changes: BreakingChange[] = protoChanges(before.protos, after.protos).map(({ message, names }) => ({
     in: 'proto',
@@ -42,7 +47,7 @@ export function breakingChanges(before: Side, after: Pick<Side, 'protos'> & Part
   for (const { message, coordinate } of schemaChanges(before.contract.schema, contract.schema)) {
     changes.push({ in: 'schema', message, ...impact.ofCoordinate(coordinate) });
   }
-  for (const { message, route } of routeChanges(before.contract, contract)) {
+  for (const { message, route } of routeChanges(before.contract, { ...contract, complete: after.complete })) {
     changes.push({ in: 'rest', message, fields: [], routes: [route] });
   }
   return changes;

@@ -108,7 +108,7 @@ function check(folders: Folders, against: string | undefined): Report {
     findings: byPlace(findings.list),
     ...map,
     ...(older && sources
-      ? { breaking: breakingChanges(older, { protos: sources.protos, ...(contract ? { contract } : {}) }) }
+      ? { breaking: breakingChanges(older, { protos: sources.protos, contract, complete: findings.list.length === 0 }) }
       : {}),
   };
 }

@@ -109,11 +109,14 @@ function ruleText({ scopes = [], orSelf }: Rule): string {
   return [...lists, ...(orSelf === undefined ? [] : ['self'])].join(' or ');
 }
 
+/** Characters. */
+const longestArguments = 60;
+
 /** The two tables, columns aligned. */
 export function formatMap({ fields, routes }: GatewayMap): string {
   const fieldRows = fields.map(
     ({ coordinate, arguments: args, access, source, fallback, deadline, routes: through }) => [
-      args.length === 0 ? coordinate : `${coordinate}(${args.join(', ')})`,
+      `${coordinate}${argumentsText(args)}`,
       access,
       fallback === null ? (source ?? '-') : `${source ?? '-'}, else ${fallback.slice(fallback.lastIndexOf('/') + 1)}`,
       deadline === null ? '-' : formatDuration(deadline),
@@ -126,6 +129,13 @@ export function formatMap({ fields, routes }: GatewayMap): string {
     tables.push(table(['METHOD', 'PATH', 'OPERATION', 'ACCESS'], rows));
   }
   return tables.join('\n\n');
+}
+
+/** Arguments, as far as a line can hold them. */
+function argumentsText(names: readonly string[]): string {
+  if (names.length === 0) return '';
+  const text = names.join(', ');
+  return `(${text.length <= longestArguments ? text : `${text.slice(0, text.lastIndexOf(', ', longestArguments))}, ...`})`;
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

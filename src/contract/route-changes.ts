@@ -30,8 +30,12 @@ interface Routes {
   readonly operations: readonly RestOperation[];
 }
 
-/** What breaks clients of the older routes: in what they send, and in what they read. */
-export function routeChanges(before: Routes, after: Routes): RouteChange[] {
+/**
+ * What breaks clients of the older routes: in what they send, and in what they read.
+ *
+ * @param after - Not complete where routes are left out that do not fit the schema; none is then taken as removed.
+ */
+export function routeChanges(before: Routes, after: Routes & { readonly complete: boolean }): RouteChange[] {
   return before.operations.flatMap((operation) =>
     operation.paths.flatMap((path) => {
       const route = `${operation.method} ${path}`;
@@ -40,7 +44,9 @@ export function routeChanges(before: Routes, after: Routes): RouteChange[] {
       );
       const problems = heir
         ? [...requestChanges(operation, heir), ...answerChanges(before.schema, operation, after.schema, heir)]
-        : ['was removed'];
+        : after.complete
+          ? ['was removed']
+          : [];
       return problems.map((problem) => ({ route, message: `${route} ${problem}` }));
     }),
   );

@@ -168,14 +168,6 @@ function compileOperation(
   }
   const { method, path, alias = [], body, status = 200 } = argsOf(directive);
   const paths = [path, ...[alias].flat()].filter((each) => typeof each === 'string');
-  if (!['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].includes(String(method)) || paths.length === 0) {
-    findings.at(
-      directive,
-      '@rest needs a method (GET, POST, PUT, PATCH, DELETE) and a path',
-      'Write @rest(method: GET, path: "/api/...").',
-    );
-    return undefined;
-  }
   for (const each of paths) {
     if (!/^(\/([\w.~-]+|\{\w+\}))+$/.test(each)) {
       findings.at(

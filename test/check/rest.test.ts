@@ -1,0 +1,202 @@
+import { mistake, removeFolders, rest } from './fixture';
+
+afterAll(removeFolders);
+
+describe('routes', () => {
+  mistake('a field that the schema does not have', { [rest]: [['    name\n    kind', '    title\n    kind']] }, [
+    'schema/rest/shop.graphql:4:5: Cannot query field "title" on type "Product"',
+    '    Its fields are id, name, blurb, stock, views, kind, tags, createdAt.',
+  ]);
+  mistake('an argument that the schema does not have', { [rest]: [['product(id: $id)', 'product(key: $id)']] }, [
+    'schema/rest/shop.graphql:2:3: Field "product" argument "id" of type "ID!" is required, but it was not provided',
+    '    Give id: ID!.',
+    'schema/rest/shop.graphql:2:11: Unknown argument "key" on field "Query.product"',
+    '    It takes id.',
+  ]);
+  mistake('a variable of another type', { [rest]: [['$id: ID!', '$id: Int!']] }, [
+    'schema/rest/shop.graphql:1:18: Variable "$id" of type "Int!" used in position expecting type "ID!"',
+    '    Make it $id: ID!.',
+  ]);
+  mistake('a variable that is not used', { [rest]: [['$id: ID!', '$id: ID!, $depth: Int']] }, [
+    'schema/rest/shop.graphql:1:28: Variable "$depth" is never used in operation "GetProduct"',
+    '    Use $depth, or remove it.',
+  ]);
+  mistake('a variable that there is not', { [rest]: [['kind: $kind)', 'kind: $kinds)']] }, [
+    'schema/rest/shop.graphql:9:56: Variable "$kind" is never used in operation "ListProducts"',
+    '    Use $kind, or remove it.',
+    'schema/rest/shop.graphql:10:55: Variable "$kinds" is not defined by operation "ListProducts"',
+    "    Add $kinds to the operation's variables.",
+  ]);
+  mistake('an operation without a route', { [rest]: [[' @rest(method: GET, path: "/shop/products/{id}")', '']] }, [
+    'schema/rest/shop.graphql:1:1: an operation here needs a name and @rest(method:, path:)',
+    '    Write query NAME @rest(method: GET, path: "/api/...") { ... }.',
+  ]);
+  mistake('an argument of @rest that there is not', { [rest]: [['status: 201', 'code: 201']] }, [
+    'schema/rest/shop.graphql:19:117: Unknown argument "code" on directive "@rest"',
+    '    Did you mean "body"?',
+  ]);
+  mistake(
+    'a route without a path',
+    { [rest]: [['@rest(method: GET, path: "/shop/products")', '@rest(method: GET)']] },
+    [
+      'schema/rest/shop.graphql:9:81: Directive "@rest" argument "path" of type "String!" is required, but it was not provided',
+      '    Give path: String!.',
+    ],
+  );
+  mistake('a verb that there is not', { [rest]: [['method: POST', 'method: SEND']] }, [
+    'schema/rest/shop.graphql:19:58: Value "SEND" does not exist in "RestMethod" enum',
+    '    Its values are GET, POST, PUT, PATCH, DELETE.',
+  ]);
+  mistake('a directive that there is not', { [rest]: [['kind @pascalCase', 'kind @pascalcase']] }, [
+    'schema/rest/shop.graphql:5:10: Unknown directive "@pascalcase"',
+    '    Did you mean "@pascalCase"?',
+  ]);
+  mistake(
+    'a subscription',
+    {
+      [rest]: [
+        [
+          'mutation PlaceOrder',
+          'subscription Watch($id: ID!) @rest(method: GET, path: "/shop/orders/{id}") {\n  orderEvents(id: $id) {\n    note\n  }\n}\n\nmutation PlaceOrder',
+        ],
+      ],
+    },
+    [
+      'schema/rest/shop.graphql:19:30: Directive "@rest" may not be used on SUBSCRIPTION',
+      '    It belongs on QUERY, MUTATION.',
+    ],
+  );
+  mistake(
+    'a query by POST',
+    {
+      [rest]: [['@rest(method: GET, path: "/shop/products/{id}")', '@rest(method: POST, path: "/shop/products/{id}")']],
+    },
+    [
+      'schema/rest/shop.graphql:1:28: a query cannot be mounted on POST',
+      '    GET is for queries, the other methods for mutations.',
+    ],
+  );
+  mistake('a path that is none', { [rest]: [['"/shop/products"', '"shop/products"']] }, [
+    'schema/rest/shop.graphql:9:81: "shop/products" is not a path such as /api/v1/users/{userId}',
+    '    A path begins with /, and a variable is a whole segment of it.',
+  ]);
+  mistake(
+    'two answers',
+    { [rest]: [['  product(id: $id) {', '  other: product(id: $id) {\n    id\n  }\n  product(id: $id) {']] },
+    [
+      'schema/rest/shop.graphql:1:1: GetProduct must have exactly one root field: its value is the answer',
+      '    Select one field of Query or Mutation, and outside of fragments.',
+    ],
+  );
+  mistake('a variable of the path that there is not', { [rest]: [['/shop/products/{id}', '/shop/products/{ids}']] }, [
+    'schema/rest/shop.graphql:1:28: the path has {ids}, and GetProduct has no variable $ids',
+    '    Did you mean "id"?',
+  ]);
+  mistake(
+    'a path that lacks a variable of another',
+    { [rest]: [['path: "/shop/products/{id}"', 'path: "/shop/products/{id}", alias: ["/shop/product"]']] },
+    [
+      'schema/rest/shop.graphql:1:28: the path "/shop/product" lacks {id}, which another path of the route has',
+      '    Give all paths of a route the same variables, or make it two operations.',
+    ],
+  );
+  mistake(
+    'a list in the path',
+    {
+      'schema/rest/shop.graphql':
+        'mutation PlaceOrder($items: [ItemInput!]!) @rest(method: POST, path: "/shop/orders/{items}") {\n  placeOrder(items: $items) {\n    id\n  }\n}\n',
+    },
+    [
+      'schema/rest/shop.graphql:1:21: $items is [ItemInput!]!, and the path holds one value',
+      '    Make it a single value.',
+    ],
+  );
+  mistake(
+    'an object in the query',
+    {
+      [rest]: [
+        ['$kind: Kind @pascalCase)', '$kind: Kind @pascalCase, $filter: FilterInput)'],
+        ['kind: $kind)', 'kind: $kind, filter: $filter)'],
+      ],
+    },
+    [
+      'schema/rest/shop.graphql:9:81: $filter is FilterInput, which the query cannot hold',
+      '    Send it in the body: body: "filter", or "*".',
+    ],
+  );
+  mistake('a body that is no variable', { [rest]: [['body: "*"', 'body: "item"']] }, [
+    'schema/rest/shop.graphql:19:44: body: "item" names no variable of PlaceOrder',
+    '    Did you mean "items"?',
+  ]);
+  mistake('a body that is a list', { [rest]: [['body: "*"', 'body: "items"']] }, [
+    'schema/rest/shop.graphql:19:44: body: $items is [ItemInput!]!, and a body is a JSON object',
+    '    Make it an input type, or write body: "*" where each field of the body is a variable.',
+  ]);
+  mistake('a body of a GET', { [rest]: [['path: "/shop/products")', 'path: "/shop/products", body: "*")']] }, [
+    'schema/rest/shop.graphql:9:81: a GET request has no body',
+    '    Remove body:.',
+  ]);
+  mistake('a status without a body', { [rest]: [['status: 201', 'status: 204']] }, [
+    'schema/rest/shop.graphql:19:44: status: 204 is not one of an answer with a body',
+    '    Use 200, 201 or 202.',
+  ]);
+  mistake('PascalCase of what is no enum', { [rest]: [['    kind @pascalCase', '    name @pascalCase']] }, [
+    'schema/rest/shop.graphql:5:5: name is @pascalCase, and String! is no enum',
+    '    Remove @pascalCase.',
+  ]);
+  mistake(
+    'PascalCase of a variable that is no enum',
+    { [rest]: [['$pageSize: Int,', '$pageSize: Int @pascalCase,']] },
+    ['schema/rest/shop.graphql:9:20: $pageSize is @pascalCase, and Int is no enum', '    Remove @pascalCase.'],
+  );
+  mistake('two routes alike', { [rest]: [['"/shop/orders"', '"/orders"']] }, [
+    'schema/rest/shop.graphql:19:1: PlaceOrder and PlaceOrder both answer POST /orders',
+    '    Change the method or the path of one.',
+  ]);
+  mistake(
+    'two routes that differ by the names of variables',
+    {
+      [rest]: [
+        [
+          'query ListProducts',
+          'query Again($key: ID!) @rest(method: GET, path: "/shop/products/{key}") {\n  product(id: $key) {\n    id\n  }\n}\n\nquery ListProducts',
+        ],
+      ],
+    },
+    [
+      'schema/rest/shop.graphql:9:1: Again and GetProduct both answer GET /shop/products/{key}, which /shop/products/{id} fits too',
+      '    Change the method or the path of one.',
+    ],
+  );
+  mistake(
+    'two routes that one request fits',
+    {
+      [rest]: [
+        [
+          'query ListProducts',
+          'query Again($id: ID!) @rest(method: GET, path: "/{id}/products/all") {\n  product(id: $id) {\n    id\n  }\n}\n\nquery ListProducts',
+        ],
+      ],
+    },
+    [
+      'schema/rest/shop.graphql:9:1: Again and GetProduct both answer GET /{id}/products/all, which /shop/products/{id} fits too',
+      '    Change the method or the path of one.',
+    ],
+  );
+  mistake('a path of the GraphQL door', { [rest]: [['"/orders"', '"/graphql"']] }, [
+    'schema/rest/shop.graphql:19:1: PlaceOrder takes /graphql, and the gateway itself answers /graphql',
+    '    Use another path.',
+  ]);
+  mistake('a path of the sign-in', { [rest]: [['"/orders"', '"/api/v1/auth/dev/login"']] }, [
+    'schema/rest/shop.graphql:19:1: PlaceOrder takes /api/v1/auth/dev/login, and the gateway itself answers /api/v1/auth/{provider}/login',
+    '    Use another path.',
+  ]);
+  mistake(
+    'two operations of one name',
+    {
+      'schema/rest/more.graphql':
+        'query GetProduct($id: ID!) @rest(method: GET, path: "/more/{id}") {\n  product(id: $id) {\n    id\n  }\n}\n',
+    },
+    ['schema/rest/shop.graphql:1:1: two operations are called GetProduct', '    Rename one of them.'],
+  );
+});

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { readConfig, sourceFolders } from '../../src/config';
@@ -19,7 +19,57 @@ export const auth = 'proto/auth/v1/auth.proto';
 
 /** A contract of the tests' own, in which nothing is wrong: files by their path. */
 export const shop: Readonly<Record<string, string>> = {
-  [auth]: readFileSync(join(root, 'proto/auth/v1/auth.proto'), 'utf8'),
+  // What sign-in and sessions need of it.
+  [auth]: `
+syntax = "proto3";
+package auth.v1;
+
+import "google/protobuf/timestamp.proto";
+
+service AuthService {
+  rpc HandleSsoCallback(HandleSsoCallbackRequest) returns (HandleSsoCallbackResponse);
+  rpc ValidateSession(ValidateSessionRequest) returns (ValidateSessionResponse);
+  rpc RevokeSession(RevokeSessionRequest) returns (RevokeSessionResponse);
+  rpc WatchRevocations(WatchRevocationsRequest) returns (stream Revocation);
+}
+
+message HandleSsoCallbackRequest {
+  string provider = 1;
+  string code = 2;
+  string code_verifier = 3;
+  string redirect_uri = 4;
+  string nonce = 5;
+}
+
+message HandleSsoCallbackResponse {
+  string session_token = 1;
+  google.protobuf.Timestamp expires_at = 2;
+}
+
+message ValidateSessionRequest {
+  string session_token = 1;
+}
+
+message ValidateSessionResponse {
+  string session_id = 1;
+  string user_id = 2;
+  repeated string permissions = 3;
+  google.protobuf.Timestamp expires_at = 4;
+}
+
+message RevokeSessionRequest {
+  string session_token = 1;
+}
+
+message RevokeSessionResponse {}
+
+message WatchRevocationsRequest {}
+
+message Revocation {
+  string session_id = 1;
+  string user_id = 2;
+}
+`,
   [proto]: `
 syntax = "proto3";
 package shop.v1;

@@ -233,12 +233,8 @@ describe('what sign-in and sessions need', () => {
     'schema/auth.graphql:1:15: auth.v1.AuthService has no RPC RevokeSession, which sign-in and sessions need',
     '    Did you mean "RevokeSessions"?',
   ]);
-  mistake(
-    'an answer that lacks a field',
-    { [auth]: [['string user_id = 2;\n  // What', 'string user = 2;\n  // What']] },
-    [
-      'schema/auth.graphql:1:15: auth.v1.ValidateSessionResponse has no field user_id, which sign-in and sessions need',
-      '    Its fields are session_id, user, permissions, expires_at.',
-    ],
-  );
+  mistake('an answer that lacks a field', { [auth]: [['string user_id = 2;', 'string user = 2;']] }, [
+    'schema/auth.graphql:1:15: auth.v1.ValidateSessionResponse has no field user_id, which sign-in and sessions need',
+    '    Its fields are session_id, user, permissions, expires_at.',
+  ]);
 });

@@ -732,6 +732,12 @@ describe('what developers see', () => {
     }
   });
 
+  test('the address alone leads a browser to GraphiQL', async () => {
+    const response = await fetch(world.url, { redirect: 'manual' });
+    expect(response.status).toBe(302);
+    expect(response.headers.get('location')).toBe('/graphql');
+  });
+
   test('an asset that there is not is 404', async () => {
     for (const name of ['nothing.js', '..%2f..%2fpackage.json', '__proto__']) {
       const response = await fetch(`${world.url}/graphql/assets/${name}`);
@@ -802,9 +808,11 @@ describe('what developers see', () => {
       expect(page.headers.get('content-type')).not.toMatch(/html/);
       expect(page.status).toBe(400);
       await page.body?.cancel();
-      const asset = await fetch(`${production.url}/graphql/assets/graphiql.js`);
-      expect(asset.status).toBe(404);
-      await asset.body?.cancel();
+      for (const path of ['/graphql/assets/graphiql.js', '/']) {
+        const response = await fetch(`${production.url}${path}`, { redirect: 'manual' });
+        expect(response.status).toBe(404);
+        await response.body?.cancel();
+      }
     });
 
     test('the session cookie is bound to this host and to HTTPS', async () => {

@@ -142,6 +142,7 @@ function commentLines(comments: readonly string[] = []): Doc {
   return comments.map((text): Doc => [commentLine(text), hardline]);
 }
 
+/** One line, whatever the names are that a server gave. */
 function commentLine(text: string): string {
-  return `# ${text}`.trimEnd();
+  return `# ${text.replace(/\s+/g, ' ')}`.trimEnd();
 }

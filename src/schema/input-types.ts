@@ -116,10 +116,9 @@ export class InputCompiler {
       const { key: name, value: content } = each ?? {};
       if (name === undefined || name === null) return refuse('has no key');
       if (content === undefined || (content === null && !nullFits)) return refuse('has no value');
-      return [
-        at('key', () => mapKeyName(target.keyType, writeKey ? writeKey(name as never, depth) : name)),
-        at('value', () => (writeValue ? writeValue(content as never, depth) : content)),
-      ];
+      const written = at('value', () => (writeValue ? writeValue(content as never, depth) : content));
+      if (written === undefined) return refuse('has no value');
+      return [at('key', () => mapKeyName(target.keyType, writeKey ? writeKey(name as never, depth) : name)), written];
     };
     return (entries: readonly (Args | null)[], depth) => {
       const map = new Map<string, unknown>();
@@ -202,12 +201,13 @@ export class InputCompiler {
     if (target) {
       uses(field, fieldName(target));
       const { resolvedType } = target;
-      const isMessage = isInputObjectType(inner) && isObjectMessage(resolvedType) && !target.repeated && !isMap(target);
+      const isOne = !target.repeated && !isMap(target);
+      const isMessage = isOne && isInputObjectType(inner) && isObjectMessage(resolvedType);
       return {
         name,
         target: target.name,
         write: this.value(field, field.type, target),
-        takesNull: takesNull(target) && !target.repeated && !isMap(target),
+        takesNull: isOne && takesNull(target),
         nested: isMessage ? this.input(inner, resolvedType) : undefined,
       };
     }

@@ -161,7 +161,7 @@ export class RequestCompiler {
     const target = findField(request, name);
     if (target) {
       uses(field, fieldName(target));
-      this.set(draft, target, argument.name, this.argument(work, draft, argument, target));
+      this.set(draft, target, argument.name, this.taken(work, draft, argument, [argument.name], target));
       return;
     }
     const type = getNullableType(argument.type);
@@ -269,7 +269,7 @@ export class RequestCompiler {
       const argument = this.argumentNamed(work, node);
       if (!argument) return () => undefined;
       return more.length === 0
-        ? this.argument(work, draft, argument, target)
+        ? this.taken(work, draft, argument, [argument.name], target)
         : this.nestedArgument(work, draft, argument, more, target, node);
     }
     if (root === 'session' && (name === 'userId' || name === 'sessionId') && more.length === 0) {
@@ -351,11 +351,6 @@ export class RequestCompiler {
     return undefined;
   }
 
-  /** The value of an argument, as the target field is written. */
-  private argument(work: Work, draft: Draft, argument: GraphQLArgument, target: Field): Value {
-    return this.taken(work, draft, argument, [argument.name], target);
-  }
-
   private nestedArgument(
     work: Work,
     draft: Draft,
@@ -390,9 +385,9 @@ export class RequestCompiler {
     uses(input, fieldName(target));
     const write = this.inputs.value(input, input.type, target);
     const type = getNullableType(input.type);
-    const isMessage = isInputObjectType(type) && isObjectMessage(target.resolvedType) && !target.repeated;
-    if (isMessage && isObjectMessage(target.resolvedType)) {
-      const compiled = this.inputs.input(type, target.resolvedType);
+    const { resolvedType } = target;
+    if (isInputObjectType(type) && isObjectMessage(resolvedType) && !target.repeated) {
+      const compiled = this.inputs.input(type, resolvedType);
       landed.set(path.join('.'), compiled);
       draft.sent.push((args, at, found) => {
         const value = valueAt(args, path);

@@ -191,7 +191,8 @@ export class OutputBinder {
 
   /** True where a message that an upstream may send makes a field null. */
   canBeNull(type: GraphQLOutputType, source: Field): boolean {
-    return (hasPresence(source) && !source.required) || (!source.repeated && this.nullness(type, source) !== undefined);
+    const isOne = !source.repeated && !isMap(source);
+    return (hasPresence(source) && !source.required) || (isOne && this.nullness(type, source) !== undefined);
   }
 
   /** Why one value of a field may be null though it is there; undefined where it may not. */

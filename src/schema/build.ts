@@ -6,7 +6,7 @@ import { CallCompiler, type CompiledCall } from './calls';
 import { composeSchema, isGatewayType, publishSchema } from './compose';
 import { isConnection, isPagingField } from './connection';
 import type { Resolver, SchemaField } from './context';
-import { checkArguments, checkField, checkMembers, checkReachable, isRootType } from './field-checks';
+import { checkArguments, checkField, checkReachable, checkTypes, isRootType } from './field-checks';
 import { didYouMean, Findings } from './findings';
 import { RequestCompiler } from './inputs';
 import { JoinCompiler } from './joins';
@@ -122,7 +122,7 @@ export function checkSchema(options: SchemaOptions, findings: Findings): BuiltSc
       if ((isRead || directiveOn(field.astNode, 'join')) && !makesRequest) checkArguments(type, field, findings);
     }
   }
-  checkMembers(schema, findings);
+  checkTypes(schema, findings);
   checkReachable(schema, (type) => outputs.messagesOf(type).size > 0, isGatewayType, findings);
   return {
     schema: publishSchema(schema, sources.sdl),

@@ -8,6 +8,7 @@ import {
   isSpecifiedScalarType,
   isUnionType,
   type ConstDirectiveNode,
+  type GraphQLInterfaceType,
   type GraphQLNamedType,
   type GraphQLObjectType,
   type GraphQLSchema,
@@ -130,9 +131,10 @@ function reachableFrom(schema: GraphQLSchema, roots: readonly GraphQLNamedType[]
   return reached;
 }
 
-/** Findings for @proto on types that stand for no member of a oneof. */
-export function checkMembers(schema: GraphQLSchema, findings: Findings): void {
+/** Findings for directives on types, and on fields of interfaces, that say nothing there. */
+export function checkTypes(schema: GraphQLSchema, findings: Findings): void {
   const types = Object.values(schema.getTypeMap());
+  for (const type of types) if (isInterfaceType(type)) checkInterface(type, findings);
   const members = new Set(types.flatMap((type) => (isUnionType(type) ? type.getTypes() : [])));
   for (const type of types) {
     const proto = isObjectType(type) && !members.has(type) ? directiveOn(type.astNode, 'proto') : undefined;
@@ -142,6 +144,21 @@ export function checkMembers(schema: GraphQLSchema, findings: Findings): void {
       `@proto on the type ${type.name} says nothing: it is in no union`,
       'Remove it. On a type it names the member of a oneof that the type stands for.',
     );
+  }
+}
+
+/** What answers a field is said by each type that implements the interface. */
+function checkInterface(type: GraphQLInterfaceType, findings: Findings): void {
+  for (const field of Object.values(type.getFields())) {
+    for (const name of [...answers, 'connection', 'proto']) {
+      const directive = directiveOn(field.astNode, name);
+      if (!directive) continue;
+      findings.at(
+        directive,
+        `@${name} says nothing on ${type.name}.${field.name}: ${type.name} is an interface`,
+        'Put it on the field of each type that implements the interface.',
+      );
+    }
   }
 }
 

@@ -27,6 +27,8 @@ export interface ResolvedRpc {
 /** Finds what the directives of a file name: services, RPCs and fields of their messages. */
 export class Services {
   private readonly uses = new Map<string, UpstreamUse[]>();
+  /** Names of upstreams by what the names of their variables begin with. */
+  private readonly names = new Map<string, string>();
   /** Files with a service that there is not, and those that were told that they have none. */
   private readonly silent = new Set<string>();
   private readonly found = new Map<ConstDirectiveNode, Set<ProtoName>>();
@@ -55,6 +57,16 @@ export class Services {
       this.findings.at(directive, `"${name}" cannot name an upstream`, 'Use lower-case letters, digits, - and _.');
     }
     const service = findService(this.sources.protos, fullServiceName);
+    const variable = name.replaceAll('-', '_');
+    const other = this.names.get(variable) ?? name;
+    this.names.set(variable, other);
+    if (other !== name) {
+      this.findings.at(
+        directive,
+        `the upstreams "${other}" and "${name}" read their address from one variable`,
+        'Give one of them another name.',
+      );
+    }
     const file = fileOf(directive);
     if (!service) {
       this.silent.add(file);

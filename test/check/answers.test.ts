@@ -53,6 +53,21 @@ describe('what answers a field', () => {
     'schema/shop.graphql:57:11: @proto on the type Item says nothing: it is in no union',
     '    Remove it. On a type it names the member of a oneof that the type stands for.',
   ]);
+  mistake(
+    'an answer on a field of an interface',
+    {
+      [sdl]: [
+        [
+          'type Card {',
+          'interface Digits {\n  lastDigits: String! @grpc(rpc: "GetProduct")\n}\n\ntype Card implements Digits {',
+        ],
+      ],
+    },
+    [
+      'schema/shop.graphql:65:23: @grpc says nothing on Digits.lastDigits: Digits is an interface',
+      '    Put it on the field of each type that implements the interface.',
+    ],
+  );
 });
 
 describe('what a field is read from', () => {

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { readConfig, sourceFolders } from '../../src/config';
+import { ConfigError, readConfig, sourceFolders } from '../../src/config';
 import { runCheck, type Outcome } from '../../src/contract/command';
 import { createGateway } from '../../src/gateway';
 import { createLog } from '../../src/log';
@@ -367,8 +367,9 @@ export function check(folder: string, ...args: string[]): Outcome {
  * A mistake is told by the check, in exactly these words, and the gateway does not start with it.
  *
  * @param finds - Lines: each finding with its place, and what would mend it.
+ * @param otherwise - Why the start refuses it in other words.
  */
-export function mistake(name: string, edits: Edits, finds: readonly string[]): void {
+export function mistake(name: string, edits: Edits, finds: readonly string[], otherwise?: string): void {
   test(name, () => {
     const folder = write(edits);
     const count = finds.filter((line) => !line.startsWith('    ')).length;
@@ -376,7 +377,8 @@ export function mistake(name: string, edits: Edits, finds: readonly string[]): v
     expect(stdout.split('\n')).toEqual([...finds, '', `${count} finding${count === 1 ? '' : 's'}`, '']);
     expect(stderr).toBe('');
     expect(exitCode).toBe(1);
-    expect(refusal(folder)?.split('\n')).toEqual([`the schema has ${count} problem(s)`, ...finds]);
+    if (otherwise !== undefined) expect(() => refusal(folder)).toThrow(ConfigError);
+    else expect(refusal(folder)?.split('\n')).toEqual([`the schema has ${count} problem(s)`, ...finds]);
   });
 }
 

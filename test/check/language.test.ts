@@ -211,6 +211,19 @@ describe('upstreams', () => {
       '    Write "shop.v1.ShopService/GetProduct" or "shop.v1.StockService/GetProduct".',
     ],
   );
+  mistake(
+    'two names that one variable stands for',
+    {
+      [sdl]: [['name: "shop"', 'name: "store-1"']],
+      'schema/auth.graphql':
+        'extend schema\n  @upstream(name: "auth", service: "auth.v1.AuthService")\n  @upstream(name: "store_1", service: "shop.v1.StockService")\n',
+    },
+    [
+      'schema/shop.graphql:1:15: the upstreams "store_1" and "store-1" read their address from one variable',
+      '    Give one of them another name.',
+    ],
+    'the configuration tells it first',
+  );
 });
 
 describe('what sign-in and sessions need', () => {

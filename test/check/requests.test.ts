@@ -479,4 +479,14 @@ describe('joins', () => {
     'schema/shop.graphql:22:14: max of @lookup is 0',
     '    It must be at least 1.',
   ]);
+  mistake(
+    'two look-ups of one type',
+    {
+      [sdl]: [['type Card {', 'extend type Product @lookup(rpc: "GetProduct", key: "productId")\n\ntype Card {']],
+    },
+    [
+      'schema/shop.graphql:22:14: The directive "@lookup" can only be used once at this location',
+      '    Keep one of them.',
+    ],
+  );
 });

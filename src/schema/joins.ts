@@ -21,7 +21,7 @@ import { parentFieldOf, pathReader, type ParentField } from './inputs';
 import { isMap } from './maps';
 import type { OutputBinder } from './outputs';
 import { fullName, jsonName, newMessage } from './proto-model';
-import { bareType, isObjectMessage, unwrapped, wrapped } from './scalar-values';
+import { bareType, unwrapped, wrapped } from './scalar-values';
 import { fieldsAre, type ResolvedRpc, type Services } from './services';
 import { fieldName, uses } from './usage';
 
@@ -364,7 +364,7 @@ export class JoinCompiler {
           `key: ${name} is ${source.type}, but ${target.name} takes ${target.type}`,
           'The key must be of the type that the RPC takes.',
         );
-      } else if (isObjectMessage(source.resolvedType)) {
+      } else if (source.resolvedType instanceof Type && bareType(source) === undefined) {
         findings.at(
           directive,
           `key: ${name} is ${source.type}, a message`,

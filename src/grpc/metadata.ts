@@ -1,5 +1,5 @@
-import { Metadata } from '@grpc/grpc-js';
 import type { TraceContext } from '../trace';
+import type { RequestHeaders } from './connection';
 
 /** Who the gateway calls for. Absent for calls that belong to no session. */
 export interface CallerIdentity {
@@ -7,26 +7,38 @@ export interface CallerIdentity {
   readonly sessionId: string;
 }
 
+/** What every call of an RPC begins with. */
+export function rpcHeaders(service: string, method: string): RequestHeaders {
+  return {
+    ':method': 'POST',
+    ':path': `/${service}/${method}`,
+    te: 'trailers',
+    'content-type': 'application/grpc+proto',
+    'user-agent': 'api-gateway',
+    'grpc-accept-encoding': 'identity',
+  };
+}
+
 /**
- * The metadata of a call: a fixed set of names, all of them set here. Nothing that a client sends becomes metadata, except
- * its trace, which is checked before.
+ * The headers of a call: a fixed set of names, all of them set here. Nothing that a client sends becomes one, except its
+ * trace, which is checked before.
  */
-export function callMetadata(
+export function callHeaders(
+  fixed: RequestHeaders,
   requestId: string,
   trace: TraceContext | undefined,
   identity: CallerIdentity | undefined,
-): Metadata {
-  const metadata = new Metadata();
-  metadata.set('x-request-id', requestId);
+): RequestHeaders {
+  const headers: Record<string, string> = { ...fixed, 'x-request-id': requestId };
   if (trace) {
-    metadata.set('traceparent', trace.traceparent);
-    if (trace.tracestate !== undefined) metadata.set('tracestate', trace.tracestate);
+    headers['traceparent'] = trace.traceparent;
+    if (trace.tracestate !== undefined) headers['tracestate'] = trace.tracestate;
   }
   if (identity) {
-    metadata.set('x-user-id', safeValue(identity.userId));
-    metadata.set('x-session-id', safeValue(identity.sessionId));
+    headers['x-user-id'] = safeValue(identity.userId);
+    headers['x-session-id'] = safeValue(identity.sessionId);
   }
-  return metadata;
+  return headers;
 }
 
 /** gRPC allows printable ASCII in values (gRPC over HTTP/2, "ASCII-Value"); other characters are percent-encoded. */

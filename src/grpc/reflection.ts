@@ -1,6 +1,9 @@
-import { Client, credentials, Metadata, status as Status, type ServiceError } from '@grpc/grpc-js';
 import { parse } from 'protobufjs';
-import { statusName } from './status';
+import { Call } from './call';
+import { Channel } from './channel';
+import { rpcHeaders } from './metadata';
+import { Status, statusName, type CallEnd } from './status';
+import { parseTarget, type Target } from './target';
 
 /** What reflection is asked and answers, and what is read of the files in it; both versions are the same but for the package. */
 const { root: messages } = parse(
@@ -32,6 +35,9 @@ const { root: messages } = parse(
   { keepCase: true },
 );
 const [requestType, responseType, fileType] = ['Request', 'Response', 'File'].map((name) => messages.lookupType(name));
+
+/** Bytes. One answer may hold the files of all that a service needs. */
+const maxAnswerSize = 256 * 1024 * 1024;
 
 /** The newest first: what a server has is used. */
 const versions = ['v1', 'v1alpha'];
@@ -77,47 +83,44 @@ export async function reflect<T>(
   ask: (server: ServerReflection) => Promise<T>,
 ): Promise<T> {
   const { target, tls, timeout = 10_000 } = options;
-  const channel = tls ? credentials.createSsl(tls === true ? null : tls) : credentials.createInsecure();
-  const client = new Client(target, channel, { 'grpc.max_receive_message_length': -1 });
+  const channel = new Channel(readTarget(target), tls === true ? {} : tls && { ca: tls });
   const deadline = Date.now() + timeout;
   try {
     for (const version of versions) {
-      const conversation = new Conversation(client, version, deadline);
       try {
-        return await ask(conversation);
+        return await ask(new VersionedReflection(channel, version, deadline));
       } catch (error) {
-        if (!isStatus(error)) throw error;
-        if (error.code !== Status.UNIMPLEMENTED) throw failure(target, error);
-      } finally {
-        conversation.end();
+        if (!(error instanceof Refusal)) throw error;
+        if (error.end.code !== Status.UNIMPLEMENTED) throw failure(target, error.end);
       }
     }
     throw new ReflectionError(`${target} has no server reflection. Import the service from its .proto file instead.`);
   } finally {
-    client.close();
+    channel.close();
   }
 }
 
-class Conversation implements ServerReflection {
-  private readonly call;
-  private readonly answers: AsyncIterator<Answer, undefined>;
-
-  constructor(client: Client, version: string, deadline: number) {
-    this.call = client.makeBidiStreamRequest<Question, Answer>(
-      `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`,
-      (question) => requestType!.encode(question).finish() as Buffer,
-      (bytes) => responseType!.decode(bytes) as Answer,
-      new Metadata(),
-      { deadline },
-    );
-    this.answers = this.call[Symbol.asyncIterator]() as AsyncIterator<Answer, undefined>;
+function readTarget(text: string): Target {
+  try {
+    return parseTarget(text);
+  } catch (error) {
+    throw new ReflectionError((error as Error).message, { cause: error });
   }
+}
 
-  /** Leaves the stream; what becomes of it then is nobody's concern. */
-  end(): void {
-    this.call.on('error', () => {});
-    this.call.cancel();
+/** A call that ended without an answer. */
+class Refusal extends Error {
+  constructor(readonly end: CallEnd) {
+    super(end.details);
   }
+}
+
+class VersionedReflection implements ServerReflection {
+  constructor(
+    private readonly channel: Channel,
+    private readonly version: string,
+    private readonly deadline: number,
+  ) {}
 
   async services(): Promise<string[]> {
     const { list_services_response: list } = await this.ask({ list_services: '*' });
@@ -143,20 +146,36 @@ class Conversation implements ServerReflection {
 
   /** An answer; empty where the server does not have what was asked for. */
   private async ask(question: Question): Promise<Answer> {
-    this.call.write(question);
-    const next: IteratorResult<Answer, undefined> = await this.answers.next();
-    if (next.done === true) throw new ReflectionError('reflection ended without an answer');
-    const { error_response: error } = next.value;
-    if (!error || error.error_code === Status.NOT_FOUND) return next.value;
+    const answer = responseType!.decode(await this.call(requestType!.encode(question).finish())) as Answer;
+    const { error_response: error } = answer;
+    if (!error || error.error_code === Status.NOT_FOUND) return answer;
     throw new ReflectionError(`reflection answers ${statusName(error.error_code)}: ${error.error_message}`);
+  }
+
+  /** The RPC takes and gives streams; one message each way is a stream too. */
+  private call(message: Uint8Array): Promise<Buffer> {
+    const headers = rpcHeaders(`grpc.reflection.${this.version}.ServerReflection`, 'ServerReflectionInfo');
+    return new Promise((resolve, reject) => {
+      let answer: Buffer | undefined;
+      void new Call(
+        this.channel,
+        { headers, message, deadline: this.deadline, maxSize: maxAnswerSize },
+        {
+          message: (bytes) => {
+            answer ??= bytes;
+          },
+          ended(end) {
+            if (end.code !== Status.OK) reject(new Refusal(end));
+            else if (answer) resolve(answer);
+            else reject(new ReflectionError('reflection ended without an answer'));
+          },
+        },
+      );
+    });
   }
 }
 
-function isStatus(error: unknown): error is ServiceError {
-  return error instanceof Error && typeof (error as Partial<ServiceError>).code === 'number';
-}
-
-function failure(target: string, { code, details }: ServiceError): ReflectionError {
+function failure(target: string, { code, details }: CallEnd): ReflectionError {
   const isAway = code === Status.UNAVAILABLE || code === Status.DEADLINE_EXCEEDED;
   return new ReflectionError(
     `${target} ${isAway ? 'cannot be reached' : 'refuses reflection'}: ${statusName(code)}, ${details}`,

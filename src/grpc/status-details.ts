@@ -1,4 +1,3 @@
-import type { Metadata } from '@grpc/grpc-js';
 import { parse, Type, type Message } from 'protobufjs';
 import type { FieldViolation } from '../errors';
 
@@ -52,9 +51,8 @@ export interface StatusDetails {
 const nothing: StatusDetails = { fieldViolations: [], details: [], retryAfter: undefined };
 
 /** Reads `grpc-status-details-bin`. What cannot be read counts as not there: the status itself still stands. */
-export function decodeStatusDetails(metadata: Metadata | undefined): StatusDetails {
-  const value = metadata?.get('grpc-status-details-bin')[0];
-  if (!Buffer.isBuffer(value)) return nothing;
+export function decodeStatusDetails(value: Buffer | undefined): StatusDetails {
+  if (!value) return nothing;
   try {
     const status = statusType.decode(value) as StatusMessage;
     const details = status.details.flatMap((any) => decodeDetail(any.typeUrl ?? '', any.value));

@@ -1,6 +1,39 @@
-import { status as Status, type ServiceError } from '@grpc/grpc-js';
 import { GatewayError, type ErrorCode, type GatewayErrorOptions } from '../errors';
 import { decodeStatusDetails } from './status-details';
+
+/**
+ * The status codes of gRPC.
+ *
+ * @see https://grpc.github.io/grpc/core/md_doc_statuscodes.html
+ */
+export enum Status {
+  OK = 0,
+  CANCELLED = 1,
+  UNKNOWN = 2,
+  INVALID_ARGUMENT = 3,
+  DEADLINE_EXCEEDED = 4,
+  NOT_FOUND = 5,
+  ALREADY_EXISTS = 6,
+  PERMISSION_DENIED = 7,
+  RESOURCE_EXHAUSTED = 8,
+  FAILED_PRECONDITION = 9,
+  ABORTED = 10,
+  OUT_OF_RANGE = 11,
+  UNIMPLEMENTED = 12,
+  INTERNAL = 13,
+  UNAVAILABLE = 14,
+  DATA_LOSS = 15,
+  UNAUTHENTICATED = 16,
+}
+
+/** How an RPC ended. */
+export interface CallEnd {
+  readonly code: Status;
+  /** What the upstream said of it, or what happened; empty where there is nothing to say. */
+  readonly details: string;
+  /** `grpc-status-details-bin`: a google.rpc.Status. */
+  readonly statusDetails: Buffer | undefined;
+}
 
 /** Name of a gRPC status code, such as `NOT_FOUND`. */
 export type StatusName = keyof typeof Status;
@@ -13,8 +46,6 @@ interface StatusMeaning {
 
 /**
  * What each gRPC status of an upstream means for the caller: the one table for it.
- *
- * @see https://grpc.github.io/grpc/core/md_doc_statuscodes.html
  */
 const meanings: Record<StatusName, StatusMeaning> = {
   OK: { code: 'INTERNAL_SERVER_ERROR', showMessage: false },
@@ -38,8 +69,8 @@ const meanings: Record<StatusName, StatusMeaning> = {
 };
 
 /** The name of a status number; UNKNOWN for a number that gRPC does not define. */
-export function statusName(code: number | undefined): StatusName {
-  return (code === undefined ? undefined : (Status[code] as StatusName | undefined)) ?? 'UNKNOWN';
+export function statusName(code: number): StatusName {
+  return (Status[code] as StatusName | undefined) ?? 'UNKNOWN';
 }
 
 /** An RPC that ended with a status other than OK, as the cause of a {@link GatewayError}. */
@@ -64,17 +95,17 @@ export function upstreamStatus(error: unknown): StatusName | undefined {
 const defaultRetryAfter = 1;
 
 /** Converts the end of an RPC into an error of the catalogue, google.rpc details included. */
-export function fromServiceError(error: ServiceError, service: string, method: string): GatewayError {
-  const name = statusName(error.code);
+export function fromCallEnd(end: CallEnd, service: string, method: string): GatewayError {
+  const name = statusName(end.code);
   const { code, showMessage } = meanings[name];
-  const details = decodeStatusDetails(error.metadata);
+  const details = decodeStatusDetails(end.statusDetails);
   const retryAfter =
     details.retryAfter ?? (code === 'RATE_LIMITED' || code === 'SERVICE_UNAVAILABLE' ? defaultRetryAfter : undefined);
   const options: GatewayErrorOptions = {
-    cause: new UpstreamFailure(service, method, name, error.details),
+    cause: new UpstreamFailure(service, method, name, end.details),
     // What a failing service says of its inside stays inside.
     ...(showMessage ? { fieldViolations: details.fieldViolations, details: details.details } : {}),
     ...(retryAfter === undefined ? {} : { retryAfter }),
   };
-  return new GatewayError(code, showMessage && error.details !== '' ? error.details : undefined, options);
+  return new GatewayError(code, showMessage && end.details !== '' ? end.details : undefined, options);
 }

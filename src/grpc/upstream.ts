@@ -1,18 +1,13 @@
-import {
-  Client,
-  connectivityState,
-  credentials,
-  status as Status,
-  type ChannelCredentials,
-  type ClientOptions,
-  type ServiceError,
-} from '@grpc/grpc-js';
 import { GatewayError } from '../errors';
 import type { Logger } from '../log';
 import type { Metrics } from '../metrics';
 import type { TraceContext } from '../trace';
-import { callMetadata, type CallerIdentity } from './metadata';
-import { fromServiceError, statusName, type StatusName } from './status';
+import { Call } from './call';
+import { Channel } from './channel';
+import type { RequestHeaders, TlsMaterial } from './connection';
+import { callHeaders, rpcHeaders, type CallerIdentity } from './metadata';
+import { fromCallEnd, Status, statusName, type CallEnd, type StatusName } from './status';
+import { parseTarget } from './target';
 
 /** The name of an RPC. */
 export interface RpcName {
@@ -48,8 +43,8 @@ export interface CallScope {
 export interface UpstreamAddress {
   /** A gRPC target: `host:port`, or `dns:///host:port` for all addresses of a headless Service. */
   readonly target: string;
-  /** TLS material as PEM; a plain connection where it is left out. */
-  readonly tls?: { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer };
+  /** A plain connection where it is left out. */
+  readonly tls?: TlsMaterial;
 }
 
 /** One upstream: a channel, and the one place that makes calls on it. */
@@ -73,22 +68,6 @@ export interface Upstream {
   ready(): boolean;
   close(): void;
 }
-
-const megabyte = 1024 * 1024;
-
-const channelOptions: ClientOptions = {
-  // All addresses of a headless Service, not the first one.
-  'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
-  'grpc.service_config_disable_resolution': 1,
-  'grpc.enable_http_proxy': 0,
-  'grpc.keepalive_time_ms': 30_000,
-  'grpc.keepalive_timeout_ms': 5_000,
-  // An upstream that comes back is found again well within 5 s.
-  'grpc.initial_reconnect_backoff_ms': 250,
-  'grpc.max_reconnect_backoff_ms': 2_000,
-  'grpc.max_receive_message_length': 8 * megabyte,
-  'grpc.max_send_message_length': 8 * megabyte,
-};
 
 /** Ms between two lines about one upstream, at least: during an outage every request fails alike. */
 const logInterval = 1_000;
@@ -121,12 +100,16 @@ export interface UpstreamOptions {
 }
 
 export function createUpstream({ name, address, log, metrics }: UpstreamOptions): Upstream {
-  const client = new Client(address.target, channelCredentials(address), channelOptions);
-  const channel = client.getChannel();
-  // Connect now, so that the first request does not pay for it, and say so in the metrics from then on.
-  channel.getConnectivityState(true);
-
+  // It connects now, so that the first request does not pay for it.
+  const channel = new Channel(parseTarget(address.target), address.tls);
   const logFailure = createFailureLog(log, name);
+  const fixedHeaders = new WeakMap<AnyRpc, RequestHeaders>();
+
+  function headersOf(rpc: AnyRpc, { requestId, trace, identity }: CallScope): RequestHeaders {
+    let fixed = fixedHeaders.get(rpc);
+    if (!fixed) fixedHeaders.set(rpc, (fixed = rpcHeaders(rpc.service, rpc.method)));
+    return callHeaders(fixed, requestId, trace, identity);
+  }
 
   /** @param error - What the upstream failed with; left out for a call that succeeded or was cancelled from here. */
   function finished(rpc: AnyRpc, code: StatusName, error?: GatewayError): void {
@@ -137,14 +120,19 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
     if (error.status >= 500) logFailure(labels, error.cause);
   }
 
-  function callError(rpc: AnyRpc, error: ServiceError, scope: CallScope): GatewayError {
+  function callError(rpc: AnyRpc, end: CallEnd, { signal }: CallScope): GatewayError {
     // A call that was cancelled from here fails with the reason of the cancellation.
-    if (scope.signal?.aborted && error.code === Status.CANCELLED) {
+    if (signal?.aborted && end.code === Status.CANCELLED) {
       finished(rpc, 'CANCELLED');
-      return abortReason(scope.signal);
+      return abortReason(signal);
     }
-    const converted = fromServiceError(error, rpc.service, rpc.method);
-    finished(rpc, statusName(error.code), converted);
+    // So is one that ran when the gateway ended.
+    if (channel.closed) {
+      finished(rpc, 'CANCELLED');
+      return new GatewayError('OVERLOADED', 'The gateway is restarting.');
+    }
+    const converted = fromCallEnd(end, rpc.service, rpc.method);
+    finished(rpc, statusName(end.code), converted);
     return converted;
   }
 
@@ -153,71 +141,132 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
 
     unary(rpc, request, scope, timeout) {
       return new Promise((resolve, reject) => {
-        if (scope.signal?.aborted) {
-          reject(abortReason(scope.signal));
+        const { signal } = scope;
+        if (signal?.aborted) {
+          reject(abortReason(signal));
           return;
         }
         const begin = performance.now();
+        const message = rpc.encode(request);
+        const answers: Buffer[] = [];
         const onAbort = (): void => call.cancel();
-        const call = client.makeUnaryRequest(
-          `/${rpc.service}/${rpc.method}`,
-          rpc.encode,
-          rpc.decode,
-          request,
-          callMetadata(scope.requestId, scope.trace, scope.identity),
-          { deadline: callDeadline(scope, timeout) },
-          (error, response) => {
-            scope.signal?.removeEventListener('abort', onAbort);
-            metrics.upstreamLatency.observe(
-              { service: rpc.service, method: rpc.method },
-              (performance.now() - begin) / 1000,
-            );
-            if (error) {
-              reject(callError(rpc, error, scope));
-            } else {
-              finished(rpc, 'OK');
-              resolve(response!);
-            }
+        const call = new Call(
+          channel,
+          { headers: headersOf(rpc, scope), message, deadline: callDeadline(scope, timeout) },
+          {
+            message: (bytes) => void answers.push(bytes),
+            ended(end) {
+              signal?.removeEventListener('abort', onAbort);
+              metrics.upstreamLatency.observe(
+                { service: rpc.service, method: rpc.method },
+                (performance.now() - begin) / 1000,
+              );
+              const answer = end.code === Status.OK ? answerOf(rpc, answers) : end;
+              if ('response' in answer) {
+                finished(rpc, 'OK');
+                resolve(answer.response);
+              } else {
+                reject(callError(rpc, answer, scope));
+              }
+            },
           },
         );
-        scope.signal?.addEventListener('abort', onAbort, { once: true });
+        signal?.addEventListener('abort', onAbort, { once: true });
       });
     },
 
     async *stream(rpc, request, scope, timeout) {
       if (scope.signal?.aborted) throw abortReason(scope.signal);
-      const call = client.makeServerStreamRequest(
-        `/${rpc.service}/${rpc.method}`,
-        rpc.encode,
-        rpc.decode,
-        request,
-        callMetadata(scope.requestId, scope.trace, scope.identity),
-        { deadline: callDeadline(scope, timeout) },
+      const messages = new MessageQueue();
+      const call = new Call(
+        channel,
+        {
+          headers: headersOf(rpc, scope),
+          message: rpc.encode(request),
+          deadline: callDeadline(scope, timeout),
+        },
+        messages,
       );
       const onAbort = (): void => call.cancel();
       scope.signal?.addEventListener('abort', onAbort, { once: true });
-      let ended = false;
+      let end: CallEnd | undefined;
       try {
-        for await (const message of call) yield message;
-        ended = true;
+        for (;;) {
+          const next = await messages.next(call);
+          if (!Buffer.isBuffer(next)) {
+            end = next;
+            break;
+          }
+          const decoded = decode(rpc, next);
+          if (!('response' in decoded)) {
+            end = decoded;
+            break;
+          }
+          yield decoded.response;
+        }
+        if (end.code !== Status.OK) throw callError(rpc, end, scope);
         finished(rpc, 'OK');
-      } catch (error) {
-        ended = true;
-        throw callError(rpc, error as ServiceError, scope);
       } finally {
         scope.signal?.removeEventListener('abort', onAbort);
-        if (!ended) {
-          // The reader left before the end.
-          call.on('error', () => {});
-          call.cancel();
-          finished(rpc, 'CANCELLED');
-        }
+        // Where there is no end yet, the reader left.
+        if (!end) finished(rpc, 'CANCELLED');
+        call.cancel();
       }
     },
 
-    ready: () => channel.getConnectivityState(false) === connectivityState.READY,
-    close: () => client.close(),
+    ready: () => channel.ready,
+    close: () => channel.close(),
   };
+}
+
+/** Messages of a stream that have come and were not asked for yet. The call is read only while there are none. */
+class MessageQueue {
+  private readonly messages: Buffer[] = [];
+  private end: CallEnd | undefined;
+  private wake: (() => void) | undefined;
+
+  message(bytes: Buffer): void {
+    this.messages.push(bytes);
+    this.wake?.();
+  }
+
+  ended(end: CallEnd): void {
+    this.end = end;
+    this.wake?.();
+  }
+
+  /** The next message, or how the stream ended. Ask for one at a time. */
+  async next(call: Call): Promise<Buffer | CallEnd> {
+    if (this.messages.length === 0 && !this.end) {
+      call.resume();
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+      this.wake = undefined;
+      call.pause();
+    }
+    // What came before an end counts.
+    return this.messages.shift() ?? this.end!;
+  }
+}
+
+type Decoded<Response> = { readonly response: Response } | CallEnd;
+
+/** The one message of a unary RPC. */
+function answerOf<Response>(rpc: Rpc<never, Response>, answers: readonly Buffer[]): Decoded<Response> {
+  const [only] = answers;
+  if (only && answers.length === 1) return decode(rpc, only);
+  const details = `${answers.length === 0 ? 'no message' : 'several messages'} where one was to come`;
+  return { code: Status.INTERNAL, details, statusDetails: undefined };
+}
+
+function decode<Response>(rpc: Rpc<never, Response>, bytes: Buffer): Decoded<Response> {
+  try {
+    return { response: rpc.decode(bytes) };
+  } catch (error) {
+    const details = `the answer cannot be decoded: ${(error as Error).message}`;
+    return { code: Status.INTERNAL, details, statusDetails: undefined };
+  }
 }
 
 function callDeadline(scope: CallScope, timeout: number): number {
@@ -229,9 +278,4 @@ export function abortReason(signal: AbortSignal): GatewayError {
   return signal.reason instanceof GatewayError
     ? signal.reason
     : new GatewayError('CLIENT_CLOSED_REQUEST', undefined, { cause: signal.reason });
-}
-
-function channelCredentials({ tls }: UpstreamAddress): ChannelCredentials {
-  if (!tls) return credentials.createInsecure();
-  return credentials.createSsl(tls.ca ?? null, tls.key ?? null, tls.cert ?? null);
 }

@@ -1,6 +1,8 @@
-import type { IncomingHttpHeaders } from 'node:http2';
+import type { Headers } from '../http2/hpack';
+import { ErrorCode, type OpenStream, type StreamEnd, type StreamListener } from '../http2/session';
 import type { Channel } from './channel';
-import type { Connection, OpenStream, RequestHeaders, StreamEnd, StreamListener } from './connection';
+import type { Connection } from './connection';
+import { timeoutHeader } from './metadata';
 import { Status, type CallEnd } from './status';
 
 /** Bytes of a message, at most, either way, unless a call says otherwise. */
@@ -15,8 +17,8 @@ export interface CallListener {
 }
 
 export interface CallRequest {
-  /** Everything but `grpc-timeout`. */
-  readonly headers: RequestHeaders;
+  /** Those of the RPC and of the call, as a part of a header block. */
+  readonly headers: string;
   readonly message: Uint8Array;
   /** Ms since the epoch; Infinity for a call without. */
   readonly deadline: number;
@@ -39,8 +41,8 @@ export class Call implements StreamListener {
   private readonly body: Buffer;
   private readonly reader: MessageReader;
   private httpStatus: number | undefined;
-  /** The head of a response that is nothing else, or what came behind the messages. */
-  private trailing: IncomingHttpHeaders | undefined;
+  /** What came behind the messages, or the head of a response without any. */
+  private trailing: Headers | undefined;
   private wasRepeated = false;
   private hasEnded = false;
 
@@ -98,14 +100,14 @@ export class Call implements StreamListener {
   private open(connection: Connection): boolean {
     const { headers, deadline } = this.request;
     const left = deadline - Date.now();
-    const timed = left < longestTimer ? { ...headers, 'grpc-timeout': grpcTimeout(left) } : headers;
+    const timed = left < longestTimer ? headers + timeoutHeader(left) : headers;
     this.stream = connection.open(timed, this.body, this);
     return this.stream !== undefined;
   }
 
-  headers(headers: IncomingHttpHeaders): void {
+  headers(headers: Headers, isLast: boolean): void {
     this.httpStatus = Number(headers[':status']);
-    if (headers['grpc-status'] !== undefined) this.trailing = headers;
+    if (isLast) this.trailing = headers;
   }
 
   data(chunk: Buffer): void {
@@ -113,7 +115,7 @@ export class Call implements StreamListener {
     if (problem) this.end(problem.code, problem.details);
   }
 
-  trailers(headers: IncomingHttpHeaders): void {
+  trailers(headers: Headers): void {
     this.trailing = headers;
   }
 
@@ -122,13 +124,13 @@ export class Call implements StreamListener {
     if (this.hasEnded) return;
     const { trailing } = this;
     if (trailing?.['grpc-status'] !== undefined) {
-      const code = statusCode(String(trailing['grpc-status']));
+      const code = statusCode(trailing['grpc-status']);
       if (code === Status.OK && this.reader.isWithinMessage) {
         this.end(Status.INTERNAL, 'the answer breaks off within a message');
       } else {
         this.end(code, decodeMessage(trailing['grpc-message']), decodeBinary(trailing['grpc-status-details-bin']));
       }
-    } else if (how.code === resetCodes.REFUSED_STREAM && !this.wasRepeated) {
+    } else if (how.code === ErrorCode.REFUSED_STREAM && !this.wasRepeated) {
       // The server says that it has not touched the call: it is as if it had not been made (RFC 9113, 8.7).
       this.wasRepeated = true;
       this.start();
@@ -218,20 +220,13 @@ class MessageReader {
   }
 }
 
-/** TimeoutValue of at most eight digits, and its unit. */
-function grpcTimeout(milliseconds: number): string {
-  const whole = Math.max(1, Math.ceil(milliseconds));
-  return whole < 100_000_000 ? `${whole}m` : `${Math.ceil(whole / 1000)}S`;
-}
-
 function statusCode(text: string): Status {
   const code = /^\d{1,2}$/.test(text) ? Number(text) : Status.UNKNOWN;
   return code in Status ? code : Status.UNKNOWN;
 }
 
 /** Percent-decodes a Status-Message; what cannot be decoded stays as it came. */
-function decodeMessage(text: string | string[] | undefined): string {
-  const message = String(text ?? '');
+function decodeMessage(message = ''): string {
   if (!message.includes('%')) return message;
   try {
     return decodeURIComponent(message);
@@ -241,23 +236,20 @@ function decodeMessage(text: string | string[] | undefined): string {
 }
 
 /** Binary-Header: base64, with or without padding. */
-function decodeBinary(text: string | string[] | undefined): Buffer | undefined {
-  return text === undefined ? undefined : Buffer.from(String(text), 'base64');
+function decodeBinary(text: string | undefined): Buffer | undefined {
+  return text === undefined ? undefined : Buffer.from(text, 'base64');
 }
-
-/** HTTP/2 error codes (RFC 9113, 7) that tell something. */
-const resetCodes = { REFUSED_STREAM: 7, CANCEL: 8, ENHANCE_YOUR_CALM: 11, INADEQUATE_SECURITY: 12 } as const;
 
 /** @see https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#errors */
 function statusOfReset(code: number): Status {
   switch (code) {
-    case resetCodes.REFUSED_STREAM:
+    case ErrorCode.REFUSED_STREAM:
       return Status.UNAVAILABLE;
-    case resetCodes.CANCEL:
+    case ErrorCode.CANCEL:
       return Status.CANCELLED;
-    case resetCodes.ENHANCE_YOUR_CALM:
+    case ErrorCode.ENHANCE_YOUR_CALM:
       return Status.RESOURCE_EXHAUSTED;
-    case resetCodes.INADEQUATE_SECURITY:
+    case ErrorCode.INADEQUATE_SECURITY:
       return Status.PERMISSION_DENIED;
     default:
       return Status.INTERNAL;

@@ -4,7 +4,7 @@ import type { Metrics } from '../metrics';
 import type { TraceContext } from '../trace';
 import { Call } from './call';
 import { Channel } from './channel';
-import type { RequestHeaders, TlsMaterial } from './connection';
+import type { TlsMaterial } from './connection';
 import { callHeaders, rpcHeaders, type CallerIdentity } from './metadata';
 import { fromCallEnd, Status, statusName, type CallEnd, type StatusName } from './status';
 import { parseTarget } from './target';
@@ -103,12 +103,12 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
   // It connects now, so that the first request does not pay for it.
   const channel = new Channel(parseTarget(address.target), address.tls);
   const logFailure = createFailureLog(log, name);
-  const fixedHeaders = new WeakMap<AnyRpc, RequestHeaders>();
+  const fixedHeaders = new WeakMap<AnyRpc, string>();
 
-  function headersOf(rpc: AnyRpc, { requestId, trace, identity }: CallScope): RequestHeaders {
+  function headersOf(rpc: AnyRpc, { requestId, trace, identity }: CallScope): string {
     let fixed = fixedHeaders.get(rpc);
     if (!fixed) fixedHeaders.set(rpc, (fixed = rpcHeaders(rpc.service, rpc.method)));
-    return callHeaders(fixed, requestId, trace, identity);
+    return fixed + callHeaders(requestId, trace, identity);
   }
 
   /** @param error - What the upstream failed with; left out for a call that succeeded or was cancelled from here. */

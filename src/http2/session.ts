@@ -1,0 +1,638 @@
+import type { Socket } from 'node:net';
+import { HpackDecoder, HpackError, type Headers } from './hpack';
+
+/** Error codes (RFC 9113, 7). */
+export const ErrorCode = {
+  NO_ERROR: 0,
+  PROTOCOL_ERROR: 1,
+  INTERNAL_ERROR: 2,
+  FLOW_CONTROL_ERROR: 3,
+  FRAME_SIZE_ERROR: 6,
+  REFUSED_STREAM: 7,
+  CANCEL: 8,
+  COMPRESSION_ERROR: 9,
+  ENHANCE_YOUR_CALM: 11,
+  INADEQUATE_SECURITY: 12,
+} as const;
+
+/** What a request hears, in this order. Nothing more comes once it was cancelled. */
+export interface StreamListener {
+  /** The response's head; all of it where `isLast`. Informational ones (1xx) are left out. */
+  headers(headers: Headers, isLast: boolean): void;
+  /** A part of the body. Its memory is shared with what came beside it. */
+  data(chunk: Buffer): void;
+  trailers(headers: Headers): void;
+  /** The last, once. */
+  closed(how: StreamEnd): void;
+}
+
+/** How a request ended. */
+export interface StreamEnd {
+  /** Error code (RFC 9113, 7). With REFUSED_STREAM the server has not touched the request (8.7). */
+  readonly code: number;
+  /** Why, where the connection was lost. */
+  readonly lost: Error | undefined;
+}
+
+/** A request under way. */
+export interface OpenStream {
+  /** Lets the server send no more than it was allowed before, 64 KB at most, until {@link resume}. */
+  pause(): void;
+  resume(): void;
+  /** Gives it up, without another word to its listener. */
+  cancel(): void;
+}
+
+/** What a session tells whoever made it. */
+export interface SessionListener {
+  /** The server has sent its settings: requests may go out. */
+  ready(): void;
+  /** No more requests are taken, though those under way may end well. Once, and before `closed`. */
+  retired(why: Retirement): void;
+  /** The connection is gone. Once. */
+  closed(): void;
+}
+
+export interface Retirement {
+  readonly code: number;
+  /** What went wrong, for people. */
+  readonly error: Error;
+}
+
+/** Frame types (RFC 9113, 6). */
+const Frame = {
+  DATA: 0,
+  HEADERS: 1,
+  RST_STREAM: 3,
+  SETTINGS: 4,
+  PUSH_PROMISE: 5,
+  PING: 6,
+  GOAWAY: 7,
+  WINDOW_UPDATE: 8,
+  CONTINUATION: 9,
+} as const;
+
+const Flag = { ACK: 0x1, END_STREAM: 0x1, END_HEADERS: 0x4, PADDED: 0x8, PRIORITY: 0x20 } as const;
+
+/** Settings (6.5.2). */
+const Setting = {
+  ENABLE_PUSH: 2,
+  MAX_CONCURRENT_STREAMS: 3,
+  INITIAL_WINDOW_SIZE: 4,
+  MAX_FRAME_SIZE: 5,
+  MAX_HEADER_LIST_SIZE: 6,
+} as const;
+
+const frameHeadSize = 9;
+/** What either side may send in a frame unless the other allows more (RFC 9113, 6.5.2). Here that is not done. */
+const maxFrameSize = 16_384;
+/** Flow-control windows at first, of streams and of the connection (6.9.2). */
+const initialWindow = 65_535;
+const largestWindow = 2 ** 31 - 1;
+/**
+ * The connection's window is as good as none: what one stream does not read must not hold up the others, and what a stream
+ * may send is bounded by its own.
+ */
+const connectionWindow = 16 * 1024 * 1024;
+const largestStreamId = 2 ** 31 - 1;
+/** Bytes of a response's headers, at most. */
+const maxHeaderListSize = 64 * 1024;
+const maxHeaderFrames = 16;
+/** Bytes that may wait to be sent before a server that asks for answers and does not read them is left. */
+const maxUnreadAnswers = 1024 * 1024;
+
+/** The server does what the protocol does not allow: the connection ends with this code. */
+class ConnectionError extends Error {
+  constructor(
+    readonly code: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/**
+ * The client's side of an HTTP/2 connection (RFC 9113), as far as gRPC needs it: requests whose bodies are there when they
+ * begin, no priorities, no pushes.
+ *
+ * node:http2 spends several times what the rest of a gRPC call costs on a request: a duplex stream, its events, and a
+ * `write` of its own. Here a request is a few bytes in what the event loop's turn sends anyway.
+ */
+export class ClientSession {
+  private readonly streams = new Map<number, ClientStream>();
+  /** Requests beyond what the server takes at once, in the order that they came in. */
+  private readonly queue = new Set<ClientStream>();
+  /** Streams with more to send than the windows allow. */
+  private readonly blocked = new Set<ClientStream>();
+  private readonly decoder = new HpackDecoder(maxHeaderListSize);
+  private readonly pings: (() => void)[] = [];
+  private nextId = 1;
+  private maxStreams = Infinity;
+  private peerInitialWindow = initialWindow;
+  private peerMaxFrameSize = maxFrameSize;
+  private sendWindow = initialWindow;
+  private receiveWindow = connectionWindow;
+  private input: Buffer | undefined;
+  /** A header block that goes on in CONTINUATION frames. */
+  private partial: { readonly id: number; readonly isLast: boolean; readonly parts: Buffer[] } | undefined;
+  private output: Buffer[] = [];
+  private isReady = false;
+  private retirement: Retirement | undefined;
+  private isClosed = false;
+
+  /** @param socket - A plain one, or TLS; connected or about to be. */
+  constructor(
+    private readonly socket: Socket,
+    private readonly listener: SessionListener,
+  ) {
+    this.send(preface);
+    socket.on('data', (chunk) => this.receive(chunk));
+    socket.on('error', (error) => this.retire(ErrorCode.INTERNAL_ERROR, error));
+    socket.on('end', () => this.retire(ErrorCode.NO_ERROR, new Error('closed by the server')));
+    socket.on('close', () => this.lose());
+  }
+
+  /** True while requests are taken. */
+  get isOpen(): boolean {
+    return this.isReady && this.retirement === undefined;
+  }
+
+  /** How many requests are under way. */
+  get size(): number {
+    return this.streams.size;
+  }
+
+  /**
+   * Sends a request.
+   *
+   * @param headers - A header block, as text of one byte each character.
+   * @returns undefined where no more requests are taken
+   */
+  request(headers: string, body: Buffer, listener: StreamListener): OpenStream | undefined {
+    if (!this.isOpen) return undefined;
+    const stream = new ClientStream(this, headers, body, listener);
+    if (this.streams.size < this.maxStreams) this.begin(stream);
+    else this.queue.add(stream);
+    return stream;
+  }
+
+  /** Asks whether the server is there. */
+  ping(answered: () => void): void {
+    this.pings.push(answered);
+    this.send(frame(Frame.PING, 0, 0, Buffer.alloc(8)));
+  }
+
+  /** Takes no more requests, and closes the connection when those under way have ended. */
+  close(): void {
+    this.retire(ErrorCode.NO_ERROR, new Error('closed'));
+  }
+
+  /** Closes the connection at once; requests under way are lost. */
+  destroy(error: Error): void {
+    this.retire(ErrorCode.NO_ERROR, error);
+    this.socket.destroy();
+  }
+
+  /** For streams: gives one up. */
+  drop(stream: ClientStream, code: number | undefined): void {
+    if (stream.id === 0) {
+      this.queue.delete(stream);
+      return;
+    }
+    this.blocked.delete(stream);
+    if (!this.streams.delete(stream.id)) return;
+    if (code !== undefined) this.send(wordFrame(Frame.RST_STREAM, stream.id, code));
+    this.proceed();
+  }
+
+  /** For streams: lets the server send more. */
+  grant(streamId: number, increment: number): void {
+    this.send(wordFrame(Frame.WINDOW_UPDATE, streamId, increment));
+  }
+
+  private begin(stream: ClientStream): void {
+    const id = this.nextId;
+    this.nextId += 2;
+    stream.id = id;
+    stream.sendWindow = this.peerInitialWindow;
+    this.streams.set(id, stream);
+    const { headers, body } = stream;
+    const fits = body.length <= Math.min(this.sendWindow, stream.sendWindow, this.peerMaxFrameSize);
+    if (fits && headers.length <= maxFrameSize) {
+      const bodyAt = frameHeadSize + headers.length + frameHeadSize;
+      const bytes = Buffer.allocUnsafe(bodyAt + body.length);
+      writeHead(bytes, 0, headers.length, Frame.HEADERS, Flag.END_HEADERS, id);
+      bytes.write(headers, frameHeadSize, 'latin1');
+      writeHead(bytes, bodyAt - frameHeadSize, body.length, Frame.DATA, Flag.END_STREAM, id);
+      bytes.set(body, bodyAt);
+      this.send(bytes);
+      this.sendWindow -= body.length;
+      stream.sent = body.length;
+    } else {
+      this.sendHeaders(id, Buffer.from(headers, 'latin1'));
+      this.sendBody(stream);
+    }
+    if (this.nextId > largestStreamId) this.retire(ErrorCode.NO_ERROR, new Error('the connection is used up'));
+  }
+
+  private sendHeaders(id: number, block: Buffer): void {
+    for (let at = 0; at === 0 || at < block.length; at += maxFrameSize) {
+      const end = Math.min(block.length, at + maxFrameSize);
+      const flags = end === block.length ? Flag.END_HEADERS : 0;
+      this.send(frame(at === 0 ? Frame.HEADERS : Frame.CONTINUATION, flags, id, block.subarray(at, end)));
+    }
+  }
+
+  /** Sends as much of a body as the windows allow. */
+  private sendBody(stream: ClientStream): void {
+    const { id, body } = stream;
+    for (;;) {
+      const left = body.length - stream.sent;
+      const size = Math.min(left, this.sendWindow, stream.sendWindow, this.peerMaxFrameSize);
+      if (size <= 0 && left > 0) {
+        this.blocked.add(stream);
+        return;
+      }
+      const isLast = size === left;
+      const chunk = body.subarray(stream.sent, stream.sent + size);
+      this.send(frame(Frame.DATA, isLast ? Flag.END_STREAM : 0, id, chunk));
+      stream.sent += size;
+      stream.sendWindow -= size;
+      this.sendWindow -= size;
+      if (isLast) {
+        this.blocked.delete(stream);
+        return;
+      }
+    }
+  }
+
+  /** Sends with everything else that this turn of the event loop has to send. */
+  private send(bytes: Buffer): void {
+    if (this.output.push(bytes) === 1) setImmediate(() => this.flush());
+  }
+
+  private flush(): void {
+    const { output } = this;
+    this.output = [];
+    if (this.isClosed || this.socket.destroyed) return;
+    this.socket.write(output.length === 1 ? output[0]! : Buffer.concat(output));
+    if (this.retirement && this.streams.size === 0) this.socket.end();
+  }
+
+  private receive(chunk: Buffer): void {
+    const bytes = this.input ? Buffer.concat([this.input, chunk]) : chunk;
+    this.input = undefined;
+    let at = 0;
+    try {
+      while (bytes.length - at >= frameHeadSize) {
+        const length = (bytes[at]! << 16) | (bytes[at + 1]! << 8) | bytes[at + 2]!;
+        const type = bytes[at + 3]!;
+        if (!this.isReady && type !== Frame.SETTINGS) {
+          throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'the server does not speak HTTP/2');
+        }
+        if (length > maxFrameSize) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a frame is too large');
+        const start = at + frameHeadSize;
+        const end = start + length;
+        if (bytes.length < end) break;
+        const id = bytes.readUInt32BE(at + 5) & 0x7fff_ffff;
+        this.handle(type, bytes[at + 4]!, id, bytes.subarray(start, end));
+        if (this.isClosed || this.socket.destroyed) return;
+        at = end;
+      }
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    if (at < bytes.length) this.input = bytes.subarray(at);
+  }
+
+  private handle(type: number, flags: number, id: number, payload: Buffer): void {
+    const { partial } = this;
+    if (partial && (type !== Frame.CONTINUATION || id !== partial.id)) {
+      throw violation('a header block is interrupted');
+    }
+    switch (type) {
+      case Frame.DATA:
+        this.onData(flags, id, payload);
+        break;
+      case Frame.HEADERS:
+        this.onHeaders(flags, id, payload);
+        break;
+      case Frame.CONTINUATION:
+        this.onContinuation(flags, payload);
+        break;
+      case Frame.RST_STREAM:
+        this.onReset(id, word(payload));
+        break;
+      case Frame.SETTINGS:
+        this.onSettings(flags, payload);
+        break;
+      case Frame.PUSH_PROMISE:
+        throw violation('a push was not asked for');
+      case Frame.PING:
+        this.onPing(flags, payload);
+        break;
+      case Frame.GOAWAY:
+        this.onGoAway(payload);
+        break;
+      case Frame.WINDOW_UPDATE:
+        this.onWindowUpdate(id, word(payload) & 0x7fff_ffff);
+        break;
+      // Others, PRIORITY among them, are to be ignored (RFC 9113, 4.1).
+    }
+  }
+
+  /** The stream of a frame; undefined for one that has ended here, whose frames may be on their way still. */
+  private streamOf(id: number): ClientStream | undefined {
+    if (id % 2 === 0 || id >= this.nextId) throw violation('a frame is for a stream that was not opened');
+    return this.streams.get(id);
+  }
+
+  private onData(flags: number, id: number, payload: Buffer): void {
+    const stream = this.streamOf(id);
+    this.receiveWindow -= payload.length;
+    if (this.receiveWindow < connectionWindow / 2) {
+      this.grant(0, connectionWindow - this.receiveWindow);
+      this.receiveWindow = connectionWindow;
+    }
+    if (!stream) return;
+    if (!stream.hasHeaders) throw violation('a body comes before its headers');
+    const isLast = (flags & Flag.END_STREAM) !== 0;
+    stream.received(payload.length, isLast);
+    const chunk = flags & Flag.PADDED ? unpadded(payload) : payload;
+    if (chunk.length > 0) stream.listener.data(chunk);
+    if (isLast) this.finish(stream, ErrorCode.NO_ERROR);
+  }
+
+  private onHeaders(flags: number, id: number, payload: Buffer): void {
+    this.streamOf(id);
+    let block = flags & Flag.PADDED ? unpadded(payload) : payload;
+    if (flags & Flag.PRIORITY) block = block.subarray(5);
+    const isLast = (flags & Flag.END_STREAM) !== 0;
+    if (flags & Flag.END_HEADERS) this.onHeaderBlock(id, isLast, block);
+    else this.partial = { id, isLast, parts: [block] };
+  }
+
+  private onContinuation(flags: number, payload: Buffer): void {
+    const { partial } = this;
+    if (!partial) throw violation('a header block goes on that was not begun');
+    partial.parts.push(payload);
+    if (partial.parts.length > maxHeaderFrames) {
+      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'the headers are too long');
+    }
+    if (!(flags & Flag.END_HEADERS)) return;
+    this.partial = undefined;
+    this.onHeaderBlock(partial.id, partial.isLast, Buffer.concat(partial.parts));
+  }
+
+  private onHeaderBlock(id: number, isLast: boolean, block: Buffer): void {
+    // The decoder must see the blocks of streams that have ended, too.
+    const headers = this.decoder.decode(block);
+    const stream = this.streams.get(id);
+    if (!stream) return;
+    if (stream.hasHeaders) {
+      if (!isLast) throw violation('trailers are not the end');
+      stream.listener.trailers(headers);
+    } else {
+      if (headers[':status']?.startsWith('1')) return;
+      stream.hasHeaders = true;
+      stream.listener.headers(headers, isLast);
+    }
+    if (isLast) this.finish(stream, ErrorCode.NO_ERROR);
+  }
+
+  private onReset(id: number, code: number): void {
+    const stream = this.streamOf(id);
+    if (stream) this.finish(stream, code);
+  }
+
+  private onSettings(flags: number, payload: Buffer): void {
+    if (flags & Flag.ACK) return;
+    if (payload.length % 6 !== 0) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'settings break off');
+    for (let at = 0; at < payload.length; at += 6) {
+      this.set(payload.readUInt16BE(at), payload.readUInt32BE(at + 2));
+    }
+    this.answer(frame(Frame.SETTINGS, Flag.ACK, 0, Buffer.alloc(0)));
+    if (!this.isReady) {
+      this.isReady = true;
+      this.listener.ready();
+    }
+    this.proceed();
+    this.unblock();
+  }
+
+  private set(setting: number, value: number): void {
+    if (setting === Setting.MAX_CONCURRENT_STREAMS) {
+      this.maxStreams = value;
+    } else if (setting === Setting.INITIAL_WINDOW_SIZE) {
+      if (value > largestWindow) throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a window is too large');
+      for (const stream of this.streams.values()) stream.sendWindow += value - this.peerInitialWindow;
+      this.peerInitialWindow = value;
+    } else if (setting === Setting.MAX_FRAME_SIZE) {
+      if (value < maxFrameSize || value >= 2 ** 24) throw violation('a frame size is out of range');
+      this.peerMaxFrameSize = value;
+    }
+    // The table of what is sent is not used, so that its size does not matter.
+  }
+
+  private onPing(flags: number, payload: Buffer): void {
+    if (payload.length !== 8) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a ping is not of 8 bytes');
+    if (flags & Flag.ACK) this.pings.shift()?.();
+    else this.answer(frame(Frame.PING, Flag.ACK, 0, payload));
+  }
+
+  private onGoAway(payload: Buffer): void {
+    if (payload.length < 8) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a GOAWAY breaks off');
+    const lastId = payload.readUInt32BE(0) & 0x7fff_ffff;
+    const code = payload.readUInt32BE(4);
+    const debug = payload.toString('latin1', 8);
+    this.retire(code, new Error(`the server goes away${debug === '' ? '' : `: ${debug}`}`));
+    for (const stream of this.streams.values()) {
+      if (stream.id > lastId) this.finish(stream, ErrorCode.REFUSED_STREAM);
+    }
+  }
+
+  private onWindowUpdate(id: number, increment: number): void {
+    if (increment === 0) throw violation('a window grows by nothing');
+    if (id === 0) {
+      this.sendWindow += increment;
+      if (this.sendWindow > largestWindow) {
+        throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a window is too large');
+      }
+    } else {
+      const stream = this.streamOf(id);
+      if (!stream) return;
+      stream.sendWindow += increment;
+      if (stream.sendWindow > largestWindow) {
+        this.drop(stream, ErrorCode.FLOW_CONTROL_ERROR);
+        stream.listener.closed({ code: ErrorCode.FLOW_CONTROL_ERROR, lost: undefined });
+        return;
+      }
+    }
+    this.unblock();
+  }
+
+  private unblock(): void {
+    for (const stream of this.blocked) this.sendBody(stream);
+  }
+
+  /** Sends what the server has asked for, unless it asks without reading. */
+  private answer(bytes: Buffer): void {
+    if (this.socket.writableLength > maxUnreadAnswers) {
+      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'the server does not read what it asks for');
+    }
+    this.send(bytes);
+  }
+
+  /** A stream that the server has ended. */
+  private finish(stream: ClientStream, code: number): void {
+    // What it did not wait for is not sent.
+    this.drop(stream, stream.sent < stream.body.length && code === ErrorCode.NO_ERROR ? ErrorCode.CANCEL : undefined);
+    stream.listener.closed({ code, lost: undefined });
+  }
+
+  /** Sends requests that wait, as far as the server takes them. */
+  private proceed(): void {
+    if (this.retirement) {
+      if (this.streams.size === 0 && this.output.length === 0) this.socket.end();
+      return;
+    }
+    for (const stream of this.queue) {
+      if (this.streams.size >= this.maxStreams) return;
+      this.queue.delete(stream);
+      this.begin(stream);
+    }
+  }
+
+  private retire(code: number, error: Error): void {
+    if (this.retirement) return;
+    this.retirement = { code, error };
+    this.listener.retired(this.retirement);
+    // Nobody has seen these: they can be sent elsewhere.
+    for (const stream of this.queue) stream.listener.closed({ code: ErrorCode.REFUSED_STREAM, lost: undefined });
+    this.queue.clear();
+    this.proceed();
+  }
+
+  private fail(error: unknown): void {
+    if (!(error instanceof ConnectionError) && !(error instanceof HpackError)) throw error;
+    const code = error instanceof ConnectionError ? error.code : ErrorCode.COMPRESSION_ERROR;
+    const goAway = Buffer.alloc(8);
+    goAway.writeUInt32BE(code, 4);
+    this.socket.write(frame(Frame.GOAWAY, 0, 0, goAway));
+    this.destroy(error);
+  }
+
+  private lose(): void {
+    this.isClosed = true;
+    this.retire(ErrorCode.NO_ERROR, new Error('closed by the server'));
+    const lost = this.retirement?.error;
+    for (const stream of this.streams.values()) {
+      this.streams.delete(stream.id);
+      stream.listener.closed({ code: ErrorCode.NO_ERROR, lost });
+    }
+    this.listener.closed();
+  }
+}
+
+class ClientStream implements OpenStream {
+  /** 0 until it was begun. */
+  id = 0;
+  sendWindow = 0;
+  /** Bytes of the body that were sent. */
+  sent = 0;
+  hasHeaders = false;
+  private receiveWindow = initialWindow;
+  private isPaused = false;
+
+  constructor(
+    private readonly session: ClientSession,
+    readonly headers: string,
+    readonly body: Buffer,
+    readonly listener: StreamListener,
+  ) {}
+
+  received(size: number, isLast: boolean): void {
+    this.receiveWindow -= size;
+    if (this.receiveWindow < 0) {
+      throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'more was sent than was allowed');
+    }
+    if (!isLast) this.replenish();
+  }
+
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    this.isPaused = false;
+    this.replenish();
+  }
+
+  cancel(): void {
+    this.session.drop(this, ErrorCode.CANCEL);
+  }
+
+  private replenish(): void {
+    if (this.isPaused || this.receiveWindow > initialWindow / 2) return;
+    this.session.grant(this.id, initialWindow - this.receiveWindow);
+    this.receiveWindow = initialWindow;
+  }
+}
+
+function violation(message: string): ConnectionError {
+  return new ConnectionError(ErrorCode.PROTOCOL_ERROR, message);
+}
+
+function writeHead(bytes: Buffer, at: number, length: number, type: number, flags: number, id: number): void {
+  bytes[at] = length >>> 16;
+  bytes[at + 1] = length >>> 8;
+  bytes[at + 2] = length;
+  bytes[at + 3] = type;
+  bytes[at + 4] = flags;
+  bytes.writeUInt32BE(id, at + 5);
+}
+
+function frame(type: number, flags: number, id: number, payload: Buffer): Buffer {
+  const bytes = Buffer.allocUnsafe(frameHeadSize + payload.length);
+  writeHead(bytes, 0, payload.length, type, flags, id);
+  bytes.set(payload, frameHeadSize);
+  return bytes;
+}
+
+/** A frame whose payload is a number of 32 bits. */
+function wordFrame(type: number, id: number, value: number): Buffer {
+  const payload = Buffer.allocUnsafe(4);
+  payload.writeUInt32BE(value, 0);
+  return frame(type, 0, id, payload);
+}
+
+function word(payload: Buffer): number {
+  if (payload.length !== 4) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a frame is not of 4 bytes');
+  return payload.readUInt32BE(0);
+}
+
+function unpadded(payload: Buffer): Buffer {
+  const padding = payload[0] ?? Infinity;
+  if (padding >= payload.length) throw violation('a frame is nothing but padding');
+  return payload.subarray(1, payload.length - padding);
+}
+
+function settings(values: readonly (readonly [setting: number, value: number])[]): Buffer {
+  const payload = Buffer.allocUnsafe(6 * values.length);
+  for (const [index, [setting, value]] of values.entries()) {
+    payload.writeUInt16BE(setting, 6 * index);
+    payload.writeUInt32BE(value, 6 * index + 2);
+  }
+  return frame(Frame.SETTINGS, 0, 0, payload);
+}
+
+/** What a client begins with (RFC 9113, 3.4). */
+const preface = Buffer.concat([
+  Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1'),
+  settings([
+    [Setting.ENABLE_PUSH, 0],
+    [Setting.MAX_HEADER_LIST_SIZE, maxHeaderListSize],
+  ]),
+  wordFrame(Frame.WINDOW_UPDATE, 0, connectionWindow - initialWindow),
+]);

@@ -51,9 +51,12 @@ export function callHeaders(
   return headers;
 }
 
-/** gRPC allows printable ASCII in values (gRPC over HTTP/2, "ASCII-Value"); other characters are percent-encoded. */
+/**
+ * gRPC allows printable ASCII in values (gRPC over HTTP/2, "ASCII-Value"), HTTP/2 no space at their ends (RFC 9113, 8.2.1);
+ * what has other characters is percent-encoded.
+ */
 function safeValue(value: string): string {
-  return /^[\x20-\x7e]*$/.test(value) ? value : encodeURIComponent(value);
+  return /^(?! )[\x20-\x7e]*(?<! )$/.test(value) ? value : encodeURIComponent(value);
 }
 
 /** How long a call may take: at most eight digits, and their unit (gRPC over HTTP/2, "Timeout"). */

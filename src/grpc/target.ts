@@ -29,10 +29,17 @@ export interface Target {
  */
 export function parseTarget(text: string): Target {
   const [, scheme, rest = ''] = /^(dns|ipv4|ipv6|unix):(.*)$/s.exec(text) ?? [];
-  if (scheme === 'unix') return fixed('localhost', [{ path: rest.replace(/^\/\/(?=\/)/, '') }]);
+  if (scheme === 'unix') {
+    const path = rest.replace(/^\/\/(?=\/)/, '');
+    if (path === '') throw new Error(`"${text}" has no path`);
+    return fixed('localhost', [{ path }]);
+  }
   if (scheme === 'ipv4' || scheme === 'ipv6') {
     const listed = rest.split(',');
-    return fixed(listed[0]!, listed.map(hostAndPort));
+    const addresses = listed.map(hostAndPort);
+    const version = scheme === 'ipv4' ? 4 : 6;
+    if (addresses.some(({ host }) => isIP(host) !== version)) throw new Error(`"${text}" is not ${scheme} addresses`);
+    return fixed(listed[0]!, addresses);
   }
   const authority = scheme === 'dns' ? rest.replace(/^\/\/\//, '') : text;
   const { host, port } = hostAndPort(authority);
@@ -54,7 +61,7 @@ function fixed(authority: string, addresses: readonly Address[]): Target {
 }
 
 function hostAndPort(text: string): { readonly host: string; readonly port: number } {
-  const [, host, port] = /^(?:\[([^\]]+)\]|[^:[\]/]+):(\d{1,5})$/.exec(text) ?? [];
+  const [, host, port] = /^(?:\[([^\]]+)\]|[^:[\]/]+):([1-9]\d{0,4})$/.exec(text) ?? [];
   if (port === undefined || Number(port) > 65_535) throw new Error(`"${text}" is not host:port`);
   return { host: host ?? text.slice(0, text.lastIndexOf(':')), port: Number(port) };
 }

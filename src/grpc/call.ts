@@ -1,6 +1,6 @@
 import type { Headers } from '../http2/hpack';
 import { ErrorCode, type OpenStream, type StreamEnd, type StreamListener } from '../http2/session';
-import type { Channel } from './channel';
+import type { Channel, Waiter } from './channel';
 import type { Connection } from './connection';
 import { timeoutHeader } from './metadata';
 import { Status, type CallEnd } from './status';
@@ -34,13 +34,14 @@ const longestTimer = 2 ** 31 - 1;
  *
  * @see https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
  */
-export class Call implements StreamListener {
+export class Call implements StreamListener, Waiter {
   private stream: OpenStream | undefined;
-  private stopWaiting: (() => void) | undefined;
   private timer: NodeJS.Timeout | undefined;
   private readonly body: Buffer;
   private readonly reader: MessageReader;
   private httpStatus: number | undefined;
+  /** Why what comes cannot be an answer of gRPC, unless a status follows on it. */
+  private strange: string | undefined;
   /** What came behind the messages, or the head of a response without any. */
   private trailing: Headers | undefined;
   private wasRepeated = false;
@@ -52,9 +53,7 @@ export class Call implements StreamListener {
     private readonly listener: CallListener,
   ) {
     this.body = framed(request.message);
-    this.reader = new MessageReader(request.maxSize ?? maxMessageSize, (message) => {
-      if (!this.hasEnded) listener.message(message);
-    });
+    this.reader = new MessageReader(request.maxSize ?? maxMessageSize, this);
     if (request.message.length > maxMessageSize) {
       this.end(Status.RESOURCE_EXHAUSTED, `the request is over ${maxMessageSize} bytes`);
       return;
@@ -73,6 +72,11 @@ export class Call implements StreamListener {
     this.end(Status.CANCELLED, 'cancelled');
   }
 
+  /** Ends the call, whatever the server may say yet. */
+  fail(code: Status, details: string): void {
+    this.end(code, details);
+  }
+
   pause(): void {
     this.stream?.pause();
   }
@@ -87,14 +91,7 @@ export class Call implements StreamListener {
 
   private start(): void {
     const connection = this.channel.pick();
-    if (connection && this.open(connection)) return;
-    this.stopWaiting = this.channel.wait((found) => {
-      this.stopWaiting = undefined;
-      if (this.hasEnded || (found && this.open(found))) return;
-      this.end(Status.UNAVAILABLE, this.channel.problem());
-    });
-    // It may have ended before there was anything to stop.
-    if (this.hasEnded) this.stopWaiting?.();
+    if (!connection || !this.open(connection)) this.channel.wait(this);
   }
 
   private open(connection: Connection): boolean {
@@ -105,23 +102,49 @@ export class Call implements StreamListener {
     return this.stream !== undefined;
   }
 
+  connected(connection: Connection | undefined): void {
+    if (!connection || !this.open(connection)) this.end(Status.UNAVAILABLE, this.channel.problem());
+  }
+
   headers(headers: Headers, isLast: boolean): void {
     this.httpStatus = Number(headers[':status']);
     if (isLast) this.trailing = headers;
+    const type = headers['content-type'];
+    if (this.httpStatus !== 200) this.strange = `HTTP status ${this.httpStatus}`;
+    else if (type !== undefined && !type.startsWith('application/grpc')) this.strange = `content of type ${type}`;
   }
 
   data(chunk: Buffer): void {
-    const problem = this.hasEnded || this.httpStatus !== 200 ? undefined : this.reader.push(chunk);
-    if (problem) this.end(problem.code, problem.details);
+    if (this.strange === undefined) this.reader.push(chunk);
+  }
+
+  /** For the reader: a message has come. */
+  message(bytes: Buffer): void {
+    if (!this.hasEnded) this.listener.message(bytes);
   }
 
   trailers(headers: Headers): void {
     this.trailing = headers;
   }
 
-  closed(how: StreamEnd): void {
+  closed(end: StreamEnd): void {
     this.stream = undefined;
     if (this.hasEnded) return;
+    if (end.how === 'unsent' || (isRefusal(end) && !this.wasRepeated && this.httpStatus === undefined)) {
+      // No server has touched the call, so that it is as if it had not been made. What a server has seen is repeated once.
+      this.wasRepeated ||= end.how !== 'unsent';
+      this.start();
+    } else if (end.how === 'lost') {
+      this.end(Status.UNAVAILABLE, `the connection was lost: ${end.error.message}`);
+    } else if (end.how === 'broken') {
+      this.end(Status.INTERNAL, `the answer is no valid HTTP/2: ${end.error.message}`);
+    } else {
+      this.conclude(end);
+    }
+  }
+
+  /** The end that the server has given the call. */
+  private conclude(end: StreamEnd): void {
     const { trailing } = this;
     if (trailing?.['grpc-status'] !== undefined) {
       const code = statusCode(trailing['grpc-status']);
@@ -130,16 +153,10 @@ export class Call implements StreamListener {
       } else {
         this.end(code, decodeMessage(trailing['grpc-message']), decodeBinary(trailing['grpc-status-details-bin']));
       }
-    } else if (how.code === ErrorCode.REFUSED_STREAM && !this.wasRepeated) {
-      // The server says that it has not touched the call: it is as if it had not been made (RFC 9113, 8.7).
-      this.wasRepeated = true;
-      this.start();
-    } else if (how.lost) {
-      this.end(Status.UNAVAILABLE, `the connection was lost: ${how.lost.message}`);
-    } else if (this.httpStatus !== undefined && this.httpStatus !== 200) {
-      this.end(statusOfHttp(this.httpStatus), `HTTP status ${this.httpStatus} instead of a gRPC answer`);
-    } else if (how.code !== 0) {
-      this.end(statusOfReset(how.code), `the call was reset with HTTP/2 error code ${how.code}`);
+    } else if (this.strange !== undefined) {
+      this.end(statusOfHttp(this.httpStatus), `${this.strange} instead of a gRPC answer`);
+    } else if (end.how === 'reset') {
+      this.end(statusOfReset(end.code), `the call was reset with HTTP/2 error code ${end.code}`);
     } else {
       this.end(Status.UNKNOWN, 'the answer has no gRPC status');
     }
@@ -149,10 +166,16 @@ export class Call implements StreamListener {
     if (this.hasEnded) return;
     this.hasEnded = true;
     clearTimeout(this.timer);
-    this.stopWaiting?.();
+    this.channel.leave(this);
     this.stream?.cancel();
+    this.stream = undefined;
     this.listener.ended({ code, details, statusDetails });
   }
+}
+
+/** True where the server has not touched the request (RFC 9113, 8.7). */
+function isRefusal(end: StreamEnd): boolean {
+  return end.how === 'reset' && end.code === ErrorCode.REFUSED_STREAM;
 }
 
 /** Length-Prefixed-Message: a byte that says "not compressed", and the length. */
@@ -162,11 +185,6 @@ function framed(message: Uint8Array): Buffer {
   frame.writeUInt32BE(message.length, 1);
   frame.set(message, 5);
   return frame;
-}
-
-interface Problem {
-  readonly code: Status;
-  readonly details: string;
 }
 
 /** Takes messages out of the bytes of an answer. */
@@ -179,19 +197,19 @@ class MessageReader {
 
   constructor(
     private readonly maxSize: number,
-    private readonly onMessage: (message: Buffer) => void,
+    private readonly call: Pick<Call, 'message' | 'fail'>,
   ) {}
 
   get isWithinMessage(): boolean {
     return this.size > 0;
   }
 
-  /** @returns what is wrong with the answer, if anything */
-  push(chunk: Buffer): Problem | undefined {
+  /** Fails the call where its answer is not as it must be. */
+  push(chunk: Buffer): void {
     this.size += chunk.length;
     if (this.size < this.needed) {
       this.parts.push(chunk);
-      return undefined;
+      return;
     }
     let bytes = chunk;
     if (this.parts.length > 0) {
@@ -200,23 +218,23 @@ class MessageReader {
     }
     let at = 0;
     while (bytes.length - at >= 5) {
-      if (bytes[at] !== 0) return { code: Status.INTERNAL, details: 'a message is compressed, which was not offered' };
+      if (bytes[at] !== 0) {
+        this.call.fail(Status.INTERNAL, 'a message is compressed, which was not offered');
+        return;
+      }
       const length = bytes.readUInt32BE(at + 1);
       if (length > this.maxSize) {
-        return {
-          code: Status.RESOURCE_EXHAUSTED,
-          details: `a message of ${length} bytes is over ${this.maxSize} bytes`,
-        };
+        this.call.fail(Status.RESOURCE_EXHAUSTED, `a message of ${length} bytes is over ${this.maxSize} bytes`);
+        return;
       }
       const end = at + 5 + length;
       if (bytes.length < end) break;
-      this.onMessage(bytes.subarray(at + 5, end));
+      this.call.message(bytes.subarray(at + 5, end));
       at = end;
     }
     this.size = bytes.length - at;
     if (this.size > 0) this.parts.push(bytes.subarray(at));
     this.needed = this.size < 5 ? 5 : 5 + bytes.readUInt32BE(at + 1);
-    return undefined;
   }
 }
 
@@ -225,19 +243,14 @@ function statusCode(text: string): Status {
   return code in Status ? code : Status.UNKNOWN;
 }
 
-/** Percent-decodes a Status-Message; what cannot be decoded stays as it came. */
+/** Percent-decodes a Status-Message; what is no code stays as it came, what is no UTF-8 becomes U+FFFD. */
 function decodeMessage(message = ''): string {
-  if (!message.includes('%')) return message;
-  try {
-    return decodeURIComponent(message);
-  } catch {
-    return message;
-  }
+  return message.replace(/(?:%[\da-f]{2})+/gi, (codes) => Buffer.from(codes.replaceAll('%', ''), 'hex').toString());
 }
 
-/** Binary-Header: base64, with or without padding. */
+/** Binary-Header: base64, with or without padding; the first of several, which are joined by commas. */
 function decodeBinary(text: string | undefined): Buffer | undefined {
-  return text === undefined ? undefined : Buffer.from(text, 'base64');
+  return text === undefined ? undefined : Buffer.from(text.split(',', 1)[0]!, 'base64');
 }
 
 /** @see https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#errors */
@@ -257,7 +270,7 @@ function statusOfReset(code: number): Status {
 }
 
 /** @see https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md */
-function statusOfHttp(status: number): Status {
+function statusOfHttp(status: number | undefined): Status {
   switch (status) {
     case 400:
       return Status.INTERNAL;

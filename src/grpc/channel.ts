@@ -1,24 +1,31 @@
 import { Connection, type TlsMaterial } from './connection';
-import { addressText, type Target } from './target';
+import { addressText, type Address, type Target } from './target';
 
 /** Ms after which a name is resolved anew, so that servers that were added are found within a minute. */
 const resolveInterval = 30_000;
 /** Ms between two resolutions, at least: a name that fails is asked for again after this. */
 const leastResolveInterval = 1_000;
 
-/** Told when a call that waits may go on. */
-type Waiter = (connection: Connection | undefined) => void;
+/** A call that waits for a connection. */
+export interface Waiter {
+  /** The end of its wait. @param connection - undefined where none can be had. */
+  connected(connection: Connection | undefined): void;
+}
 
 /**
  * The connections to all servers of an upstream. Calls take turns among those that are ready, as gRPC's `round_robin` has
  * it; they wait while a first attempt is under way, and fail at once while every server is out of reach.
  */
 export class Channel {
+  /** By the address. */
   private readonly connections = new Map<string, Connection>();
+  /** Those of addresses that are no more, on which requests are still under way. */
+  private readonly leaving = new Set<Connection>();
   private usable: Connection[] = [];
   private turn = 0;
   private readonly waiters = new Set<Waiter>();
-  private readonly timer: NodeJS.Timeout | undefined;
+  private readonly interval: NodeJS.Timeout | undefined;
+  private nextResolve: NodeJS.Timeout | undefined;
   private resolving = false;
   private resolvedAt = -Infinity;
   private resolveError: Error | undefined;
@@ -29,7 +36,7 @@ export class Channel {
     private readonly tls: TlsMaterial | undefined,
   ) {
     this.resolve();
-    if (target.changes) this.timer = setInterval(() => this.resolve(), resolveInterval).unref();
+    if (target.changes) this.interval = setInterval(() => this.resolve(), resolveInterval).unref();
   }
 
   /** True from {@link close} on. */
@@ -49,15 +56,15 @@ export class Channel {
     return usable[this.turn];
   }
 
-  /**
-   * Waits for a connection; gives undefined, maybe at once, where none can be had.
-   *
-   * @returns a function that ends the wait
-   */
-  wait(waiter: Waiter): () => void {
+  /** Waits for a connection, until {@link leave}; ends the wait at once where it is known how it ends. */
+  wait(waiter: Waiter): void {
     this.waiters.add(waiter);
     this.settle();
-    return () => this.waiters.delete(waiter);
+  }
+
+  /** Ends a wait without another word to who waits. */
+  leave(waiter: Waiter): void {
+    this.waiters.delete(waiter);
   }
 
   /** Why no connection can be had. */
@@ -71,13 +78,19 @@ export class Channel {
   /** Closes at once; calls under way fail. */
   close(): void {
     this.hasClosed = true;
-    clearInterval(this.timer);
-    for (const connection of this.connections.values()) connection.close();
+    clearInterval(this.interval);
+    clearTimeout(this.nextResolve);
+    this.usable = [];
+    const all = [...this.connections.values(), ...this.leaving];
     this.connections.clear();
-    this.changed();
+    this.leaving.clear();
+    for (const connection of all) connection.close();
+    this.settle();
   }
 
   private resolve(): void {
+    clearTimeout(this.nextResolve);
+    this.nextResolve = undefined;
     if (this.resolving || this.hasClosed) return;
     this.resolving = true;
     this.resolvedAt = performance.now();
@@ -86,52 +99,67 @@ export class Channel {
         this.resolving = false;
         if (this.hasClosed) return;
         this.resolveError = undefined;
-        const found = new Map(addresses.map((address) => [addressText(address), address]));
-        for (const [text, connection] of this.connections) {
-          if (found.has(text)) continue;
-          this.connections.delete(text);
-          connection.retire();
-        }
-        for (const [text, address] of found) {
-          if (this.connections.has(text)) continue;
-          const { authority, serverName } = this.target;
-          const onChange = (): void => this.changed();
-          this.connections.set(text, new Connection({ address, authority, serverName, tls: this.tls, onChange }));
-        }
-        this.changed();
+        this.use(addresses);
       },
       (error: Error) => {
         this.resolving = false;
         if (this.hasClosed) return;
         // Servers that were known may be there still.
         this.resolveError = error;
-        if (this.connections.size === 0) setTimeout(() => this.resolve(), leastResolveInterval).unref();
+        if (this.connections.size === 0) this.resolveSoon();
         this.settle();
       },
     );
   }
 
+  /** Connects to addresses that are new, and lets go of those that are no more. */
+  private use(addresses: readonly Address[]): void {
+    const found = new Map(addresses.map((address) => [addressText(address), address]));
+    const gone = [...this.connections].filter(([text]) => !found.has(text));
+    for (const [text] of gone) this.connections.delete(text);
+    for (const [text, address] of found) {
+      if (this.connections.has(text)) continue;
+      const { authority, serverName } = this.target;
+      const onChange = (): void => this.changed();
+      this.connections.set(text, new Connection({ address, authority, serverName, tls: this.tls, onChange }));
+    }
+    this.changed();
+    // Only now, so that requests that have not been sent yet go elsewhere.
+    for (const [, connection] of gone) {
+      this.leaving.add(connection);
+      connection.retire();
+    }
+    this.forget();
+  }
+
   private changed(): void {
+    if (this.hasClosed) return;
+    this.forget();
     const before = this.usable.length;
-    this.usable = [...this.connections.values()].filter(({ state }) => state === 'ready');
-    // A server that went may have been replaced by another.
-    if (this.usable.length < before && this.target.changes) this.resolveSoon();
+    const all = [...this.connections.values()];
+    this.usable = all.filter(({ state }) => state === 'ready');
+    // Servers that went may have been replaced by others.
+    const isOut = this.usable.length === 0 && all.some(({ state }) => state === 'failed');
+    if (this.target.changes && (isOut || this.usable.length < before)) this.resolveSoon();
     this.settle();
   }
 
+  private forget(): void {
+    for (const connection of this.leaving) if (connection.isGone) this.leaving.delete(connection);
+  }
+
   private resolveSoon(): void {
-    const wait = this.resolvedAt + leastResolveInterval - performance.now();
-    if (wait <= 0) this.resolve();
-    else setTimeout(() => this.resolve(), wait).unref();
+    if (this.nextResolve) return;
+    const wait = Math.max(0, this.resolvedAt + leastResolveInterval - performance.now());
+    this.nextResolve = setTimeout(() => this.resolve(), wait).unref();
   }
 
   /** Lets those who wait go on, where they can or where there is nothing to wait for. */
   private settle(): void {
-    if (this.waiters.size === 0) return;
-    if (this.usable.length === 0 && this.mayComeUp()) return;
     for (const waiter of this.waiters) {
+      if (this.usable.length === 0 && this.mayComeUp()) return;
       this.waiters.delete(waiter);
-      waiter(this.pick());
+      waiter.connected(this.pick());
     }
   }
 

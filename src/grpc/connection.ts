@@ -19,7 +19,7 @@ export interface ConnectionOptions {
   readonly serverName: string | undefined;
   /** A plain connection where it is left out. */
   readonly tls: TlsMaterial | undefined;
-  /** Called whenever {@link Connection.state} has changed. */
+  /** Called whenever {@link Connection.state} or {@link Connection.isGone} has changed. */
   readonly onChange: () => void;
 }
 
@@ -43,6 +43,8 @@ export class Connection {
   /** Why there was no connection the last time. */
   lastError: Error | undefined;
   private session: ClientSession | undefined;
+  /** That one, and those before it on which requests are still under way. */
+  private readonly sessions = new Set<ClientSession>();
   private readonly prefix: string;
   private attempts = 0;
   private attemptedAt = 0;
@@ -68,25 +70,31 @@ export class Connection {
   retire(): void {
     this.state = 'closed';
     clearTimeout(this.retry);
-    this.session?.close();
+    for (const session of this.sessions) session.close();
   }
 
   /** Closes at once; requests under way fail. */
   close(): void {
     this.state = 'closed';
     clearTimeout(this.retry);
-    this.session?.destroy(new Error('closed'));
+    for (const session of this.sessions) session.destroy(new Error('closed'));
+  }
+
+  /** True once nothing is left of a connection that was retired or closed. */
+  get isGone(): boolean {
+    return this.state === 'closed' && this.sessions.size === 0;
   }
 
   private attempt(): void {
     this.attemptedAt = performance.now();
     const timer = setTimeout(() => session.destroy(new Error('timed out')), connectTimeout);
-    let pings: NodeJS.Timeout | undefined;
+    let stopPings: (() => void) | undefined;
     const session = new ClientSession(this.connectSocket(), {
       ready: () => {
         clearTimeout(timer);
         this.attempts = 0;
-        pings = this.keepAlive(session);
+        this.lastError = undefined;
+        stopPings = this.keepAlive(session);
         this.become('ready');
       },
       retired: ({ code, error }) => {
@@ -97,22 +105,31 @@ export class Connection {
       },
       closed: () => {
         clearTimeout(timer);
-        clearInterval(pings);
+        stopPings?.();
+        this.sessions.delete(session);
+        if (this.isGone) this.options.onChange();
       },
     });
     this.session = session;
+    this.sessions.add(session);
   }
 
   private connectSocket(): Socket {
     const { address, serverName, tls } = this.options;
     if (!tls) return connectTcp({ ...address, noDelay: true });
-    return connectTls({
+    const socket = connectTls({
       ...address,
       ...tls,
       // An empty one: names in SNI are never addresses (RFC 6066, 3).
       servername: serverName ?? '',
       ALPNProtocols: ['h2'],
     });
+    socket.setNoDelay();
+    socket.once('secureConnect', () => {
+      // Required of both sides (RFC 9113, 3.2).
+      if (socket.alpnProtocol !== 'h2') socket.destroy(new Error('the server does not offer HTTP/2 by ALPN'));
+    });
+    return socket;
   }
 
   /** Makes another session in place of one that takes no more requests, not sooner than the backoff allows. */
@@ -132,14 +149,24 @@ export class Connection {
     this.options.onChange();
   }
 
-  /** Pings while requests are under way, so that they do not wait for a server that is gone. */
-  private keepAlive(session: ClientSession): NodeJS.Timeout {
-    return setInterval(() => {
+  /**
+   * Pings while requests are under way, so that they do not wait for a server that is gone.
+   *
+   * @returns what ends it
+   * @see https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md
+   */
+  private keepAlive(session: ClientSession): () => void {
+    let late: NodeJS.Timeout | undefined;
+    const interval = setInterval(() => {
       if (session.size === 0) return;
-      const late = setTimeout(() => {
+      late = setTimeout(() => {
         session.destroy(new Error(`${addressText(this.options.address)} does not answer pings`));
       }, keepalive.timeout).unref();
       session.ping(() => clearTimeout(late));
     }, this.keepaliveInterval).unref();
+    return () => {
+      clearInterval(interval);
+      clearTimeout(late);
+    };
   }
 }

@@ -9,6 +9,11 @@ export class HpackError extends Error {
   override readonly name = 'HpackError';
 }
 
+/** Headers that could be read and are not allowed: the message is of no use, the connection goes on (RFC 9113, 8.1.1). */
+export class MalformedHeaders extends Error {
+  override readonly name = 'MalformedHeaders';
+}
+
 /** Bytes of the dynamic table, unless told otherwise: SETTINGS_HEADER_TABLE_SIZE as it is at first. */
 const tableSize = 4096;
 /** Bytes that an entry takes beside its text (RFC 7541, 4.1). */
@@ -17,11 +22,38 @@ const entryOverhead = 32;
 interface Entry {
   readonly name: string;
   readonly value: string;
+  /** Bytes that it takes in a table (RFC 7541, 4.1). */
+  readonly size: number;
+  /** Whether a response may have it. Found out once, since most fields come out of a table. */
+  readonly isAllowed: boolean;
 }
 
-const staticEntries: readonly Entry[] = staticTable.map(([name, value = '']) => ({ name, value }));
+/** Characters of names (RFC 9113, 8.2.1). */
+const fieldName = /^[!-9;-@[-~]+$/;
+/** What values never hold (8.2.1). White space at their ends is let pass: gRPC has it in messages. */
+// oxlint-disable-next-line no-control-regex
+const forbiddenInValue = /[\0\r\n]/;
+/** Fields that speak of an HTTP/1 connection (8.2.2). */
+const connectionFields = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
 
-/** Reads header blocks (HPACK, RFC 7541). One for each connection: blocks refer to those before them. */
+function isAllowedName(name: string): boolean {
+  return name === ':status' || (fieldName.test(name) && !connectionFields.has(name));
+}
+
+function makeEntry(name: string, value: string, hasAllowedName: boolean): Entry {
+  return {
+    name,
+    value,
+    size: name.length + value.length + entryOverhead,
+    isAllowed: hasAllowedName && !forbiddenInValue.test(value),
+  };
+}
+
+const staticEntries: readonly Entry[] = staticTable.map(([name, value = '']) =>
+  makeEntry(name, value, isAllowedName(name)),
+);
+
+/** Reads the header blocks of responses (HPACK, RFC 7541). One for each connection: blocks refer to those before them. */
 export class HpackDecoder {
   /** The newest first. */
   private readonly dynamic: Entry[] = [];
@@ -34,13 +66,18 @@ export class HpackDecoder {
   /** @param maxListSize - What the headers of a block may take, counted as in SETTINGS_MAX_HEADER_LIST_SIZE. */
   constructor(private readonly maxListSize: number) {}
 
-  /** @throws HpackError */
+  /**
+   * @throws HpackError
+   * @throws MalformedHeaders - The next block can be read all the same.
+   */
   decode(block: Buffer): Headers {
     this.bytes = block;
     this.at = 0;
     this.end = block.length;
     const headers: Record<string, string> = Object.create(null) as Record<string, string>;
     let size = 0;
+    let isPastPseudo = false;
+    let problem: string | undefined;
     while (this.at < this.end) {
       const entry = this.field();
       if (!entry) {
@@ -48,11 +85,20 @@ export class HpackDecoder {
         continue;
       }
       const { name, value } = entry;
-      size += sizeOf(entry);
-      if (size > this.maxListSize) throw new HpackError('the headers are too long');
+      size += entry.size;
+      // What comes behind a problem is read for the table's sake alone.
+      if (problem !== undefined) continue;
+      const isPseudo = name === ':status';
+      if (!entry.isAllowed || (isPseudo && isPastPseudo)) {
+        problem = `the header ${JSON.stringify(name.slice(0, 64))} is not allowed`;
+      } else if (size > this.maxListSize) {
+        problem = `the headers are over ${this.maxListSize} bytes`;
+      }
+      isPastPseudo ||= !isPseudo;
       const earlier = headers[name];
       headers[name] = earlier === undefined ? value : `${earlier},${value}`;
     }
+    if (problem !== undefined) throw new MalformedHeaders(problem);
     return headers;
   }
 
@@ -78,7 +124,7 @@ export class HpackDecoder {
   private literal(prefix: number): Entry {
     const index = this.integer(prefix);
     const name = index === 0 ? this.string() : this.entry(index).name;
-    return { name, value: this.string() };
+    return makeEntry(name, this.string(), isAllowedName(name));
   }
 
   private entry(index: number): Entry {
@@ -90,13 +136,13 @@ export class HpackDecoder {
 
   private add(entry: Entry): Entry {
     this.dynamic.unshift(entry);
-    this.dynamicSize += sizeOf(entry);
+    this.dynamicSize += entry.size;
     this.evict();
     return entry;
   }
 
   private evict(): void {
-    while (this.dynamicSize > this.capacity) this.dynamicSize -= sizeOf(this.dynamic.pop()!);
+    while (this.dynamicSize > this.capacity) this.dynamicSize -= this.dynamic.pop()!.size;
   }
 
   /** An integer whose first bits are the last of the next byte (5.1). */
@@ -129,10 +175,6 @@ export class HpackDecoder {
     if (this.at >= this.end) throw new HpackError('the block breaks off');
     return this.bytes[this.at++]!;
   }
-}
-
-function sizeOf({ name, value }: Entry): number {
-  return name.length + value.length + entryOverhead;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { HpackDecoder, HpackError, type Headers } from './hpack';
+import { HpackDecoder, HpackError, MalformedHeaders, type Headers } from './hpack';
 
 /** Error codes (RFC 9113, 7). */
 export const ErrorCode = {
@@ -26,13 +26,23 @@ export interface StreamListener {
   closed(how: StreamEnd): void;
 }
 
-/** How a request ended. */
-export interface StreamEnd {
-  /** Error code (RFC 9113, 7). With REFUSED_STREAM the server has not touched the request (8.7). */
-  readonly code: number;
-  /** Why, where the connection was lost. */
-  readonly lost: Error | undefined;
-}
+/**
+ * How a request ended.
+ *
+ * - `complete`: the server has said all that it had to say.
+ * - `reset`: by the server, with a code (RFC 9113, 7). With REFUSED_STREAM it has not touched the request (8.7).
+ * - `broken`: the server sent what it must not, and the request was reset from here.
+ * - `lost`: with the connection.
+ * - `unsent`: nothing of it was sent, so that it can be sent elsewhere.
+ */
+export type StreamEnd =
+  | { readonly how: 'complete' | 'unsent' }
+  | { readonly how: 'reset'; readonly code: number }
+  | { readonly how: 'broken' | 'lost'; readonly error: Error };
+
+const complete: StreamEnd = { how: 'complete' };
+const unsent: StreamEnd = { how: 'unsent' };
+const refused: StreamEnd = { how: 'reset', code: ErrorCode.REFUSED_STREAM };
 
 /** A request under way. */
 export interface OpenStream {
@@ -74,7 +84,7 @@ const Frame = {
 
 const Flag = { ACK: 0x1, END_STREAM: 0x1, END_HEADERS: 0x4, PADDED: 0x8, PRIORITY: 0x20 } as const;
 
-/** Settings (6.5.2). */
+/** Settings (RFC 9113, 6.5.2). */
 const Setting = {
   ENABLE_PUSH: 2,
   MAX_CONCURRENT_STREAMS: 3,
@@ -100,6 +110,13 @@ const maxHeaderListSize = 64 * 1024;
 const maxHeaderFrames = 16;
 /** Bytes that may wait to be sent before a server that asks for answers and does not read them is left. */
 const maxUnreadAnswers = 1024 * 1024;
+/** Ms that a connection of no more use may take to end by itself. */
+const lingerTimeout = 1_000;
+/**
+ * What the first header block on a connection begins with: the table of what is sent takes no bytes (RFC 7541, 6.3). Without
+ * it, servers that allow a smaller one than usual would wait for a block that says so (4.2).
+ */
+const noTable = '\x20';
 
 /** The server does what the protocol does not allow: the connection ends with this code. */
 class ConnectionError extends Error {
@@ -127,6 +144,8 @@ export class ClientSession {
   private readonly decoder = new HpackDecoder(maxHeaderListSize);
   private readonly pings: (() => void)[] = [];
   private nextId = 1;
+  /** Requests from this one on are in {@link output} still. */
+  private firstUnsent = 1;
   private maxStreams = Infinity;
   private peerInitialWindow = initialWindow;
   private peerMaxFrameSize = maxFrameSize;
@@ -138,7 +157,7 @@ export class ClientSession {
   private output: Buffer[] = [];
   private isReady = false;
   private retirement: Retirement | undefined;
-  private isClosed = false;
+  private linger: NodeJS.Timeout | undefined;
 
   /** @param socket - A plain one, or TLS; connected or about to be. */
   constructor(
@@ -148,7 +167,8 @@ export class ClientSession {
     this.send(preface);
     socket.on('data', (chunk) => this.receive(chunk));
     socket.on('error', (error) => this.retire(ErrorCode.INTERNAL_ERROR, error));
-    socket.on('end', () => this.retire(ErrorCode.NO_ERROR, new Error('closed by the server')));
+    // What runs gets no answer any more.
+    socket.on('end', () => this.destroy(new Error('closed by the server')));
     socket.on('close', () => this.lose());
   }
 
@@ -157,9 +177,9 @@ export class ClientSession {
     return this.isReady && this.retirement === undefined;
   }
 
-  /** How many requests are under way. */
+  /** How many requests are under way, those included that wait for their turn. */
   get size(): number {
-    return this.streams.size;
+    return this.streams.size + this.queue.size;
   }
 
   /**
@@ -184,25 +204,29 @@ export class ClientSession {
 
   /** Takes no more requests, and closes the connection when those under way have ended. */
   close(): void {
-    this.retire(ErrorCode.NO_ERROR, new Error('closed'));
+    if (this.isReady) this.retire(ErrorCode.NO_ERROR, new Error('closed'));
+    else this.destroy(new Error('closed'));
   }
 
   /** Closes the connection at once; requests under way are lost. */
   destroy(error: Error): void {
-    this.retire(ErrorCode.NO_ERROR, error);
     this.socket.destroy();
+    this.retire(ErrorCode.NO_ERROR, error);
   }
 
-  /** For streams: gives one up. */
-  drop(stream: ClientStream, code: number | undefined): void {
-    if (stream.id === 0) {
-      this.queue.delete(stream);
-      return;
-    }
+  /**
+   * For streams: gives one up.
+   *
+   * @param code - What the server is told; undefined where it need not be.
+   * @returns false where that was done before
+   */
+  drop(stream: ClientStream, code: number | undefined): boolean {
+    if (stream.id === 0) return this.queue.delete(stream);
+    if (!this.streams.delete(stream.id)) return false;
     this.blocked.delete(stream);
-    if (!this.streams.delete(stream.id)) return;
     if (code !== undefined) this.send(wordFrame(Frame.RST_STREAM, stream.id, code));
     this.proceed();
+    return true;
   }
 
   /** For streams: lets the server send more. */
@@ -216,7 +240,8 @@ export class ClientSession {
     stream.id = id;
     stream.sendWindow = this.peerInitialWindow;
     this.streams.set(id, stream);
-    const { headers, body } = stream;
+    const { body } = stream;
+    const headers = id === 1 ? noTable + stream.headers : stream.headers;
     const fits = body.length <= Math.min(this.sendWindow, stream.sendWindow, this.peerMaxFrameSize);
     if (fits && headers.length <= maxFrameSize) {
       const bodyAt = frameHeadSize + headers.length + frameHeadSize;
@@ -227,6 +252,7 @@ export class ClientSession {
       bytes.set(body, bodyAt);
       this.send(bytes);
       this.sendWindow -= body.length;
+      stream.sendWindow -= body.length;
       stream.sent = body.length;
     } else {
       this.sendHeaders(id, Buffer.from(headers, 'latin1'));
@@ -268,15 +294,24 @@ export class ClientSession {
 
   /** Sends with everything else that this turn of the event loop has to send. */
   private send(bytes: Buffer): void {
-    if (this.output.push(bytes) === 1) setImmediate(() => this.flush());
+    if (this.output.push(bytes) === 1) setImmediate(this.flush);
   }
 
-  private flush(): void {
+  private readonly flush = (): void => {
     const { output } = this;
     this.output = [];
-    if (this.isClosed || this.socket.destroyed) return;
+    if (this.socket.destroyed || this.socket.writableEnded) return;
+    this.firstUnsent = this.nextId;
     this.socket.write(output.length === 1 ? output[0]! : Buffer.concat(output));
-    if (this.retirement && this.streams.size === 0) this.socket.end();
+    if (this.retirement && this.streams.size === 0) this.hangUp();
+  };
+
+  /** Ends the connection once everything is sent, or cannot be. */
+  private hangUp(): void {
+    if (this.socket.destroyed || this.linger) return;
+    this.linger = setTimeout(() => this.socket.destroy(), lingerTimeout);
+    this.socket.write(goAway(ErrorCode.NO_ERROR));
+    this.socket.destroySoon();
   }
 
   private receive(chunk: Buffer): void {
@@ -287,7 +322,7 @@ export class ClientSession {
       while (bytes.length - at >= frameHeadSize) {
         const length = (bytes[at]! << 16) | (bytes[at + 1]! << 8) | bytes[at + 2]!;
         const type = bytes[at + 3]!;
-        if (!this.isReady && type !== Frame.SETTINGS) {
+        if (!this.isReady && (type !== Frame.SETTINGS || (bytes[at + 4]! & Flag.ACK) !== 0)) {
           throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'the server does not speak HTTP/2');
         }
         if (length > maxFrameSize) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a frame is too large');
@@ -296,7 +331,7 @@ export class ClientSession {
         if (bytes.length < end) break;
         const id = bytes.readUInt32BE(at + 5) & 0x7fff_ffff;
         this.handle(type, bytes[at + 4]!, id, bytes.subarray(start, end));
-        if (this.isClosed || this.socket.destroyed) return;
+        if (this.socket.destroyed) return;
         at = end;
       }
     } catch (error) {
@@ -325,14 +360,17 @@ export class ClientSession {
         this.onReset(id, word(payload));
         break;
       case Frame.SETTINGS:
+        ofConnection(id);
         this.onSettings(flags, payload);
         break;
       case Frame.PUSH_PROMISE:
         throw violation('a push was not asked for');
       case Frame.PING:
+        ofConnection(id);
         this.onPing(flags, payload);
         break;
       case Frame.GOAWAY:
+        ofConnection(id);
         this.onGoAway(payload);
         break;
       case Frame.WINDOW_UPDATE:
@@ -355,19 +393,25 @@ export class ClientSession {
       this.grant(0, connectionWindow - this.receiveWindow);
       this.receiveWindow = connectionWindow;
     }
+    const chunk = flags & Flag.PADDED ? unpadded(payload) : payload;
     if (!stream) return;
-    if (!stream.hasHeaders) throw violation('a body comes before its headers');
+    if (!stream.hasHeaders) {
+      this.abandon(stream, ErrorCode.PROTOCOL_ERROR, new Error('a body comes before its headers'));
+      return;
+    }
     const isLast = (flags & Flag.END_STREAM) !== 0;
     stream.received(payload.length, isLast);
-    const chunk = flags & Flag.PADDED ? unpadded(payload) : payload;
     if (chunk.length > 0) stream.listener.data(chunk);
-    if (isLast) this.finish(stream, ErrorCode.NO_ERROR);
+    if (isLast) this.finish(stream, complete);
   }
 
   private onHeaders(flags: number, id: number, payload: Buffer): void {
     this.streamOf(id);
     let block = flags & Flag.PADDED ? unpadded(payload) : payload;
-    if (flags & Flag.PRIORITY) block = block.subarray(5);
+    if (flags & Flag.PRIORITY) {
+      if (block.length < 5) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a priority breaks off');
+      block = block.subarray(5);
+    }
     const isLast = (flags & Flag.END_STREAM) !== 0;
     if (flags & Flag.END_HEADERS) this.onHeaderBlock(id, isLast, block);
     else this.partial = { id, isLast, parts: [block] };
@@ -387,27 +431,43 @@ export class ClientSession {
 
   private onHeaderBlock(id: number, isLast: boolean, block: Buffer): void {
     // The decoder must see the blocks of streams that have ended, too.
-    const headers = this.decoder.decode(block);
+    let headers: Headers;
+    try {
+      headers = this.decoder.decode(block);
+    } catch (error) {
+      if (!(error instanceof MalformedHeaders)) throw error;
+      const of = this.streams.get(id);
+      if (of) this.abandon(of, ErrorCode.PROTOCOL_ERROR, error);
+      return;
+    }
     const stream = this.streams.get(id);
     if (!stream) return;
+    const status = headers[':status'];
+    const problem = problemOf(status, stream.hasHeaders, isLast);
+    if (problem !== undefined) {
+      this.abandon(stream, ErrorCode.PROTOCOL_ERROR, new Error(problem));
+      return;
+    }
     if (stream.hasHeaders) {
-      if (!isLast) throw violation('trailers are not the end');
       stream.listener.trailers(headers);
     } else {
-      if (headers[':status']?.startsWith('1')) return;
+      if (status!.startsWith('1')) return;
       stream.hasHeaders = true;
       stream.listener.headers(headers, isLast);
     }
-    if (isLast) this.finish(stream, ErrorCode.NO_ERROR);
+    if (isLast) this.finish(stream, complete);
   }
 
   private onReset(id: number, code: number): void {
     const stream = this.streamOf(id);
-    if (stream) this.finish(stream, code);
+    if (stream) this.finish(stream, { how: 'reset', code });
   }
 
   private onSettings(flags: number, payload: Buffer): void {
-    if (flags & Flag.ACK) return;
+    if (flags & Flag.ACK) {
+      if (payload.length > 0) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'settings are no settings');
+      return;
+    }
     if (payload.length % 6 !== 0) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'settings break off');
     for (let at = 0; at < payload.length; at += 6) {
       this.set(payload.readUInt16BE(at), payload.readUInt32BE(at + 2));
@@ -415,24 +475,31 @@ export class ClientSession {
     this.answer(frame(Frame.SETTINGS, Flag.ACK, 0, Buffer.alloc(0)));
     if (!this.isReady) {
       this.isReady = true;
-      this.listener.ready();
+      if (!this.retirement) this.listener.ready();
     }
     this.proceed();
     this.unblock();
   }
 
   private set(setting: number, value: number): void {
-    if (setting === Setting.MAX_CONCURRENT_STREAMS) {
+    if (setting === Setting.ENABLE_PUSH) {
+      if (value !== 0) throw violation('a server cannot be pushed to');
+    } else if (setting === Setting.MAX_CONCURRENT_STREAMS) {
       this.maxStreams = value;
     } else if (setting === Setting.INITIAL_WINDOW_SIZE) {
       if (value > largestWindow) throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a window is too large');
-      for (const stream of this.streams.values()) stream.sendWindow += value - this.peerInitialWindow;
+      for (const stream of this.streams.values()) {
+        stream.sendWindow += value - this.peerInitialWindow;
+        if (stream.sendWindow > largestWindow) {
+          throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a window is too large');
+        }
+      }
       this.peerInitialWindow = value;
     } else if (setting === Setting.MAX_FRAME_SIZE) {
       if (value < maxFrameSize || value >= 2 ** 24) throw violation('a frame size is out of range');
       this.peerMaxFrameSize = value;
     }
-    // The table of what is sent is not used, so that its size does not matter.
+    // The table of what is sent is not used: see noTable.
   }
 
   private onPing(flags: number, payload: Buffer): void {
@@ -448,32 +515,37 @@ export class ClientSession {
     const debug = payload.toString('latin1', 8);
     this.retire(code, new Error(`the server goes away${debug === '' ? '' : `: ${debug}`}`));
     for (const stream of this.streams.values()) {
-      if (stream.id > lastId) this.finish(stream, ErrorCode.REFUSED_STREAM);
+      if (stream.id > lastId) this.finish(stream, this.isUnsent(stream) ? unsent : refused);
     }
   }
 
   private onWindowUpdate(id: number, increment: number): void {
-    if (increment === 0) throw violation('a window grows by nothing');
     if (id === 0) {
+      if (increment === 0) throw violation('a window grows by nothing');
       this.sendWindow += increment;
       if (this.sendWindow > largestWindow) {
         throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a window is too large');
       }
-    } else {
-      const stream = this.streamOf(id);
-      if (!stream) return;
-      stream.sendWindow += increment;
-      if (stream.sendWindow > largestWindow) {
-        this.drop(stream, ErrorCode.FLOW_CONTROL_ERROR);
-        stream.listener.closed({ code: ErrorCode.FLOW_CONTROL_ERROR, lost: undefined });
-        return;
-      }
+      this.unblock();
+      return;
     }
-    this.unblock();
+    const stream = this.streamOf(id);
+    if (!stream) return;
+    stream.sendWindow += increment;
+    if (increment === 0) {
+      this.abandon(stream, ErrorCode.PROTOCOL_ERROR, new Error('a window grows by nothing'));
+    } else if (stream.sendWindow > largestWindow) {
+      this.abandon(stream, ErrorCode.FLOW_CONTROL_ERROR, new Error('a window is too large'));
+    } else if (this.blocked.has(stream)) {
+      this.sendBody(stream);
+    }
   }
 
   private unblock(): void {
-    for (const stream of this.blocked) this.sendBody(stream);
+    for (const stream of this.blocked) {
+      if (this.sendWindow <= 0) return;
+      this.sendBody(stream);
+    }
   }
 
   /** Sends what the server has asked for, unless it asks without reading. */
@@ -485,18 +557,28 @@ export class ClientSession {
   }
 
   /** A stream that the server has ended. */
-  private finish(stream: ClientStream, code: number): void {
+  private finish(stream: ClientStream, end: StreamEnd): void {
     // What it did not wait for is not sent.
-    this.drop(stream, stream.sent < stream.body.length && code === ErrorCode.NO_ERROR ? ErrorCode.CANCEL : undefined);
-    stream.listener.closed({ code, lost: undefined });
+    const isCutOff = end === complete && stream.sent < stream.body.length;
+    if (this.drop(stream, isCutOff ? ErrorCode.CANCEL : undefined)) stream.listener.closed(end);
+  }
+
+  /** A stream on which the server does what it must not. */
+  private abandon(stream: ClientStream, code: number, error: Error): void {
+    if (this.drop(stream, code)) stream.listener.closed({ how: 'broken', error });
+  }
+
+  private isUnsent(stream: ClientStream): boolean {
+    return stream.id >= this.firstUnsent;
   }
 
   /** Sends requests that wait, as far as the server takes them. */
   private proceed(): void {
     if (this.retirement) {
-      if (this.streams.size === 0 && this.output.length === 0) this.socket.end();
+      if (this.streams.size === 0 && this.output.length === 0) this.hangUp();
       return;
     }
+    if (this.queue.size === 0) return;
     for (const stream of this.queue) {
       if (this.streams.size >= this.maxStreams) return;
       this.queue.delete(stream);
@@ -508,29 +590,29 @@ export class ClientSession {
     if (this.retirement) return;
     this.retirement = { code, error };
     this.listener.retired(this.retirement);
-    // Nobody has seen these: they can be sent elsewhere.
-    for (const stream of this.queue) stream.listener.closed({ code: ErrorCode.REFUSED_STREAM, lost: undefined });
-    this.queue.clear();
+    for (const stream of this.queue) {
+      this.queue.delete(stream);
+      stream.listener.closed(unsent);
+    }
     this.proceed();
   }
 
   private fail(error: unknown): void {
     if (!(error instanceof ConnectionError) && !(error instanceof HpackError)) throw error;
     const code = error instanceof ConnectionError ? error.code : ErrorCode.COMPRESSION_ERROR;
-    const goAway = Buffer.alloc(8);
-    goAway.writeUInt32BE(code, 4);
-    this.socket.write(frame(Frame.GOAWAY, 0, 0, goAway));
+    this.socket.write(goAway(code));
     this.destroy(error);
   }
 
   private lose(): void {
-    this.isClosed = true;
+    clearTimeout(this.linger);
     this.retire(ErrorCode.NO_ERROR, new Error('closed by the server'));
-    const lost = this.retirement?.error;
+    const lost: StreamEnd = { how: 'lost', error: this.retirement!.error };
     for (const stream of this.streams.values()) {
       this.streams.delete(stream.id);
-      stream.listener.closed({ code: ErrorCode.NO_ERROR, lost });
+      stream.listener.closed(this.isUnsent(stream) ? unsent : lost);
     }
+    this.blocked.clear();
     this.listener.closed();
   }
 }
@@ -584,6 +666,21 @@ function violation(message: string): ConnectionError {
   return new ConnectionError(ErrorCode.PROTOCOL_ERROR, message);
 }
 
+/** @throws ConnectionError for a frame of the connection that says to be of a stream */
+function ofConnection(id: number): void {
+  if (id !== 0) throw violation('a frame of the connection is for a stream');
+}
+
+/** What is wrong with the headers of a response (RFC 9113, 8.1), if anything. */
+function problemOf(status: string | undefined, areTrailers: boolean, isLast: boolean): string | undefined {
+  if (areTrailers) {
+    if (!isLast) return 'trailers are not the end';
+    return status === undefined ? undefined : 'trailers have a status';
+  }
+  if (status === undefined || !/^[1-5]\d\d$/.test(status)) return 'a response has no status';
+  return isLast && status.startsWith('1') ? 'an informational response is the end' : undefined;
+}
+
 function writeHead(bytes: Buffer, at: number, length: number, type: number, flags: number, id: number): void {
   bytes[at] = length >>> 16;
   bytes[at + 1] = length >>> 8;
@@ -605,6 +702,12 @@ function wordFrame(type: number, id: number, value: number): Buffer {
   const payload = Buffer.allocUnsafe(4);
   payload.writeUInt32BE(value, 0);
   return frame(type, 0, id, payload);
+}
+
+function goAway(code: number): Buffer {
+  const payload = Buffer.alloc(8);
+  payload.writeUInt32BE(code, 4);
+  return frame(Frame.GOAWAY, 0, 0, payload);
 }
 
 function word(payload: Buffer): number {

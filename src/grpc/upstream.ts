@@ -2,7 +2,7 @@ import { GatewayError } from '../errors';
 import type { Logger } from '../log';
 import type { Metrics } from '../metrics';
 import type { TraceContext } from '../trace';
-import { Call } from './call';
+import { Call, type CallRequest } from './call';
 import { Channel } from './channel';
 import type { TlsMaterial } from './connection';
 import { callHeaders, rpcHeaders, type CallerIdentity } from './metadata';
@@ -53,7 +53,8 @@ export interface Upstream {
   /**
    * Makes a unary call.
    *
-   * @param timeout - Ms that this RPC may take; it also never takes longer than what is left of the scope's budget.
+   * @param timeout - Ms that this RPC may take; it also never takes longer than what is left of the scope's budget. Where
+   *   nothing is left, the call is not made.
    * @throws GatewayError for every status but OK.
    */
   unary<Req, Res>(rpc: Rpc<Req, Res>, request: Req, scope: CallScope, timeout: number): Promise<Res>;
@@ -111,7 +112,12 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
     return fixed + callHeaders(requestId, trace, identity);
   }
 
-  /** @param error - What the upstream failed with; left out for a call that succeeded or was cancelled from here. */
+  function requestOf<Req>(rpc: Rpc<Req, unknown>, request: Req, scope: CallScope, timeout: number): CallRequest {
+    const deadline = Math.min(scope.deadline, Date.now() + timeout);
+    return { headers: headersOf(rpc, scope), message: rpc.encode(request), deadline };
+  }
+
+  /** @param error - What the upstream failed with; left out for a call that succeeded or was ended from here. */
   function finished(rpc: AnyRpc, code: StatusName, error?: GatewayError): void {
     const labels = { service: rpc.service, method: rpc.method, code };
     metrics.upstreamRequests.inc(labels);
@@ -120,7 +126,8 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
     if (error.status >= 500) logFailure(labels, error.cause);
   }
 
-  function callError(rpc: AnyRpc, end: CallEnd, { signal }: CallScope): GatewayError {
+  function callError(rpc: AnyRpc, end: CallEnd, scope: CallScope): GatewayError {
+    const { signal } = scope;
     // A call that was cancelled from here fails with the reason of the cancellation.
     if (signal?.aborted && end.code === Status.CANCELLED) {
       finished(rpc, 'CANCELLED');
@@ -132,7 +139,9 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
       return new GatewayError('OVERLOADED', 'The gateway is restarting.');
     }
     const converted = fromCallEnd(end, rpc.service, rpc.method);
-    finished(rpc, statusName(end.code), converted);
+    // That a request had no more time for it says nothing of the upstream.
+    const isCutShort = end.code === Status.DEADLINE_EXCEEDED && isSpent(scope);
+    finished(rpc, statusName(end.code), isCutShort ? undefined : converted);
     return converted;
   }
 
@@ -142,51 +151,45 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
     unary(rpc, request, scope, timeout) {
       return new Promise((resolve, reject) => {
         const { signal } = scope;
-        if (signal?.aborted) {
-          reject(abortReason(signal));
+        const obstacle = obstacleTo(rpc, scope);
+        if (obstacle) {
+          reject(obstacle);
           return;
         }
         const begin = performance.now();
-        const message = rpc.encode(request);
-        const answers: Buffer[] = [];
+        const callRequest = requestOf(rpc, request, scope, timeout);
+        let answer: Buffer | undefined;
         const onAbort = (): void => call.cancel();
-        const call = new Call(
-          channel,
-          { headers: headersOf(rpc, scope), message, deadline: callDeadline(scope, timeout) },
-          {
-            message: (bytes) => void answers.push(bytes),
-            ended(end) {
-              signal?.removeEventListener('abort', onAbort);
-              metrics.upstreamLatency.observe(
-                { service: rpc.service, method: rpc.method },
-                (performance.now() - begin) / 1000,
-              );
-              const answer = end.code === Status.OK ? answerOf(rpc, answers) : end;
-              if ('response' in answer) {
-                finished(rpc, 'OK');
-                resolve(answer.response);
-              } else {
-                reject(callError(rpc, answer, scope));
-              }
-            },
-          },
-        );
+        // Before the call, which may end as it begins.
         signal?.addEventListener('abort', onAbort, { once: true });
+        const call = new Call(channel, callRequest, {
+          message(bytes) {
+            if (answer) call.fail(Status.INTERNAL, 'several messages where one was to come');
+            else answer = bytes;
+          },
+          ended(end) {
+            signal?.removeEventListener('abort', onAbort);
+            metrics.upstreamLatency.observe(
+              { service: rpc.service, method: rpc.method },
+              (performance.now() - begin) / 1000,
+            );
+            const outcome = end.code === Status.OK ? answerOf(rpc, answer) : end;
+            if ('response' in outcome) {
+              finished(rpc, 'OK');
+              resolve(outcome.response);
+            } else {
+              reject(callError(rpc, outcome, scope));
+            }
+          },
+        });
       });
     },
 
     async *stream(rpc, request, scope, timeout) {
-      if (scope.signal?.aborted) throw abortReason(scope.signal);
+      const obstacle = obstacleTo(rpc, scope);
+      if (obstacle) throw obstacle;
       const messages = new MessageQueue();
-      const call = new Call(
-        channel,
-        {
-          headers: headersOf(rpc, scope),
-          message: rpc.encode(request),
-          deadline: callDeadline(scope, timeout),
-        },
-        messages,
-      );
+      const call = new Call(channel, requestOf(rpc, request, scope, timeout), messages);
       const onAbort = (): void => call.cancel();
       scope.signal?.addEventListener('abort', onAbort, { once: true });
       let end: CallEnd | undefined;
@@ -253,11 +256,9 @@ class MessageQueue {
 type Decoded<Response> = { readonly response: Response } | CallEnd;
 
 /** The one message of a unary RPC. */
-function answerOf<Response>(rpc: Rpc<never, Response>, answers: readonly Buffer[]): Decoded<Response> {
-  const [only] = answers;
-  if (only && answers.length === 1) return decode(rpc, only);
-  const details = `${answers.length === 0 ? 'no message' : 'several messages'} where one was to come`;
-  return { code: Status.INTERNAL, details, statusDetails: undefined };
+function answerOf<Response>(rpc: Rpc<never, Response>, answer: Buffer | undefined): Decoded<Response> {
+  if (answer) return decode(rpc, answer);
+  return { code: Status.INTERNAL, details: 'no message where one was to come', statusDetails: undefined };
 }
 
 function decode<Response>(rpc: Rpc<never, Response>, bytes: Buffer): Decoded<Response> {
@@ -269,8 +270,17 @@ function decode<Response>(rpc: Rpc<never, Response>, bytes: Buffer): Decoded<Res
   }
 }
 
-function callDeadline(scope: CallScope, timeout: number): number {
-  return Math.min(scope.deadline, Date.now() + timeout);
+/** Why a call is not even begun, where it is not. */
+function obstacleTo({ service, method }: RpcName, scope: CallScope): GatewayError | undefined {
+  if (scope.signal?.aborted) return abortReason(scope.signal);
+  if (!isSpent(scope)) return undefined;
+  const details = 'the request had no time left for it';
+  return fromCallEnd({ code: Status.DEADLINE_EXCEEDED, details, statusDetails: undefined }, service, method);
+}
+
+/** True once nothing is left of a request's time. Timers count whole ms, and so may fire up to one before the clock. */
+function isSpent({ deadline }: CallScope): boolean {
+  return Date.now() + 1 >= deadline;
 }
 
 /** What work fails with that a signal ends. */

@@ -117,7 +117,7 @@ function isBracketedIPv6(text: string): boolean {
 }
 
 export function target(text: string): string {
-  // The schemes of grpc-js. Without a port it would call 443, which is hardly ever meant.
+  // Elsewhere a target without a port means 443, which is hardly ever meant.
   const [, scheme, rest = ''] = /^(dns|ipv4|ipv6|unix):(.*)$/s.exec(text) ?? [];
   switch (scheme) {
     case 'dns':

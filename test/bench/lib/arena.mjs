@@ -1,6 +1,6 @@
 /** The processes of a run: upstream, load generator and gateways, all on free ports of loopback, all ended with the run. */
 import { fork, spawn } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync, truncateSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -167,6 +167,8 @@ export class Arena {
   }
 
   #spawn(name, command, args, env, { cwd, group = false }) {
+    // What another of that name has written is no concern of this one.
+    writeFileSync(this.#path(name), '');
     const output = openSync(this.#path(name), 'a');
     const child = spawn(command, args, {
       cwd,

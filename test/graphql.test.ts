@@ -599,7 +599,7 @@ describe('over HTTP', () => {
     const response = await fetch(`${world.url}/graphql?${new URLSearchParams(params).toString()}`, {
       headers: { authorization: `Bearer ${world.auth.adminToken}`, ...headers },
     });
-    return { status: response.status, headers: response.headers, body: await response.json() };
+    return { status: response.status, headers: response.headers, body: (await response.json()) as Decoded };
   };
   const post = async (body: unknown) => {
     const response = await fetch(`${world.url}/graphql`, {
@@ -607,7 +607,7 @@ describe('over HTTP', () => {
       headers: { 'content-type': 'application/json', authorization: `Bearer ${world.auth.adminToken}` },
       body: JSON.stringify(body),
     });
-    return { status: response.status, body: await response.json() };
+    return { status: response.status, body: (await response.json()) as Decoded };
   };
   const several = 'query One { gateway { name } } query Two { me { id } } mutation Three { logout }';
 
@@ -754,7 +754,7 @@ describe('what developers see', () => {
     await response.body?.cancel();
   });
 
-  test('the health check that Yoga brings along is not there', async () => {
+  test('a query that looks like the path of a health check is none', async () => {
     const response = await fetch(`${world.url}/graphql?query=/health`);
     expect(response.status).toBe(400);
     await response.body?.cancel();

@@ -272,7 +272,7 @@ describe('methods and paths', () => {
 });
 
 describe('bodies', () => {
-  const send = async (body: BodyInit, headers: Record<string, string>): Promise<RestAnswer> => {
+  const send = async (body: string | Blob, headers: Record<string, string>): Promise<RestAnswer> => {
     const response = await fetch(`${world.url}/api/ai`, {
       method: 'POST',
       headers: { authorization: `Bearer ${world.auth.adminToken}`, ...headers },

@@ -23,7 +23,10 @@ const graphql = (query: string): Sent => ({ method: 'POST', path: '/graphql', bo
 const uses: Record<string, Sent> = {
   'a query of a protected field': graphql('{ me { id } }'),
   'a query of public fields': graphql('{ gateway { name } }'),
-  'a query on GET': { method: 'GET', path: `/graphql?${new URLSearchParams({ query: '{ gateway { name } }' })}` },
+  'a query on GET': {
+    method: 'GET',
+    path: `/graphql?${new URLSearchParams({ query: '{ gateway { name } }' }).toString()}`,
+  },
   'a mutation': graphql('mutation { updateMe(input: { displayName: "Mel" }) { id } }'),
   'the mutation logout': graphql('mutation { logout }'),
   'a subscription': {

@@ -170,7 +170,7 @@ function answerOf(schema: GraphQLSchema, { query, shape }: RestOperation): Answe
         const key = selection.alias?.value ?? selection.name.value;
         const path = at === '' ? key : `${at}.${key}`;
         const how = shapes?.fields.get(key);
-        answer.set(path, { type: field.type, pascal: how?.pascalCase === true });
+        answer.set(path, { type: field.type, pascal: how?.pascalCase !== undefined });
         if (selection.selectionSet) collect(selection.selectionSet, getNamedType(field.type), path, how?.nested);
       } else {
         const fragment = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments.get(selection.name.value);

@@ -81,7 +81,8 @@ export interface AnswerShape {
 interface FieldShape {
   /** Members of a oneof that are not set are left out. */
   readonly leaveOutNull: boolean;
-  readonly pascalCase: boolean;
+  /** Names in PascalCase by those of the schema; undefined where values stay. */
+  readonly pascalCase: ReadonlyMap<string, string> | undefined;
   readonly nested: AnswerShape | undefined;
 }
 
@@ -300,16 +301,18 @@ class Shapes {
       if (selection.kind === Kind.FIELD) {
         const field = isObjectType(type) ? type.getFields()[selection.name.value] : undefined;
         if (!field) continue;
-        const nested = selection.selectionSet && this.of(selection.selectionSet, getNamedType(field.type));
+        const fieldType = getNamedType(field.type);
+        const nested = selection.selectionSet && this.of(selection.selectionSet, fieldType);
         const leaveOutNull = field.extensions['oneOf'] === true;
-        const pascalCase = directiveOn(selection, 'pascalCase') !== undefined;
-        if (pascalCase && !isEnumType(getNamedType(field.type))) {
+        const isPascalCase = directiveOn(selection, 'pascalCase') !== undefined;
+        if (isPascalCase && !isEnumType(fieldType)) {
           this.findings.at(
             selection,
             `${field.name} is @pascalCase, and ${String(field.type)} is no enum`,
             'Remove @pascalCase.',
           );
         }
+        const pascalCase = isPascalCase && isEnumType(fieldType) ? pascalNamesOf(fieldType) : undefined;
         if (nested || leaveOutNull || pascalCase) {
           into.set(selection.alias?.value ?? selection.name.value, { leaveOutNull, pascalCase, nested });
         }
@@ -334,10 +337,14 @@ export function shaped(value: unknown, shape: AnswerShape | undefined): unknown 
   const result: Record<string, unknown> = {};
   for (const [key, field] of Object.entries(value)) {
     const how = shape.fields.get(key);
-    if (how?.leaveOutNull && field === null) continue;
-    result[key] = how?.pascalCase && typeof field === 'string' ? toPascalCase(field) : shaped(field, how?.nested);
+    if (!how) result[key] = field;
+    else if (field !== null || !how.leaveOutNull) result[key] = written(field, how);
   }
   return result;
+}
+
+function written(value: unknown, { pascalCase, nested }: FieldShape): unknown {
+  return pascalCase && typeof value === 'string' ? (pascalCase.get(value) ?? value) : shaped(value, nested);
 }
 
 /** `IN_PROGRESS` as `InProgress`. */
@@ -345,7 +352,16 @@ function toPascalCase(name: string): string {
   return name.toLowerCase().replace(/(^|_)(\w)/g, (_, __, letter: string) => letter.toUpperCase());
 }
 
-/** The enum value that a name in PascalCase, or as GraphQL has it, stands for. */
-export function fromPascalCase(type: GraphQLEnumType, text: string): string | undefined {
-  return type.getValues().find(({ name }) => name === text || toPascalCase(name) === text)?.name;
+function pascalNamesOf(type: GraphQLEnumType): ReadonlyMap<string, string> {
+  return new Map(type.getValues().map(({ name }) => [name, toPascalCase(name)]));
+}
+
+/** The enum values that names stand for, in PascalCase and as GraphQL has them. */
+export function namesOf(type: GraphQLEnumType): ReadonlyMap<string, string> {
+  const names = new Map<string, string>();
+  for (const { name } of type.getValues()) {
+    // Of two that are alike in PascalCase the first counts.
+    for (const text of [name, toPascalCase(name)]) if (!names.has(text)) names.set(text, name);
+  }
+  return names;
 }

@@ -1,3 +1,5 @@
+import type { Logger } from './log';
+
 /**
  * Every way in which a request can fail, as one table. `http` is the status on every door; `message` is what the caller
  * reads where the error brings no message of its own that may be shown.
@@ -171,6 +173,15 @@ export function isClientClosed(error: unknown): boolean {
  */
 export function toGatewayError(error: unknown): GatewayError {
   return error instanceof GatewayError ? error : new GatewayError('INTERNAL_SERVER_ERROR', undefined, { cause: error });
+}
+
+const logged = new WeakSet<GatewayError>();
+
+/** Logs a bug of ours, with what caused it; once, though the error passes several that would log it. */
+export function logBug(error: GatewayError, log: Pick<Logger, 'error'>): void {
+  if (error.code !== 'INTERNAL_SERVER_ERROR' || logged.has(error)) return;
+  logged.add(error);
+  log.error({ err: error.cause ?? error }, 'internal error');
 }
 
 /** The fields that every door adds to an error's body. */

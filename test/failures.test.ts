@@ -1,6 +1,9 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { Server, ServerCredentials, status as grpc } from '@grpc/grpc-js';
+import { parse } from 'graphql';
+import { sourceFolders } from '../src/config';
+import { loadSources } from '../src/schema/sources';
 import { startWorld, until, type LogLine, type World } from './gateway-fixture';
 import { encodeBadRequest } from './upstreams/rpc-error';
 
@@ -619,5 +622,37 @@ describe('an answer that cannot be decoded', () => {
 
   test('none of it counts as a bug of the gateway', () => {
     expect(world.logs.filter(({ msg }) => /internal error/.test(String(msg)))).toEqual([]);
+  });
+});
+
+describe('a bug of the gateway', () => {
+  let world: World;
+  beforeAll(async () => {
+    const sources = loadSources(sourceFolders({}));
+    const route = parse('query Gateway @rest(method: GET, path: "/api/gateway") { gateway { name } }');
+    const resolvers = {
+      gateway: () => {
+        throw new Error('off by one');
+      },
+    };
+    world = await startWorld({ overrides: { sources: { ...sources, rest: [...sources.rest, route] }, resolvers } });
+  });
+  afterAll(() => world.close());
+
+  const logged = ({ headers }: { readonly headers: Headers }) =>
+    world.logs.filter(
+      ({ requestId, level }) => requestId === headers.get('x-request-id') && ['error', 'fatal'].includes(String(level)),
+    );
+
+  test.each([
+    ['REST', () => world.rest('GET', '/api/gateway')],
+    ['GraphQL', () => world.graphql('{ gateway { name } }')],
+  ])('is 500 by %s, says nothing of itself, and is logged once', async (_door, ask) => {
+    const answer = await ask();
+    expect(answer.status).toBe(500);
+    expect(JSON.stringify(answer)).not.toContain('off by one');
+    expect(JSON.stringify(answer)).toContain('INTERNAL_SERVER_ERROR');
+    expect(await world.accessLine(answer)).toMatchObject({ code: 'INTERNAL_SERVER_ERROR' });
+    expect(logged(answer)).toMatchObject([{ msg: 'internal error', err: { message: 'off by one' } }]);
   });
 });

@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { json, type Exchange, type Reply, type Route } from '../exchange';
-import { errorHeaders, GatewayError, isClientClosed, publicDetails, toGatewayError } from '../errors';
+import { errorHeaders, GatewayError, isClientClosed, logBug, publicDetails, toGatewayError } from '../errors';
 import type { Logger } from '../log';
 import type { Metrics } from '../metrics';
 import { IncomingExchange } from './incoming';
@@ -152,7 +152,7 @@ async function dispatch(
 export function errorReply(thrown: unknown, exchange: Exchange): Reply {
   const error = toGatewayError(thrown);
   exchange.facts.code = error.code;
-  if (error.code === 'INTERNAL_SERVER_ERROR') exchange.log.error({ err: error.cause ?? error }, 'internal error');
+  logBug(error, exchange.log);
   const { status, message, code } = error;
   return json(
     status,

@@ -1,6 +1,6 @@
 import { GraphQLError, type ExecutionResult } from 'graphql';
 import type { Exchange } from '../exchange';
-import { GatewayError, publicDetails, toGatewayError, type ErrorCode } from '../errors';
+import { GatewayError, logBug, publicDetails, toGatewayError, type ErrorCode } from '../errors';
 
 /** The error of the catalogue behind an error of GraphQL. */
 export function fromGraphQLError(error: unknown, otherwise: ErrorCode = 'BAD_USER_INPUT'): GatewayError {
@@ -23,9 +23,7 @@ const nowhere = { nodes: undefined, source: undefined, positions: undefined, pat
 export function presentError(error: unknown, exchange: Exchange, otherwise?: ErrorCode): GraphQLError {
   const converted = fromGraphQLError(error, otherwise);
   exchange.facts.code ??= converted.code;
-  if (converted.code === 'INTERNAL_SERVER_ERROR') {
-    exchange.log.error({ err: converted.cause ?? converted }, 'internal error');
-  }
+  logBug(converted, exchange.log);
   const { nodes, source, positions, path } = error instanceof GraphQLError ? error : nowhere;
   return new GraphQLError(converted.message, {
     nodes: nodes ?? null,

@@ -13,7 +13,7 @@ import { demandLinux } from './lib/proc.mjs';
 import { profile } from './lib/profile.mjs';
 import { goalsOf, goalsTable, tablesOf, toText } from './lib/report.mjs';
 import { build, describeMachine, describeVersions, installPeers } from './lib/setup.mjs';
-import { operations, operationWorkload } from './lib/workloads.mjs';
+import { doorWorkloads, operations, operationWorkload } from './lib/workloads.mjs';
 import { writeResults } from './lib/write.mjs';
 
 const help = `npm run bench -- [options]
@@ -29,7 +29,8 @@ CPU time per request of the gateway and of its peers, read from the operating sy
   --connections N    connections of the load generator (32)
   --rounds N         rounds of each measurement
   --seconds N        seconds of each contestant in each round
-  --profile          instead: a CPU profile of the gateway under one operation (--only, lookup), for --seconds (5)
+  --profile          instead: a CPU profile of the gateway for --seconds (5), under one operation (--only, lookup) or door:
+                     DOORS
   --no-build         takes dist/ as it is
   --write            writes results.md, results.json, results.svg and the README's section; of a full run only
   --help
@@ -97,7 +98,8 @@ function readOptions() {
       help: { type: 'boolean', default: false },
     },
   });
-  const only = values.only && namesOf(values.only, measurements, '--only');
+  const known = values.profile ? { ...operations, ...doorWorkloads() } : measurements;
+  const only = values.only && namesOf(values.only, known, '--only');
   const peers = values.peers ? namesOf(values.peers, contestants, '--peers') : Object.keys(contestants);
   const isPartial = values.quick || values.only || values.peers || values.rounds || values.seconds;
   if (values.write && isPartial) throw new Usage('--write is for a full run');
@@ -168,13 +170,17 @@ async function smoke(arena, { peers }) {
 async function main() {
   const options = readOptions();
   if (options.help) {
-    process.stdout.write(help.replace('QUICK', plans.quick.measurements.join(', ')));
+    process.stdout.write(
+      help
+        .replace('QUICK', plans.quick.measurements.join(', '))
+        .replace('DOORS', Object.keys(doorWorkloads()).join(', ')),
+    );
     return;
   }
   demandLinux();
   const [load] = loadavg();
   if (load > 0.5 && !options.smoke) say(`this machine is busy (load average ${load.toFixed(1)}): expect wide ranges`);
-  const comparesPeers = options.smoke || options.plan.measurements.some((name) => measurements[name].peers);
+  const comparesPeers = options.smoke || options.plan.measurements.some((name) => measurements[name]?.peers);
   const needsPeers = !options.profile && comparesPeers && options.peers.some((peer) => peer !== 'ours');
   if (needsPeers) installPeers(say);
   if (!options['no-build']) build(say);

@@ -6,7 +6,7 @@ import { checked } from './check.mjs';
 import { contestants } from './measurements.mjs';
 import { rootDir } from './paths.mjs';
 import { toText } from './report.mjs';
-import { operationWorkload } from './workloads.mjs';
+import { doorWorkloads, operations, operationWorkload } from './workloads.mjs';
 
 const warmup = { warmupMs: 3_000, warmupCount: 5_000, limitMs: 12_000 };
 
@@ -16,7 +16,8 @@ export async function profile(arena, { name, connections = 32, measureMs = 5_000
   const nodeOptions = ['--cpu-prof', `--cpu-prof-dir=${folder}`, '--cpu-prof-interval=200'];
   const gateway = await arena.startOurs('ours-profile', { nodeOptions });
   const { pid, port } = gateway;
-  const requests = await checked(contestants.ours, port, operationWorkload(name));
+  const workload = Object.hasOwn(operations, name) ? operationWorkload(name) : doorWorkloads()[name];
+  const requests = await checked(contestants.ours, port, workload);
   say(`asking for ${name}; after a warm-up, ${measureMs / 1000} s count`);
   const { cpuPerRequest } = await arena.command('run', {
     pid,

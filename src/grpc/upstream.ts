@@ -120,9 +120,9 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
   /** @param error - What the upstream failed with; left out for a call that succeeded or was ended from here. */
   function finished(rpc: AnyRpc, code: StatusName, error?: GatewayError): void {
     const labels = { service: rpc.service, method: rpc.method, code };
-    metrics.upstreamRequests.inc(labels);
+    metrics.upstreamRequests.series(labels).inc();
     if (!error || rpc.expected?.includes(code)) return;
-    metrics.upstreamErrors.inc(labels);
+    metrics.upstreamErrors.series(labels).inc();
     if (error.status >= 500) logFailure(labels, error.cause);
   }
 
@@ -169,10 +169,8 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
           },
           ended(end) {
             signal?.removeEventListener('abort', onAbort);
-            metrics.upstreamLatency.observe(
-              { service: rpc.service, method: rpc.method },
-              (performance.now() - begin) / 1000,
-            );
+            const seconds = (performance.now() - begin) / 1000;
+            metrics.upstreamLatency.series({ service: rpc.service, method: rpc.method }).observe(seconds);
             const outcome = end.code === Status.OK ? answerOf(rpc, answer) : end;
             if ('response' in outcome) {
               finished(rpc, 'OK');

@@ -93,8 +93,8 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
     const status = response.writableFinished ? response.statusCode : 499;
     const method = knownMethods.has(exchange.method) ? exchange.method : unknownPath;
     const seconds = (performance.now() - begin) / 1000;
-    metrics.httpRequests.inc({ method, path, status });
-    if (!streamed) metrics.httpLatency.observe({ method, path }, seconds);
+    metrics.httpRequests.series({ method, path, status: String(status) }).inc();
+    if (!streamed) metrics.httpLatency.series({ method, path }).observe(seconds);
     const line = { method, route: path, status, durationMs: Math.round(seconds * 1e6) / 1e3, ...exchange.facts };
     exchange.log.info(streamed ? { ...line, streamed } : line, 'request');
   }

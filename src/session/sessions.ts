@@ -69,8 +69,6 @@ const refusalTtl = 5_000;
 const refusalCapacity = 10_000;
 const tombstoneCapacity = 50_000;
 
-const results = ['hit', 'miss', 'coalesced', 'refused'] as const;
-
 /** What has happened since AuthService was asked about a session. */
 interface Since {
   /** Its answer may be from before these. */
@@ -98,8 +96,14 @@ export function createSessions({ authService, cacheTtl, metrics, log, connected 
   const flights = new Map<string, Flight>();
   const guards = createGuards({ validate, freshFor: (key) => confirmed.freshFor(key) });
   const watch = watchRevocations({ authService, log, connected, onRevocation, onReconnected });
-  // The series are there from the first scrape on.
-  for (const result of results) metrics.sessionCache.inc({ result }, 0);
+  const lookUps = {
+    hit: metrics.sessionCache.series({ result: 'hit' }),
+    miss: metrics.sessionCache.series({ result: 'miss' }),
+    coalesced: metrics.sessionCache.series({ result: 'coalesced' }),
+    refused: metrics.sessionCache.series({ result: 'refused' }),
+  };
+  // They are there from the first scrape on.
+  for (const series of Object.values(lookUps)) series.inc(0);
 
   function onRevocation(revocation: Revocation): void {
     confirmed.dropRevoked(revocation);
@@ -116,16 +120,16 @@ export function createSessions({ authService, cacheTtl, metrics, log, connected 
     const key = keyOf(token);
     const refusal = tombstones.get(key) ?? refusals.get(key);
     if (refusal) {
-      metrics.sessionCache.inc({ result: 'refused' });
+      lookUps.refused.inc();
       return Promise.reject(refusal);
     }
     const session = confirmed.get(key);
     if (session) {
-      metrics.sessionCache.inc({ result: 'hit' });
+      lookUps.hit.inc();
       return Promise.resolve(session);
     }
     const flight = flights.get(key);
-    metrics.sessionCache.inc({ result: flight ? 'coalesced' : 'miss' });
+    (flight ? lookUps.coalesced : lookUps.miss).inc();
     return waitFor((flight ?? depart(key, token, scope)).session, scope);
   }
 

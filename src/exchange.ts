@@ -18,8 +18,12 @@ export interface Exchange {
   /** The query as it came, without the question mark; empty where there is none. */
   readonly query: string;
   readonly headers: IncomingHttpHeaders;
-  /** Values of every header line, for headers that must not come twice. */
-  readonly headersDistinct: NodeJS.Dict<string[]>;
+  /**
+   * The value of every line of a header, for headers that must not come twice.
+   *
+   * @param name - Lower case.
+   */
+  headerLines(name: string): readonly string[];
   /** The peer's address. */
   readonly clientAddress: string;
   /** Aborted when the client leaves before the answer is complete, with a CLIENT_CLOSED_REQUEST error as reason. */
@@ -60,14 +64,18 @@ export interface Route {
   readonly handle: Handler;
 }
 
+const jsonHeaders = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' };
+
 /** A reply with a JSON body. */
-export function json(status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): Reply {
+export function json(status: number, value: unknown, headers?: Readonly<Record<string, string>>): Reply {
   return {
     status,
-    headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store', ...headers },
+    headers: headers === undefined ? jsonHeaders : { ...jsonHeaders, ...headers },
     body: JSON.stringify(value),
   };
 }
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
  * Reads a JSON body (RFC 8259, UTF-8).
@@ -79,7 +87,7 @@ export async function readJson(exchange: Exchange): Promise<unknown> {
   requireJson(exchange);
   const body = await exchange.readBody();
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+    return JSON.parse(utf8.decode(body));
   } catch {
     throw new GatewayError('BAD_USER_INPUT', 'The body is not valid JSON.');
   }
@@ -88,7 +96,7 @@ export async function readJson(exchange: Exchange): Promise<unknown> {
 /** @throws GatewayError UNSUPPORTED_MEDIA_TYPE for a body that is not application/json in UTF-8 as it is */
 export function requireJson({ headers }: Exchange): void {
   const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = headers;
-  const isJson = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i.test(type);
+  const isJson = type === 'application/json' || /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i.test(type);
   if (!isJson) throw new GatewayError('UNSUPPORTED_MEDIA_TYPE');
   if (encoding !== 'identity') {
     throw new GatewayError('UNSUPPORTED_MEDIA_TYPE', 'Bodies are taken as they are, without Content-Encoding.');

@@ -8,7 +8,7 @@ import type { OwnResolverName } from './contract/own';
 import { createUpstream, type Upstream } from './grpc/upstream';
 import { createGraphqlRoutes } from './graphql/door';
 import { createAdminHandler } from './http/admin';
-import { createHttpHandler } from './http/handler';
+import { createHttpHandler, type HttpHandler } from './http/handler';
 import type { Logger } from './log';
 import { createMetrics, type Metrics } from './metrics';
 import { createPipeline } from './pipeline/pipeline';
@@ -26,6 +26,8 @@ import { createSignInRoutes } from './signin/routes';
 export interface Gateway {
   /** Answers requests of the public listener. */
   readonly handle: RequestListener;
+  /** Refuses what came for the public listener and cannot be read. */
+  readonly refuse: HttpHandler['refuse'];
   /** Answers requests of the admin listener. */
   readonly handleAdmin: RequestListener;
   /** True from the start until {@link drain}. */
@@ -104,6 +106,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
   const ready = (): boolean => !isDraining;
   return {
     handle: http.handle,
+    refuse: http.refuse,
     handleAdmin: createAdminHandler(metrics.registry, { started: () => true, ready }),
     ready,
     drain() {

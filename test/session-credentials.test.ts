@@ -3,8 +3,14 @@ import { createSessionCookie } from '../src/session/cookies';
 import { createCredentials, type SessionCredential } from '../src/session/credentials';
 
 /** As much of an exchange as reading a credential looks at. */
-function exchangeWith(headersDistinct: Record<string, string[]>): Exchange {
-  return { headersDistinct, setCookies: [] as string[] } as unknown as Exchange;
+function exchangeWith(lines: Record<string, string[]>): Exchange {
+  // As node:http puts lines of the same name together.
+  const headers = { authorization: lines['authorization']?.[0], cookie: lines['cookie']?.join('; ') };
+  return {
+    headers,
+    headerLines: (name: string) => lines[name] ?? [],
+    setCookies: [] as string[],
+  } as unknown as Exchange;
 }
 
 function read(headers: Record<string, string[]>, secure = true): SessionCredential {

@@ -1,10 +1,14 @@
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { randomUUID } from 'node:crypto';
+import { ServerResponse, type OutgoingHttpHeader, type RequestListener } from 'node:http';
+import type { Socket } from 'node:net';
 import { json, type Exchange, type Reply, type Route } from '../exchange';
 import { errorHeaders, GatewayError, isClientClosed, logBug, publicDetails, toGatewayError } from '../errors';
 import type { Logger } from '../log';
-import type { Metrics } from '../metrics';
+import type { CounterSeries, HistogramSeries, Metrics } from '../metrics';
+import { continueTrace } from '../trace';
 import { IncomingExchange } from './incoming';
-import { Router, type Elsewhere, type Found } from './router';
+import { refusalOf, refusalReply, writeRefusal } from './refusals';
+import { Router, type Elsewhere } from './router';
 
 export interface HandlerOptions {
   readonly routes: readonly Route[];
@@ -14,10 +18,19 @@ export interface HandlerOptions {
   readonly requestTimeout: number;
   /** Whether browsers are told to use HTTPS alone from now on. */
   readonly strictTransport: boolean;
+  /** Ms for which a client may take nothing of what waits for it, after which its connection is closed; 30,000 by default. */
+  readonly writeTimeout?: number;
 }
 
 export interface HttpHandler {
   readonly handle: RequestListener;
+  /**
+   * Refuses what node:http could not read, leaving an access line and metrics behind as for any other request.
+   *
+   * @param error - As `clientError` has it.
+   * @param to - The answer to the request that could not be read to its end; the connection where no request had begun.
+   */
+  refuse(error: NodeJS.ErrnoException, to: ServerResponse | Socket): void;
   /** From now on answers ask clients to connect anew, elsewhere. */
   drain(): void;
   /** Ends every streamed answer that is open, with a last event that says why. */
@@ -27,99 +40,176 @@ export interface HttpHandler {
 /** Methods that metrics tell apart; clients may send any other. */
 const knownMethods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
-/** Label of paths that lead nowhere. */
-const unknownPath = 'other';
+/** Label of paths that lead nowhere, of methods that are not told apart, and of requests that could not be read. */
+const other = 'other';
+
+/** Characters up to which a body goes out in one piece with the head. Longer ones take less as bytes of their own. */
+const longestInOnePiece = 16 * 1024;
+
+/** An answer, which knows what it is the answer to. */
+type Answer = ServerResponse & { exchange?: IncomingExchange };
 
 /** Answers HTTP requests by routes, and leaves an access line and metrics behind for each. */
 export function createHttpHandler(options: HandlerOptions): HttpHandler {
-  const { log, metrics, requestTimeout } = options;
+  const { log, metrics, writeTimeout = 30_000 } = options;
   const router = new Router(options.routes);
+  const counts = createCounts(metrics);
   const streams = new Set<IncomingExchange>();
   /** Why streams end, once the gateway shuts down: those that begin later end at once. */
   let ending: GatewayError | undefined;
   let isDraining = false;
-  const baseHeaders: Record<string, string> = {
-    'x-content-type-options': 'nosniff',
-    'referrer-policy': 'no-referrer',
-    ...(options.strictTransport ? { 'strict-transport-security': 'max-age=31536000; includeSubDomains' } : {}),
-  };
+  const baseHeaders: readonly (readonly [name: string, value: string])[] = [
+    ['x-content-type-options', 'nosniff'],
+    ['referrer-policy', 'no-referrer'],
+    ...(options.strictTransport ? [['strict-transport-security', 'max-age=31536000; includeSubDomains'] as const] : []),
+  ];
 
-  async function answer(
-    exchange: IncomingExchange,
-    found: Found | undefined,
-    elsewhere: Elsewhere | undefined,
-  ): Promise<Reply> {
-    try {
-      return await dispatch(exchange, found, elsewhere);
-    } catch (error) {
-      return errorReply(error, exchange);
-    }
+  /** Names and values in turn, as writeHead takes them at the least cost. */
+  function headOf(exchange: IncomingExchange, { headers = {} }: Reply, length: number | undefined) {
+    const head: OutgoingHttpHeader[] = [];
+    for (const [name, value] of baseHeaders) if (headers[name] === undefined) head.push(name, value);
+    // Tokens are in headers, cookies and codes, so nothing of one caller may be kept for another.
+    if (exchange.isRouted && headers['cache-control'] === undefined) head.push('cache-control', 'no-store');
+    for (const name in headers) if (name !== 'content-length') head.push(name, headers[name] as OutgoingHttpHeader);
+    head.push('x-request-id', exchange.id);
+    // A client that goes on using a connection which is about to close would lose a request.
+    if (isDraining && headers['connection'] === undefined) head.push('connection', 'close');
+    if (exchange.setCookies.length > 0) head.push('set-cookie', exchange.setCookies);
+    if (length !== undefined) head.push('content-length', length);
+    return head;
   }
 
-  async function send(exchange: IncomingExchange, response: ServerResponse, reply: Reply): Promise<void> {
-    const { body } = reply;
-    response.statusCode = reply.status;
-    for (const [name, value] of Object.entries({ ...baseHeaders, ...reply.headers })) response.setHeader(name, value);
-    response.setHeader('x-request-id', exchange.id);
-    // A client that goes on using a connection which is about to close would lose a request.
-    if (isDraining) response.setHeader('connection', 'close');
-    if (exchange.setCookies.length > 0) response.setHeader('set-cookie', exchange.setCookies);
-    if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) {
-      const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-      if (bytes) response.setHeader('content-length', bytes.byteLength);
-      else if (reply.status !== 204) response.setHeader('content-length', 0);
-      response.end(exchange.method === 'HEAD' ? undefined : bytes);
-      return;
-    }
+  function sendWhole(exchange: IncomingExchange, reply: Reply, body: string | Uint8Array | undefined): void {
+    const { response } = exchange;
+    // node:http sends text together with the head.
+    const content = typeof body === 'string' && body.length > longestInOnePiece ? Buffer.from(body) : body;
+    const length = typeof content === 'string' ? Buffer.byteLength(content) : content?.byteLength;
+    response.writeHead(reply.status, headOf(exchange, reply, length ?? (reply.status === 204 ? undefined : 0)));
+    response.end(exchange.method === 'HEAD' ? undefined : content);
+    // What waits for its turn behind another answer has no socket yet.
+    if (response.socket === null || response.socket.writableLength > 0) response.setTimeout(writeTimeout);
+  }
+
+  async function sendStream(
+    exchange: IncomingExchange,
+    reply: Reply,
+    body: AsyncIterable<string | Uint8Array>,
+  ): Promise<void> {
+    const { response } = exchange;
+    exchange.isStreamed = true;
     streams.add(exchange);
     if (ending) exchange.abort(ending);
     metrics.httpStreams.inc();
     try {
-      await sendStream(response, body, exchange.signal);
+      if (!response.headersSent) {
+        response.writeHead(reply.status, headOf(exchange, reply, undefined));
+        response.flushHeaders();
+        response.setTimeout(writeTimeout);
+      }
+      await writeStream(exchange, body);
     } finally {
       streams.delete(exchange);
       metrics.httpStreams.dec();
     }
   }
 
-  function finish(
-    exchange: IncomingExchange,
-    response: ServerResponse,
-    path: string,
-    begin: number,
-    streamed: boolean,
-  ): void {
-    // 499 is never sent: it marks answers that nobody waited for.
-    const status = response.writableFinished ? response.statusCode : 499;
-    const method = knownMethods.has(exchange.method) ? exchange.method : unknownPath;
-    const seconds = (performance.now() - begin) / 1000;
-    metrics.httpRequests.series({ method, path, status: String(status) }).inc();
-    if (!streamed) metrics.httpLatency.series({ method, path }).observe(seconds);
-    const line = { method, route: path, status, durationMs: Math.round(seconds * 1e6) / 1e3, ...exchange.facts };
-    exchange.log.info(streamed ? { ...line, streamed } : line, 'request');
+  /** Sends what a handler gave, or what came of it. */
+  function send(exchange: IncomingExchange, reply: Reply): void {
+    const { body } = reply;
+    const fail = (error: unknown): void => {
+      exchange.log.error({ err: error }, 'internal error while answering');
+      exchange.response.destroy();
+    };
+    if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)) {
+      void sendStream(exchange, reply, body)
+        .catch(fail)
+        .finally(() => ended(exchange));
+      return;
+    }
+    try {
+      // Nothing is said twice, nor to those who have left.
+      if (!exchange.response.headersSent && !exchange.response.destroyed) sendWhole(exchange, reply, body);
+    } catch (error) {
+      fail(error);
+    }
+    ended(exchange);
   }
 
-  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const begin = performance.now();
-    const exchange = new IncomingExchange(request, response, { log, requestTimeout });
-    const found = router.find(exchange.method, exchange.path);
-    const elsewhere = found ? undefined : router.elsewhere(exchange.path);
-    const closed = new Promise((resolve) => response.once('close', resolve));
-    const reply = await answer(exchange, found, elsewhere);
-    const streamed = typeof reply.body === 'object' && !(reply.body instanceof Uint8Array);
-    try {
-      await send(exchange, response, reply);
-    } catch (error) {
-      exchange.log.error({ err: error }, 'internal error while answering');
-      response.destroy();
-    }
-    await closed;
-    finish(exchange, response, found?.route.path ?? elsewhere?.path ?? unknownPath, begin, streamed);
+  /** One of the two ends of a request has come: everything was said, or the answer is closed. Leaves its traces at the last. */
+  function ended(exchange: IncomingExchange): void {
+    exchange.endsLeft -= 1;
+    if (exchange.endsLeft > 0) return;
+    const { facts, refusal, isStreamed, response } = exchange;
+    const method = knownMethods.has(exchange.method) ? exchange.method : other;
+    // 499 is never sent: it marks answers that nobody waited for.
+    const status = exchange.isComplete ? response.statusCode : 499;
+    const seconds = (performance.now() - exchange.began) / 1000;
+    counts.requests(method, exchange.route, status).inc();
+    if (!isStreamed) counts.latency(method, exchange.route).observe(seconds);
+    // The logger leaves out what is undefined.
+    const line = {
+      requestId: exchange.id,
+      traceId: exchange.trace.traceId,
+      method,
+      route: exchange.route,
+      status,
+      durationMs: Math.round(seconds * 1e6) / 1e3,
+      operation: facts.operation,
+      userId: facts.userId,
+      code: refusal ? 'BAD_USER_INPUT' : facts.code,
+      reason: refusal?.reason,
+      streamed: isStreamed || undefined,
+    };
+    log.info(line, 'request');
   }
 
   return {
     handle(request, response) {
-      void serve(request, response);
+      const exchange = new IncomingExchange(request, response, options);
+      (response as Answer).exchange = exchange;
+      const found = router.find(exchange.method, exchange.path);
+      const elsewhere = found ? undefined : router.elsewhere(exchange.path);
+      exchange.route = found?.route.path ?? elsewhere?.path ?? other;
+      exchange.isRouted = found !== undefined;
+      response.on('close', () => {
+        exchange.isComplete = response.writableFinished;
+        if (!exchange.isComplete) exchange.abort(new GatewayError('CLIENT_CLOSED_REQUEST'));
+        ended(exchange);
+      });
+      try {
+        const reply = found ? found.route.handle(exchange, found.params) : unrouted(exchange, elsewhere);
+        if ('then' in reply) {
+          reply.then(
+            (settled) => send(exchange, settled),
+            (error: unknown) => send(exchange, errorReply(error, exchange)),
+          );
+        } else {
+          send(exchange, reply);
+        }
+      } catch (error) {
+        send(exchange, errorReply(error, exchange));
+      }
+    },
+    refuse(error, to) {
+      const refusal = refusalOf(error);
+      const { status, reason } = refusal;
+      if (to instanceof ServerResponse) {
+        const { exchange } = to as Answer;
+        if (!exchange) return;
+        exchange.refusal = refusal;
+        const reply = refusalReply(refusal);
+        sendWhole(exchange, reply, reply.body as string);
+        exchange.abort(new GatewayError('CLIENT_CLOSED_REQUEST'));
+        return;
+      }
+      const requestId = randomUUID();
+      writeRefusal(to, refusal, requestId);
+      // Browsers open connections ahead of any request; one that never had any is closed and that is all.
+      if (to.bytesRead === 0) return;
+      counts.requests(other, other, status).inc();
+      const { traceId } = continueTrace(undefined, undefined);
+      const line = { requestId, traceId, method: other, route: other, status, code: 'BAD_USER_INPUT', reason };
+      log.info(line, 'request');
     },
     drain() {
       isDraining = true;
@@ -131,16 +221,39 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
   };
 }
 
-async function dispatch(
-  exchange: Exchange,
-  found: Found | undefined,
-  elsewhere: Elsewhere | undefined,
-): Promise<Reply> {
-  if (found) {
-    // Tokens are in headers, cookies and codes, so nothing of one caller may be kept for another.
-    const reply = await found.route.handle(exchange, found.params);
-    return { ...reply, headers: { 'cache-control': 'no-store', ...reply.headers } };
+/** The series of the metrics, each found by what is known of a request without making a set of labels for it. */
+function createCounts({ httpRequests, httpLatency }: Metrics) {
+  interface Series {
+    readonly latency: HistogramSeries;
+    readonly requests: Map<number, CounterSeries>;
   }
+  const byRoute = new Map<string, Map<string, Series>>();
+
+  function find(method: string, path: string): Series {
+    let byMethod = byRoute.get(path);
+    if (!byMethod) byRoute.set(path, (byMethod = new Map()));
+    let series = byMethod.get(method);
+    if (!series)
+      byMethod.set(method, (series = { latency: httpLatency.series({ method, path }), requests: new Map() }));
+    return series;
+  }
+
+  return {
+    latency: (method: string, path: string) => find(method, path).latency,
+    requests(method: string, path: string, status: number): CounterSeries {
+      const { requests } = find(method, path);
+      let series = requests.get(status);
+      if (!series) {
+        series = httpRequests.series({ method, path, status: String(status) });
+        requests.set(status, series);
+      }
+      return series;
+    },
+  };
+}
+
+/** The answer where no route has both path and method. */
+function unrouted(exchange: Exchange, elsewhere: Elsewhere | undefined): Reply {
   if (!elsewhere) throw new GatewayError('NOT_FOUND', 'There is nothing at this path.');
   const { methods } = elsewhere;
   const allow = [...methods, ...(methods.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ');
@@ -162,20 +275,16 @@ export function errorReply(thrown: unknown, exchange: Exchange): Reply {
 }
 
 /** Writes a stream at the client's pace; stops asking for more while the client does not read. */
-async function sendStream(
-  response: ServerResponse,
-  body: AsyncIterable<string | Uint8Array>,
-  signal: AbortSignal,
-): Promise<void> {
-  response.flushHeaders();
+async function writeStream(exchange: IncomingExchange, body: AsyncIterable<string | Uint8Array>): Promise<void> {
+  const { response } = exchange;
   try {
     for await (const chunk of body) {
-      if (response.destroyed) return;
+      if (response.destroyed || response.writableEnded) return;
       if (!response.write(chunk)) await drained(response);
     }
     response.end();
   } catch (error) {
-    if (!isClientClosed(error) && !isClientClosed(signal.reason)) throw error;
+    if (!isClientClosed(error) && !isClientClosed(exchange.aborted)) throw error;
     response.destroy();
   }
 }

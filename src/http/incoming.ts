@@ -4,29 +4,45 @@ import type { Exchange } from '../exchange';
 import { GatewayError } from '../errors';
 import type { Logger } from '../log';
 import { continueTrace, type TraceContext } from '../trace';
+import type { Refusal } from './refusals';
 
 /** Bytes of a body, at most. */
 const maxBodySize = 1024 * 1024;
 
-/** An {@link Exchange} over a request of node:http. */
+/** An {@link Exchange} over a request of node:http, and what the HTTP layer itself has to remember of it. */
 export class IncomingExchange implements Exchange {
   readonly id = randomUUID();
   /** Ms since the epoch. */
   readonly received = Date.now();
+  /** The same by the monotonic clock. */
+  readonly began = performance.now();
   readonly method: string;
   readonly path: string;
   readonly query: string;
-  readonly headers: IncomingHttpHeaders;
   readonly setCookies: string[] = [];
   readonly facts: Exchange['facts'] = {};
-  readonly deadline: number;
-  private readonly controller = new AbortController();
+
+  /** Template of the route, for labels and logs. */
+  route = '';
+  /** Whether the path and the method led to a route. */
+  isRouted = false;
+  /** Whether the answer is a stream. */
+  isStreamed = false;
+  /** Whether the answer was sent and taken whole; known once it is closed. */
+  isComplete = false;
+  /** Of the two ends that a request comes to, how many it has yet to: its handler's and its answer's. */
+  endsLeft = 2;
+  /** What the client was told instead of the handler's reply, where the rest of the request could not be read. */
+  refusal: Refusal | undefined;
+
+  private controller: AbortController | undefined;
+  private abortReason: GatewayError | undefined;
   private lazyTrace: TraceContext | undefined;
   private lazyLog: Logger | undefined;
 
   constructor(
     private readonly request: IncomingMessage,
-    response: ServerResponse,
+    readonly response: ServerResponse,
     private readonly options: { readonly log: Logger; readonly requestTimeout: number },
   ) {
     this.method = request.method ?? 'GET';
@@ -34,28 +50,37 @@ export class IncomingExchange implements Exchange {
     const mark = url.indexOf('?');
     this.path = mark < 0 ? url : url.slice(0, mark);
     this.query = mark < 0 ? '' : url.slice(mark + 1);
-    this.headers = request.headers;
-    this.deadline = this.deadlineFor(options.requestTimeout);
-    response.once('close', () => {
-      if (!response.writableFinished) this.abort(new GatewayError('CLIENT_CLOSED_REQUEST'));
-    });
   }
 
-  get headersDistinct(): NodeJS.Dict<string[]> {
-    return this.request.headersDistinct;
+  get headers(): IncomingHttpHeaders {
+    return this.request.headers;
+  }
+
+  headerLines(name: string): string[] {
+    const { rawHeaders } = this.request;
+    const values: string[] = [];
+    for (let index = 0; index < rawHeaders.length; index += 2) {
+      const each = rawHeaders[index]!;
+      if (each.length === name.length && each.toLowerCase() === name) values.push(rawHeaders[index + 1]!);
+    }
+    return values;
   }
 
   get clientAddress(): string {
     return this.request.socket.remoteAddress ?? '';
   }
 
+  /** Made when it is first asked for: most requests are over before anybody would listen. */
   get signal(): AbortSignal {
+    if (!this.controller) {
+      this.controller = new AbortController();
+      if (this.abortReason) this.controller.abort(this.abortReason);
+    }
     return this.controller.signal;
   }
 
   get trace(): TraceContext {
-    const { traceparent, tracestate } = this.headers;
-    this.lazyTrace ??= continueTrace(one(traceparent), one(tracestate));
+    this.lazyTrace ??= continueTrace(one(this.headers['traceparent']), one(this.headers['tracestate']));
     return this.lazyTrace;
   }
 
@@ -64,37 +89,52 @@ export class IncomingExchange implements Exchange {
     return this.lazyLog;
   }
 
+  get deadline(): number {
+    return this.deadlineFor(this.options.requestTimeout);
+  }
+
   deadlineFor(timeout: number): number {
     return this.received + Math.min(timeout, clientTimeout(this.headers) ?? timeout);
   }
 
-  /** Ends whatever the request has started. */
+  /** Ends whatever the request has started. The first reason counts. */
   abort(reason: GatewayError): void {
-    this.controller.abort(reason);
+    this.abortReason ??= reason;
+    this.controller?.abort(this.abortReason);
+  }
+
+  /** Why the request was ended before its time; undefined where it was not. */
+  get aborted(): GatewayError | undefined {
+    return this.abortReason;
   }
 
   readBody(): Promise<Buffer> {
     const { request } = this;
     return new Promise((resolve, reject) => {
+      if (request.destroyed) {
+        reject(new GatewayError('CLIENT_CLOSED_REQUEST'));
+        return;
+      }
+      if (Number(this.headers['content-length'] ?? 0) > maxBodySize) {
+        // It is read and dropped by node:http, so that the client gets to read the answer.
+        reject(new GatewayError('PAYLOAD_TOO_LARGE'));
+        return;
+      }
       const chunks: Buffer[] = [];
       let size = 0;
-      const settle = (error?: GatewayError): void => {
-        request.off('data', onData).off('end', onEnd).off('error', onError).off('close', onError);
-        // What is left is read and dropped by node:http, so that the client gets to read the answer.
-        if (error) reject(error);
-        else resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size));
-      };
-      const onData = (chunk: Buffer): void => {
+      request.on('data', (chunk: Buffer) => {
         size += chunk.length;
-        if (size > maxBodySize) settle(new GatewayError('PAYLOAD_TOO_LARGE'));
-        else chunks.push(chunk);
-      };
-      const onEnd = (): void => settle();
-      // A body that breaks off is the client leaving.
-      const onError = (error?: Error): void =>
-        settle(new GatewayError('CLIENT_CLOSED_REQUEST', undefined, { cause: error }));
-      if (Number(this.headers['content-length'] ?? 0) > maxBodySize) settle(new GatewayError('PAYLOAD_TOO_LARGE'));
-      else request.on('data', onData).on('end', onEnd).on('error', onError).on('close', onError);
+        if (size <= maxBodySize) {
+          chunks.push(chunk);
+        } else {
+          // The rest is dropped here.
+          chunks.length = 0;
+          reject(new GatewayError('PAYLOAD_TOO_LARGE'));
+        }
+      });
+      request.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+      // A body that breaks off is the client leaving. After the end this says nothing new.
+      request.on('close', () => reject(new GatewayError('CLIENT_CLOSED_REQUEST')));
     });
   }
 }
@@ -110,8 +150,11 @@ const grpcTimeoutUnits = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 
  * What cannot be read counts as not said.
  */
 function clientTimeout(headers: IncomingHttpHeaders): number | undefined {
-  const own = /^\d{1,9}$/.exec(one(headers['x-request-timeout-ms']) ?? '');
+  const ownHeader = headers['x-request-timeout-ms'];
+  const grpcHeader = headers['grpc-timeout'];
+  if (ownHeader === undefined && grpcHeader === undefined) return undefined;
+  const own = /^\d{1,9}$/.exec(one(ownHeader) ?? '');
   if (own) return Number(own[0]);
-  const grpc = /^(\d{1,8})([HMSmun])$/.exec(one(headers['grpc-timeout']) ?? '');
+  const grpc = /^(\d{1,8})([HMSmun])$/.exec(one(grpcHeader) ?? '');
   return grpc ? Number(grpc[1]) * grpcTimeoutUnits[grpc[2] as keyof typeof grpcTimeoutUnits] : undefined;
 }

@@ -23,19 +23,25 @@ const noParams: Readonly<Record<string, string>> = Object.freeze({});
 
 /** Finds routes. A segment in braces takes anything; a path without any is preferred. */
 export class Router {
-  /** By method and path. */
-  private readonly exact = new Map<string, Route>();
+  /** By path and method. */
+  private readonly exact = new Map<string, Map<string, Found>>();
   private readonly templates: Template[] = [];
+  private readonly methods: readonly string[];
 
   /** @throws Error where two routes have the same method and paths that no request could tell apart. */
-  constructor(private readonly routes: readonly Route[]) {
+  constructor(routes: readonly Route[]) {
+    this.methods = [...new Set(routes.map(({ method }) => method))];
     const shapes = new Set<string>();
     for (const route of routes) {
       const shape = `${route.method} ${route.path.replace(/\{[^}]*\}/g, '{}')}`;
       if (shapes.has(shape)) throw new Error(`two routes answer ${route.method} ${route.path}`);
       shapes.add(shape);
-      if (route.path.includes('{')) this.templates.push({ route, segments: route.path.split('/') });
-      else this.exact.set(`${route.method} ${route.path}`, route);
+      if (route.path.includes('{')) {
+        this.templates.push({ route, segments: route.path.split('/') });
+      } else {
+        const byMethod = this.exact.get(route.path) ?? new Map<string, Found>();
+        this.exact.set(route.path, byMethod.set(route.method, { route, params: noParams }));
+      }
     }
   }
 
@@ -45,8 +51,8 @@ export class Router {
    * @param path - As it came, percent-encoded.
    */
   find(method: string, path: string): Found | undefined {
-    const exact = this.exact.get(`${method} ${path}`);
-    if (exact) return { route: exact, params: noParams };
+    const exact = this.exact.get(path)?.get(method);
+    if (exact) return exact;
     const segments = path.split('/');
     for (const template of this.templates) {
       const params = template.route.method === method ? matchSegments(template.segments, segments) : undefined;
@@ -57,8 +63,7 @@ export class Router {
 
   /** What else a path is there for; undefined for a path that leads nowhere. */
   elsewhere(path: string): Elsewhere | undefined {
-    const methods = [...new Set(this.routes.map(({ method }) => method))];
-    const found = methods.flatMap((method) => this.find(method, path) ?? []);
+    const found = this.methods.flatMap((method) => this.find(method, path) ?? []);
     const [first] = found;
     return first && { path: first.route.path, methods: found.map(({ route }) => route.method) };
   }
@@ -67,8 +72,9 @@ export class Router {
 function matchSegments(template: readonly string[], segments: readonly string[]): Record<string, string> | undefined {
   if (template.length !== segments.length) return undefined;
   const params: Record<string, string> = {};
-  for (const [index, expected] of template.entries()) {
-    const actual = segments[index] ?? '';
+  for (let index = 0; index < template.length; index += 1) {
+    const expected = template[index]!;
+    const actual = segments[index]!;
     if (!expected.startsWith('{')) {
       if (expected !== actual) return undefined;
       continue;
@@ -81,6 +87,7 @@ function matchSegments(template: readonly string[], segments: readonly string[])
 }
 
 function decode(segment: string): string | undefined {
+  if (!segment.includes('%')) return segment;
   try {
     return decodeURIComponent(segment);
   } catch {

@@ -1,10 +1,15 @@
+import { randomUUID } from 'node:crypto';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
 import type { Logger } from '../log';
+import type { HttpHandler } from './handler';
+import { refusalOf, writeRefusal } from './refusals';
 
 /** What is served. */
 export interface Served {
   readonly handle: RequestListener;
+  /** Refuses what came for {@link handle} and cannot be read. */
+  readonly refuse: HttpHandler['refuse'];
   readonly handleAdmin: RequestListener;
   drain(): void;
   endStreams(): void;
@@ -37,11 +42,12 @@ export interface RunningServer {
 export async function startServer(served: Served, options: ServerOptions, log: Logger): Promise<RunningServer> {
   const { port, adminPort, host, adminHost, shutdownDelay, shutdownGrace } = options;
   // The doors first: an operator who reads "ready" may send clients.
-  const main = await listen(served.handle, { port, host }).catch((error: unknown) => {
+  const main = await listen(served.handle, served.refuse, { port, host }).catch((error: unknown) => {
     served.close();
     throw error;
   });
-  const admin = await listen(served.handleAdmin, { port: adminPort, host: adminHost }).catch(async (error: unknown) => {
+  const adminOptions = { port: adminPort, host: adminHost };
+  const admin = await listen(served.handleAdmin, refuseUnseen, adminOptions).catch(async (error: unknown) => {
     main.destroy();
     await main.drain();
     served.close();
@@ -95,8 +101,20 @@ interface ListenOptions {
 /** Connections beyond these are closed at once. */
 const maxConnections = 10_000;
 
+/** What is remembered of a client's connection. */
+interface Connection {
+  /** To the request that came last. Those before it are closed once this one is. */
+  answer: ServerResponse | undefined;
+  /** Whether something came that cannot be read. */
+  isBroken: boolean;
+}
+
 /** @throws Error of the system (EADDRINUSE, EACCES) where the port cannot be had. */
-async function listen(handle: RequestListener, { port, host }: ListenOptions): Promise<Listener> {
+async function listen(
+  handle: RequestListener,
+  refuse: HttpHandler['refuse'],
+  { port, host }: ListenOptions,
+): Promise<Listener> {
   const server = createServer(
     {
       // RFC 6585: larger header fields are 431.
@@ -109,11 +127,24 @@ async function listen(handle: RequestListener, { port, host }: ListenOptions): P
     handle,
   );
   server.maxConnections = maxConnections;
-  server.on('clientError', refuse);
-  const sockets = new Set<Socket>();
+  const connections = new Map<Socket, Connection>();
   server.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
+    connections.set(socket, { answer: undefined, isBroken: false });
+    socket.once('close', () => connections.delete(socket));
+  });
+  server.on('request', (request, response) => {
+    const connection = connections.get(request.socket);
+    if (connection) connection.answer = response;
+  });
+  server.on('clientError', (error, socket) => {
+    const connection = connections.get(socket as Socket);
+    if (connection) stopReading(error, socket as Socket, connection, refuse);
+    else socket.destroy();
+  });
+  // To node:http any connection on which nothing has happened for a while is idle, waiting for an answer or not.
+  server.on('timeout', (socket) => {
+    const answer = connections.get(socket)?.answer;
+    if (!answer || answer.closed || socket.writableLength > 0) socket.destroy();
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -122,24 +153,54 @@ async function listen(handle: RequestListener, { port, host }: ListenOptions): P
       resolve();
     });
   });
-  const answers = new Set<ServerResponse>();
-  server.on('request', (_request, response) => {
-    answers.add(response);
-    response.once('close', () => answers.delete(response));
-  });
   return {
     port: (server.address() as AddressInfo).port,
-    drain: () => drain(server, sockets, answers),
+    drain: () => drain(server, connections),
     destroy: () => server.closeAllConnections(),
   };
 }
 
-function drain(server: Server, sockets: ReadonlySet<Socket>, answers: ReadonlySet<ServerResponse>): Promise<void> {
+/**
+ * Does what can be done about a connection of which nothing more can be read. Answers come in the order of the requests, so
+ * that one which is under way is left to end.
+ */
+function stopReading(
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+  connection: Connection,
+  refuse: HttpHandler['refuse'],
+): void {
+  const { answer, isBroken } = connection;
+  connection.isBroken = true;
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+  } else if (!answer || (answer.closed && answer.req.complete)) {
+    refuse(error, socket);
+  } else if (answer.closed) {
+    // What cannot be read belongs to a request that has its answer.
+    socket.destroySoon();
+  } else if (!answer.req.complete && !answer.headersSent) {
+    refuse(error, answer);
+  } else if (!isBroken) {
+    answer.once('close', () => {
+      if (socket.writable) stopReading(error, socket, connection, refuse);
+    });
+  }
+}
+
+/** For the listener of operators, who are told but not counted. */
+function refuseUnseen(error: NodeJS.ErrnoException, to: ServerResponse | Socket): void {
+  if ('bytesRead' in to) writeRefusal(to, refusalOf(error), randomUUID());
+  else to.destroy();
+}
+
+function drain(server: Server, connections: ReadonlyMap<Socket, Connection>): Promise<void> {
   const closeIdle = (): void => {
+    const all = [...connections];
     // To node:http a connection is idle once its answer was handed over, though the client may not have read it.
-    if (answers.size === 0) server.closeIdleConnections();
+    if (all.every(([, { answer }]) => !answer || answer.closed)) server.closeIdleConnections();
     // To node:http a connection is busy until its first request is answered, though browsers open some ahead of any.
-    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+    for (const [socket] of all) if (socket.bytesRead === 0) socket.destroy();
   };
   return new Promise((resolve) => {
     const idle = setInterval(closeIdle, 100);
@@ -150,32 +211,4 @@ function drain(server: Server, sockets: ReadonlySet<Socket>, answers: ReadonlySe
     });
     closeIdle();
   });
-}
-
-/** Requests that node:http cannot read. */
-const refusals: Readonly<Record<string, { status: string; reason: string; message: string }>> = {
-  HPE_HEADER_OVERFLOW: {
-    status: '431 Request Header Fields Too Large',
-    reason: 'BAD_USER_INPUT',
-    message: 'The headers are over 16 KB.',
-  },
-  ERR_HTTP_REQUEST_TIMEOUT: {
-    status: '408 Request Timeout',
-    reason: 'BAD_USER_INPUT',
-    message: 'The request took too long to arrive.',
-  },
-};
-
-const malformed = { status: '400 Bad Request', reason: 'BAD_USER_INPUT', message: 'This is not valid HTTP.' };
-
-function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const { status, reason, message } = refusals[error.code ?? ''] ?? malformed;
-  const body = JSON.stringify({ error: { code: Number(status.slice(0, 3)), message, reason } });
-  socket.end(
-    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
 }

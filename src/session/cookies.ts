@@ -9,9 +9,10 @@ export interface RequestCookie {
 }
 
 /** Every cookie of a request in the order it came in, those of the same name too, which RFC 6265 parsers would drop. */
-export function requestCookies(exchange: Pick<Exchange, 'headersDistinct'>): RequestCookie[] {
-  return (exchange.headersDistinct['cookie'] ?? [])
-    .flatMap((line) => line.split(';'))
+export function requestCookies({ headers }: Pick<Exchange, 'headers'>): RequestCookie[] {
+  // Node has put the lines together, as they would stand in one.
+  return (headers.cookie ?? '')
+    .split(';')
     .map((pair) => {
       const at = pair.indexOf('=');
       return at < 0 ? undefined : { name: pair.slice(0, at).trim(), value: pair.slice(at + 1).trim() };
@@ -71,9 +72,12 @@ export function createSessionCookie({ secure }: { readonly secure: boolean }): S
     name,
     set: put,
     clear: (exchange) => put(exchange, '', 0),
-    values: (exchange) =>
-      requestCookies(exchange)
+    values(exchange) {
+      // Most requests that carry cookies carry others than this.
+      if (!exchange.headers.cookie?.includes(name)) return [];
+      return requestCookies(exchange)
         .filter((cookie) => cookie.name === name)
-        .map((cookie) => cookie.value),
+        .map((cookie) => cookie.value);
+    },
   };
 }

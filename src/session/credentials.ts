@@ -42,7 +42,10 @@ export function isToken(value: string): boolean {
 export function createCredentials({ cookie }: { readonly cookie: SessionCookie }): Credentials {
   /** The one value that a request carries, as it came. */
   function carried(exchange: Exchange): { via: SessionCredential['via']; value: string } | undefined {
-    const authorizations = exchange.headersDistinct['authorization'] ?? [];
+    const { headers } = exchange;
+    if (headers.authorization === undefined && headers.cookie === undefined) return undefined;
+    // Of several lines node:http keeps the first.
+    const authorizations = headers.authorization === undefined ? [] : exchange.headerLines('authorization');
     const cookies = cookie.values(exchange);
     if (authorizations.length + cookies.length > 1) {
       throw new GatewayError(

@@ -24,11 +24,11 @@ export interface Gatekeeper {
   admit(exchange: Exchange, request: CrossSiteRequest): void;
   /**
    * Says whose session an admitted request belongs to. For operations that need one; the others must not call it. Clears the
-   * cookie of a session that is over.
+   * cookie of a session that is over. A promise only where AuthService has to be asked.
    *
    * @throws GatewayError what reading and validating the credential throw; UNAUTHENTICATED where there is none.
    */
-  authenticate(exchange: Exchange): Promise<Authenticated>;
+  authenticate(exchange: Exchange): Authenticated | Promise<Authenticated>;
   /** Watches over the session of a stream. */
   guard(authenticated: Authenticated, exchange: Exchange): SessionGuard;
   /**
@@ -48,22 +48,29 @@ export interface GatekeeperOptions extends CrossSitePolicy {
 export function createGatekeeper({ cookie, sessions, ...policy }: GatekeeperOptions): Gatekeeper {
   const credentials = createCredentials({ cookie });
 
+  async function ask(exchange: Exchange, credential: SessionCredential): Promise<Authenticated> {
+    const { id: requestId, trace, deadline, signal } = exchange;
+    try {
+      const session = await sessions.validate(credential.token, { requestId, trace, deadline, signal });
+      exchange.facts.userId = session.userId;
+      return { session, credential };
+    } catch (error) {
+      if (credential.via === 'cookie' && endsCookie(error)) cookie.clear(exchange);
+      throw error;
+    }
+  }
+
   return {
     admit(exchange, request) {
       if (credentials.via(exchange) === 'cookie') checkCrossSite(exchange, policy, request);
     },
 
-    async authenticate(exchange) {
+    authenticate(exchange) {
       const credential = credentials.read(exchange);
-      const { id: requestId, trace, deadline, signal } = exchange;
-      try {
-        const session = await sessions.validate(credential.token, { requestId, trace, deadline, signal });
-        exchange.facts.userId = session.userId;
-        return { session, credential };
-      } catch (error) {
-        if (credential.via === 'cookie' && endsCookie(error)) cookie.clear(exchange);
-        throw error;
-      }
+      const session = sessions.known(credential.token);
+      if (!session) return ask(exchange, credential);
+      exchange.facts.userId = session.userId;
+      return { session, credential };
     },
 
     guard: ({ session, credential }, { id: requestId, trace }) =>

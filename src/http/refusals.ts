@@ -1,0 +1,35 @@
+import type { Socket } from 'node:net';
+import type { Reply } from '../exchange';
+
+/** Why node:http did not read a request, and what its client is told. */
+export interface Refusal {
+  readonly status: 400 | 408 | 431;
+  /** Node's name for it, such as `HPE_INVALID_METHOD`; holds nothing of what was sent. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+const phrases = { 400: 'Bad Request', 408: 'Request Timeout', 431: 'Request Header Fields Too Large' } as const;
+
+/** @param error - As `clientError` has it. */
+export function refusalOf({ code = 'UNKNOWN' }: NodeJS.ErrnoException): Refusal {
+  if (code === 'HPE_HEADER_OVERFLOW') return { status: 431, reason: code, message: 'The headers are over 16 KB.' };
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return { status: 408, reason: code, message: 'The request took too long to arrive.' };
+  }
+  return { status: 400, reason: code, message: 'This is not valid HTTP.' };
+}
+
+/** A refusal as the answer to a request that did begin, after which the connection is closed. */
+export function refusalReply({ status, message }: Refusal): Reply {
+  const body = JSON.stringify({ error: { code: status, message, reason: 'BAD_USER_INPUT' } });
+  return { status, headers: { 'content-type': 'application/json; charset=utf-8', connection: 'close' }, body };
+}
+
+/** Writes a refusal where there is no request to answer, and ends the connection. */
+export function writeRefusal(socket: Socket, refusal: Refusal, requestId: string): void {
+  const { status, headers, body } = refusalReply(refusal);
+  const fields = Object.entries({ ...headers, 'x-request-id': requestId, 'content-length': String(body).length });
+  const lines = fields.map(([name, value]) => `${name}: ${String(value)}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${phrases[refusal.status]}\r\n${lines.join('')}\r\n${String(body)}`);
+}

@@ -8,7 +8,7 @@ import type { OwnResolverName } from './contract/own';
 import { createUpstream, type Upstream } from './grpc/upstream';
 import { createGraphqlRoutes } from './graphql/door';
 import { createAdminHandler } from './http/admin';
-import { createHttpHandler, type HttpHandler } from './http/handler';
+import { createHttpHandler, type Refuse } from './http/handler';
 import type { Logger } from './log';
 import { createMetrics, type Metrics } from './metrics';
 import { createPipeline } from './pipeline/pipeline';
@@ -27,7 +27,7 @@ export interface Gateway {
   /** Answers requests of the public listener. */
   readonly handle: RequestListener;
   /** Refuses what came for the public listener and cannot be read. */
-  readonly refuse: HttpHandler['refuse'];
+  readonly refuse: Refuse;
   /** Answers requests of the admin listener. */
   readonly handleAdmin: RequestListener;
   /** True from the start until {@link drain}. */

@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { ConfigError, readConfig, sourceFolders, type Config } from './config';
 import { createGateway } from './gateway';
 import { startServer } from './http/server';
-import { createLog, endLog } from './log';
+import { createLog, endLog, type Logger } from './log';
 import { createMetrics } from './metrics';
 import { SchemaError } from './schema/findings';
 import { loadSources, type Sources } from './schema/sources';
@@ -34,7 +34,16 @@ async function main(): Promise<void> {
   const { config, sources } = readAll(process.env);
   const log = createLog(config.logLevel);
   for (const warning of config.warnings) log.warn(warning);
+  try {
+    await serve(config, sources, log);
+  } catch (error) {
+    await endLog(log);
+    throw error;
+  }
+}
 
+/** Opens the doors, and closes them when the process is told to end. */
+async function serve(config: Config, sources: Sources, log: Logger): Promise<void> {
   const gateway = createGateway(config, { log, sources, metrics: createMetrics({ processMetrics: true }) });
   const server = await startServer(gateway, config, log);
   log.info({ port: server.port, adminPort: server.adminPort, env: config.env }, 'listening');

@@ -22,15 +22,18 @@ export interface HandlerOptions {
   readonly writeTimeout?: number;
 }
 
+/**
+ * Refuses what node:http could not read.
+ *
+ * @param error - As `clientError` has it.
+ * @param to - The answer to the request that could not be read to its end; the connection where no request had begun.
+ */
+export type Refuse = (error: NodeJS.ErrnoException, to: ServerResponse | Socket) => void;
+
 export interface HttpHandler {
   readonly handle: RequestListener;
-  /**
-   * Refuses what node:http could not read, leaving an access line and metrics behind as for any other request.
-   *
-   * @param error - As `clientError` has it.
-   * @param to - The answer to the request that could not be read to its end; the connection where no request had begun.
-   */
-  refuse(error: NodeJS.ErrnoException, to: ServerResponse | Socket): void;
+  /** Refuses what node:http could not read, leaving an access line and metrics behind as for any other request. */
+  readonly refuse: Refuse;
   /** From now on answers ask clients to connect anew, elsewhere. */
   drain(): void;
   /** Ends every streamed answer that is open, with a last event that says why. */
@@ -172,7 +175,8 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
       exchange.route = found?.route.path ?? elsewhere?.path ?? other;
       exchange.isRouted = found !== undefined;
       response.on('close', () => {
-        exchange.isComplete = response.writableFinished;
+        // To node:http what is thrown away with the connection is finished too.
+        exchange.isComplete = response.writableFinished && !request.socket.destroyed && !exchange.hasLeft;
         if (!exchange.isComplete) exchange.abort(new GatewayError('CLIENT_CLOSED_REQUEST'));
         ended(exchange);
       });
@@ -196,9 +200,11 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
       if (to instanceof ServerResponse) {
         const { exchange } = to as Answer;
         if (!exchange) return;
-        exchange.refusal = refusal;
+        // A client that left in the middle of its request may still read.
+        if (refusal.reason === 'HPE_INVALID_EOF_STATE') exchange.hasLeft = true;
+        else exchange.refusal = refusal;
         const reply = refusalReply(refusal);
-        sendWhole(exchange, reply, reply.body as string);
+        sendWhole(exchange, reply, reply.body);
         exchange.abort(new GatewayError('CLIENT_CLOSED_REQUEST'));
         return;
       }
@@ -230,11 +236,11 @@ function createCounts({ httpRequests, httpLatency }: Metrics) {
   const byRoute = new Map<string, Map<string, Series>>();
 
   function find(method: string, path: string): Series {
-    let byMethod = byRoute.get(path);
-    if (!byMethod) byRoute.set(path, (byMethod = new Map()));
-    let series = byMethod.get(method);
-    if (!series)
-      byMethod.set(method, (series = { latency: httpLatency.series({ method, path }), requests: new Map() }));
+    const byMethod = byRoute.get(path) ?? new Map<string, Series>();
+    const known = byMethod.get(method);
+    if (known) return known;
+    const series: Series = { latency: httpLatency.series({ method, path }), requests: new Map() };
+    byRoute.set(path, byMethod.set(method, series));
     return series;
   }
 
@@ -242,11 +248,10 @@ function createCounts({ httpRequests, httpLatency }: Metrics) {
     latency: (method: string, path: string) => find(method, path).latency,
     requests(method: string, path: string, status: number): CounterSeries {
       const { requests } = find(method, path);
-      let series = requests.get(status);
-      if (!series) {
-        series = httpRequests.series({ method, path, status: String(status) });
-        requests.set(status, series);
-      }
+      const known = requests.get(status);
+      if (known) return known;
+      const series = httpRequests.series({ method, path, status: String(status) });
+      requests.set(status, series);
       return series;
     },
   };

@@ -30,6 +30,8 @@ export class IncomingExchange implements Exchange {
   isStreamed = false;
   /** Whether the answer was sent and taken whole; known once it is closed. */
   isComplete = false;
+  /** Whether the client said that no more would come before the request was whole. */
+  hasLeft = false;
   /** Of the two ends that a request comes to, how many it has yet to: its handler's and its answer's. */
   endsLeft = 2;
   /** What the client was told instead of the handler's reply, where the rest of the request could not be read. */
@@ -37,6 +39,7 @@ export class IncomingExchange implements Exchange {
 
   private controller: AbortController | undefined;
   private abortReason: GatewayError | undefined;
+  private rejectBody: ((reason: GatewayError) => void) | undefined;
   private lazyTrace: TraceContext | undefined;
   private lazyLog: Logger | undefined;
 
@@ -101,6 +104,7 @@ export class IncomingExchange implements Exchange {
   abort(reason: GatewayError): void {
     this.abortReason ??= reason;
     this.controller?.abort(this.abortReason);
+    this.rejectBody?.(this.abortReason);
   }
 
   /** Why the request was ended before its time; undefined where it was not. */
@@ -111,10 +115,9 @@ export class IncomingExchange implements Exchange {
   readBody(): Promise<Buffer> {
     const { request } = this;
     return new Promise((resolve, reject) => {
-      if (request.destroyed) {
-        reject(new GatewayError('CLIENT_CLOSED_REQUEST'));
-        return;
-      }
+      // A body that breaks off is the client leaving. node:http does not always say so on the request itself.
+      this.rejectBody = reject;
+      if (this.abortReason) reject(this.abortReason);
       if (Number(this.headers['content-length'] ?? 0) > maxBodySize) {
         // It is read and dropped by node:http, so that the client gets to read the answer.
         reject(new GatewayError('PAYLOAD_TOO_LARGE'));
@@ -133,8 +136,6 @@ export class IncomingExchange implements Exchange {
         }
       });
       request.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
-      // A body that breaks off is the client leaving. After the end this says nothing new.
-      request.on('close', () => reject(new GatewayError('CLIENT_CLOSED_REQUEST')));
     });
   }
 }

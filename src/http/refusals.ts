@@ -20,16 +20,28 @@ export function refusalOf({ code = 'UNKNOWN' }: NodeJS.ErrnoException): Refusal 
   return { status: 400, reason: code, message: 'This is not valid HTTP.' };
 }
 
+function bodyOf({ status, message }: Refusal): string {
+  return JSON.stringify({ error: { code: status, message, reason: 'BAD_USER_INPUT' } });
+}
+
+const contentType = 'application/json; charset=utf-8';
+
 /** A refusal as the answer to a request that did begin, after which the connection is closed. */
-export function refusalReply({ status, message }: Refusal): Reply {
-  const body = JSON.stringify({ error: { code: status, message, reason: 'BAD_USER_INPUT' } });
-  return { status, headers: { 'content-type': 'application/json; charset=utf-8', connection: 'close' }, body };
+export function refusalReply(refusal: Refusal): Reply & { readonly body: string } {
+  const headers = { 'content-type': contentType, connection: 'close' };
+  return { status: refusal.status, headers, body: bodyOf(refusal) };
 }
 
 /** Writes a refusal where there is no request to answer, and ends the connection. */
 export function writeRefusal(socket: Socket, refusal: Refusal, requestId: string): void {
-  const { status, headers, body } = refusalReply(refusal);
-  const fields = Object.entries({ ...headers, 'x-request-id': requestId, 'content-length': String(body).length });
-  const lines = fields.map(([name, value]) => `${name}: ${String(value)}\r\n`);
-  socket.end(`HTTP/1.1 ${status} ${phrases[refusal.status]}\r\n${lines.join('')}\r\n${String(body)}`);
+  const { status } = refusal;
+  const body = bodyOf(refusal);
+  const head = [
+    `HTTP/1.1 ${status} ${phrases[status]}`,
+    'Connection: close',
+    `Content-Type: ${contentType}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `X-Request-Id: ${requestId}`,
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }

@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
 import type { Logger } from '../log';
-import type { HttpHandler } from './handler';
+import type { Refuse } from './handler';
 import { refusalOf, writeRefusal } from './refusals';
 
 /** What is served. */
 export interface Served {
   readonly handle: RequestListener;
   /** Refuses what came for {@link handle} and cannot be read. */
-  readonly refuse: HttpHandler['refuse'];
+  readonly refuse: Refuse;
   readonly handleAdmin: RequestListener;
   drain(): void;
   endStreams(): void;
@@ -25,7 +25,19 @@ export interface ServerOptions {
   readonly shutdownDelay: number;
   /** Ms that shutting down takes at most, the delay included. */
   readonly shutdownGrace: number;
+  readonly readTimeouts?: ReadTimeouts | undefined;
 }
+
+/** How long requests may take to arrive; in ms. */
+export interface ReadTimeouts {
+  readonly headers: number;
+  /** With the body. */
+  readonly request: number;
+  /** How often it is looked after. */
+  readonly interval: number;
+}
+
+const usualReadTimeouts: ReadTimeouts = { headers: 10_000, request: 30_000, interval: 30_000 };
 
 export interface RunningServer {
   readonly port: number;
@@ -40,9 +52,9 @@ export interface RunningServer {
  * @throws Error of the system (EADDRINUSE, EACCES) where a port cannot be had; nothing is left open then
  */
 export async function startServer(served: Served, options: ServerOptions, log: Logger): Promise<RunningServer> {
-  const { port, adminPort, host, adminHost, shutdownDelay, shutdownGrace } = options;
+  const { port, adminPort, host, adminHost, shutdownDelay, shutdownGrace, readTimeouts } = options;
   // The doors first: an operator who reads "ready" may send clients.
-  const main = await listen(served.handle, served.refuse, { port, host }).catch((error: unknown) => {
+  const main = await listen(served.handle, served.refuse, { port, host, readTimeouts }).catch((error: unknown) => {
     served.close();
     throw error;
   });
@@ -96,6 +108,7 @@ interface ListenOptions {
   readonly port: number;
   /** All addresses where it is left out. */
   readonly host?: string | undefined;
+  readonly readTimeouts?: ReadTimeouts | undefined;
 }
 
 /** Connections beyond these are closed at once. */
@@ -105,6 +118,8 @@ const maxConnections = 10_000;
 interface Connection {
   /** To the request that came last. Those before it are closed once this one is. */
   answer: ServerResponse | undefined;
+  /** Those that another answer has to go before. */
+  readonly waiting: Set<ServerResponse>;
   /** Whether something came that cannot be read. */
   isBroken: boolean;
 }
@@ -112,15 +127,16 @@ interface Connection {
 /** @throws Error of the system (EADDRINUSE, EACCES) where the port cannot be had. */
 async function listen(
   handle: RequestListener,
-  refuse: HttpHandler['refuse'],
-  { port, host }: ListenOptions,
+  refuse: Refuse,
+  { port, host, readTimeouts = usualReadTimeouts }: ListenOptions,
 ): Promise<Listener> {
   const server = createServer(
     {
       // RFC 6585: larger header fields are 431.
       maxHeaderSize: 16 * 1024,
-      headersTimeout: 10_000,
-      requestTimeout: 30_000,
+      headersTimeout: readTimeouts.headers,
+      requestTimeout: readTimeouts.request,
+      connectionsCheckingInterval: readTimeouts.interval,
       // Longer than that of the load balancers in front, so that they close first.
       keepAliveTimeout: 75_000,
     },
@@ -129,12 +145,21 @@ async function listen(
   server.maxConnections = maxConnections;
   const connections = new Map<Socket, Connection>();
   server.on('connection', (socket) => {
-    connections.set(socket, { answer: undefined, isBroken: false });
-    socket.once('close', () => connections.delete(socket));
+    const connection: Connection = { answer: undefined, waiting: new Set(), isBroken: false };
+    connections.set(socket, connection);
+    socket.once('close', () => {
+      connections.delete(socket);
+      // node:http tells only the one whose turn it is.
+      for (const answer of connection.waiting) answer.emit('close');
+    });
   });
   server.on('request', (request, response) => {
     const connection = connections.get(request.socket);
-    if (connection) connection.answer = response;
+    if (!connection) return;
+    connection.answer = response;
+    if (response.socket) return;
+    connection.waiting.add(response);
+    response.once('socket', () => connection.waiting.delete(response));
   });
   server.on('clientError', (error, socket) => {
     const connection = connections.get(socket as Socket);
@@ -142,7 +167,7 @@ async function listen(
     else socket.destroy();
   });
   // To node:http any connection on which nothing has happened for a while is idle, waiting for an answer or not.
-  server.on('timeout', (socket) => {
+  server.on('timeout', (socket: Socket) => {
     const answer = connections.get(socket)?.answer;
     if (!answer || answer.closed || socket.writableLength > 0) socket.destroy();
   });
@@ -164,12 +189,7 @@ async function listen(
  * Does what can be done about a connection of which nothing more can be read. Answers come in the order of the requests, so
  * that one which is under way is left to end.
  */
-function stopReading(
-  error: NodeJS.ErrnoException,
-  socket: Socket,
-  connection: Connection,
-  refuse: HttpHandler['refuse'],
-): void {
+function stopReading(error: NodeJS.ErrnoException, socket: Socket, connection: Connection, refuse: Refuse): void {
   const { answer, isBroken } = connection;
   connection.isBroken = true;
   if (error.code === 'ECONNRESET' || !socket.writable) {

@@ -1,0 +1,554 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
+import { json, readJson, type Route } from '../src/exchange';
+import { createHttpHandler } from '../src/http/handler';
+import { startServer, type ReadTimeouts, type RunningServer } from '../src/http/server';
+import { createLog } from '../src/log';
+import { createMetrics, type Metrics } from '../src/metrics';
+import { until, valueOf, type LogLine } from './gateway-fixture';
+
+/** The HTTP layer with routes of a test, and what it leaves behind. */
+interface Site {
+  readonly server: RunningServer;
+  readonly metrics: Metrics;
+  /** Access lines. */
+  readonly lines: LogLine[];
+  /** Lines of any other kind. */
+  readonly others: LogLine[];
+  connect(): Client;
+}
+
+/** A connection of which the test reads what it wants. */
+interface Client {
+  readonly socket: Socket;
+  /** All that has been read. */
+  text(): string;
+  /** Reads until a condition holds. */
+  reads(holds: (text: string) => boolean): Promise<string>;
+  /** Reads all that there is until the gateway closes the connection. */
+  readToEnd(): Promise<string>;
+}
+
+const sites: Site[] = [];
+const sockets: Socket[] = [];
+
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  for (const { server } of sites.splice(0)) await server.close();
+});
+
+async function openSite(
+  routes: readonly Route[],
+  options: { writeTimeout?: number; readTimeouts?: ReadTimeouts } = {},
+): Promise<Site> {
+  const lines: LogLine[] = [];
+  const others: LogLine[] = [];
+  const sink = new PassThrough();
+  sink.on('data', (chunk: Buffer) => {
+    for (const text of chunk.toString().split('\n').slice(0, -1)) {
+      const line = JSON.parse(text) as LogLine;
+      (line['msg'] === 'request' ? lines : others).push(line);
+    }
+  });
+  const log = createLog('info', sink);
+  const metrics = createMetrics({ processMetrics: false });
+  const { writeTimeout = 30_000, readTimeouts } = options;
+  const http = createHttpHandler({
+    routes,
+    log,
+    metrics,
+    requestTimeout: 30_000,
+    strictTransport: false,
+    writeTimeout,
+  });
+  const served = { ...http, handleAdmin: http.handle, drain: () => {}, endStreams: () => {}, close: () => {} };
+  const listen = { port: 0, adminPort: 0, host: '127.0.0.1', adminHost: '127.0.0.1' };
+  const server = await startServer(served, { ...listen, shutdownDelay: 0, shutdownGrace: 100, readTimeouts }, log);
+  const site: Site = {
+    server,
+    metrics,
+    lines,
+    others,
+    connect() {
+      const socket = connect(server.port, '127.0.0.1');
+      sockets.push(socket);
+      let text = '';
+      socket.on('error', () => {});
+      const read = (): void => void socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));
+      return {
+        socket,
+        text: () => text,
+        reads(holds) {
+          if (socket.listenerCount('data') === 0) read();
+          return until(() => text, holds);
+        },
+        async readToEnd() {
+          read();
+          if (!socket.closed) await once(socket, 'close');
+          return text;
+        },
+      };
+    },
+  };
+  sites.push(site);
+  return site;
+}
+
+const head = (...lines: string[]): string => [...lines, 'Host: a', '', ''].join('\r\n');
+const statuses = (text: string): string[] => text.match(/HTTP\/1\.1 \d+/g)?.map((line) => line.slice(9)) ?? [];
+const requestIds = (text: string): string[] =>
+  [...text.matchAll(/^x-request-id: (.*)\r$/gim)].map(([, id]) => id as string);
+
+/** A route that answers when it is let. */
+function gate(path: string, answer = 'first'): { route: Route; calls: () => number; open: () => void } {
+  let calls = 0;
+  let open = (): void => {};
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  const route: Route = {
+    method: 'GET',
+    path,
+    async handle() {
+      calls += 1;
+      await opened;
+      return json(200, { answer });
+    },
+  };
+  return { route, calls: () => calls, open };
+}
+
+const echo: Route = { method: 'POST', path: '/echo', handle: async (exchange) => json(200, await readJson(exchange)) };
+const refusedLine = { level: 'info', method: 'other', route: 'other', code: 'BAD_USER_INPUT' };
+const chunked = ['Content-Type: application/json', 'Transfer-Encoding: chunked'];
+
+describe('what node:http cannot read', () => {
+  test.each([
+    ['nonsense', 'nonsense\r\n\r\n', 400, 'HPE_INVALID_METHOD'],
+    ['a TLS greeting', '\u0016\u0003\u0001\u0002\u0000', 400, 'HPE_INVALID_METHOD'],
+    ['an unknown version', head('GET / HTTP/9.9'), 400, 'HPE_INVALID_VERSION'],
+    ['a header without a name', head('GET / HTTP/1.1', ': x'), 400, 'HPE_INVALID_HEADER_TOKEN'],
+    ['headers over 16 KB', head('GET / HTTP/1.1', `X: ${'x'.repeat(20_000)}`), 431, 'HPE_HEADER_OVERFLOW'],
+  ])('has an access line, a metric and an id: %s', async (_what, bytes, status, reason) => {
+    const site = await openSite([echo]);
+    const client = site.connect();
+    client.socket.write(bytes, 'latin1');
+    const text = await client.readToEnd();
+    expect(statuses(text)).toEqual([String(status)]);
+    const [requestId] = requestIds(text);
+    expect(requestId).toMatch(/^[0-9a-f-]{36}$/);
+    expect(site.lines).toEqual([
+      {
+        ...refusedLine,
+        time: expect.any(String),
+        service: 'api-gateway',
+        requestId,
+        traceId: expect.stringMatching(/^[0-9a-f]{32}$/),
+        status,
+        reason: expect.stringContaining(reason),
+        msg: 'request',
+      },
+    ]);
+    const series = `http_requests_total{method="other",path="other",status="${status}"}`;
+    expect(valueOf(await site.metrics.registry.metrics(), series)).toBe(1);
+    expect(site.others).toEqual([]);
+  });
+
+  test('and comes too slowly is 408, with as much', async () => {
+    const site = await openSite([echo], { readTimeouts: { headers: 50, request: 50, interval: 20 } });
+    const client = site.connect();
+    client.socket.write('GET /echo HTTP/1.1\r\nHost: a\r\n');
+    const text = await client.readToEnd();
+    expect(statuses(text)).toEqual(['408']);
+    const [requestId] = requestIds(text);
+    expect(site.lines).toMatchObject([{ ...refusedLine, status: 408, requestId, reason: 'ERR_HTTP_REQUEST_TIMEOUT' }]);
+  });
+
+  test('is no request where nothing was sent', async () => {
+    const site = await openSite([echo], { readTimeouts: { headers: 50, request: 50, interval: 20 } });
+    const client = site.connect();
+    expect(statuses(await client.readToEnd())).toEqual(['408']);
+    expect(site.lines).toEqual([]);
+  });
+
+  test('is refused to operators too, uncounted', async () => {
+    const site = await openSite([echo]);
+    const socket = connect(site.server.adminPort, '127.0.0.1');
+    sockets.push(socket);
+    socket.write('nonsense\r\n\r\n');
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    expect(statuses(answer.toString())).toEqual(['400']);
+    expect(site.lines).toEqual([]);
+  });
+
+  test('waits for the answer that it stands behind', async () => {
+    const { route, calls, open: release } = gate('/slow');
+    const site = await openSite([route]);
+    const client = site.connect();
+    client.socket.write(`${head('GET /slow HTTP/1.1')}nonsense\r\n\r\n`);
+    await until(calls, (count) => count === 1);
+    // Whatever else comes is not looked at.
+    for (let index = 0; index < 20; index += 1) {
+      client.socket.write('more\r\n\r\n');
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    expect(client.socket.closed).toBe(false);
+    expect(site.lines).toEqual([]);
+    release();
+    const text = await client.readToEnd();
+    expect(statuses(text)).toEqual(['200', '400']);
+    expect(text).toContain('{"answer":"first"}');
+    expect(site.lines).toMatchObject([
+      { route: '/slow', status: 200, requestId: requestIds(text)[0] },
+      { ...refusedLine, status: 400, requestId: requestIds(text)[1] },
+    ]);
+  });
+
+  test('waits for all answers that it stands behind, in their order', async () => {
+    const [first, second] = [gate('/first'), gate('/second', 'second')];
+    const site = await openSite([first.route, second.route]);
+    const client = site.connect();
+    client.socket.write(`${head('GET /first HTTP/1.1')}${head('GET /second HTTP/1.1')}\u0000\u0000\u0000`);
+    await until(second.calls, (count) => count === 1);
+    second.open();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(client.socket.bytesRead).toBe(0);
+    first.open();
+    const text = await client.readToEnd();
+    expect(statuses(text)).toEqual(['200', '200', '400']);
+    expect(text.indexOf('"first"')).toBeLessThan(text.indexOf('"second"'));
+  });
+
+  test('waits for a stream', async () => {
+    let finish = (): void => {};
+    const finished = new Promise<void>((resolve) => (finish = resolve));
+    async function* body() {
+      yield 'one ';
+      await finished;
+      yield 'two ';
+    }
+    const site = await openSite([{ method: 'GET', path: '/stream', handle: () => ({ status: 200, body: body() }) }]);
+    const client = site.connect();
+    client.socket.write(head('GET /stream HTTP/1.1'));
+    await client.reads((text) => text.includes('one '));
+    client.socket.write('nonsense\r\n\r\n');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    finish();
+    const text = await client.readToEnd();
+    expect(text).toMatch(/one [^]*two [^]*HTTP\/1\.1 400 /);
+    expect(site.lines).toMatchObject([{ route: '/stream', status: 200, streamed: true }, refusedLine]);
+  });
+
+  test('ends the connection where the answer before it is the last', async () => {
+    const { route, calls, open: release } = gate('/slow');
+    const site = await openSite([route]);
+    const client = site.connect();
+    client.socket.write(`${head('GET /slow HTTP/1.1', 'Connection: close')}nonsense\r\n\r\n`);
+    await until(calls, (count) => count === 1);
+    release();
+    expect(statuses(await client.readToEnd())).toEqual(['200']);
+    expect(site.others).toEqual([]);
+  });
+
+  test('of a client that leaves meanwhile is forgotten', async () => {
+    const { route, calls, open: release } = gate('/slow');
+    const site = await openSite([route]);
+    const client = site.connect();
+    client.socket.write(`${head('GET /slow HTTP/1.1')}nonsense\r\n\r\n`);
+    await until(calls, (count) => count === 1);
+    client.socket.resetAndDestroy();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    release();
+    await until(
+      () => site.lines,
+      ({ length }) => length === 1,
+    );
+    expect(site.lines).toMatchObject([{ route: '/slow', status: 499 }]);
+    expect(site.others).toEqual([]);
+  });
+});
+
+test('a client that leaves while several of its requests are under way has a line for each', async () => {
+  const [first, second] = [gate('/first'), gate('/second')];
+  const reasons: unknown[] = [];
+  const site = await openSite([
+    first.route,
+    {
+      ...second.route,
+      handle(exchange) {
+        exchange.signal.addEventListener('abort', () => reasons.push(exchange.signal.reason));
+        return second.route.handle(exchange, {});
+      },
+    },
+    echo,
+  ]);
+  const client = site.connect();
+  client.socket.write(head('GET /first HTTP/1.1') + head('GET /second HTTP/1.1'));
+  client.socket.write(head('POST /echo HTTP/1.1', 'Content-Type: application/json', 'Content-Length: 9'));
+  await until(second.calls, (count) => count === 1);
+  client.socket.resetAndDestroy();
+  await until(
+    () => reasons,
+    ({ length }) => length === 1,
+  );
+  expect(reasons).toMatchObject([{ code: 'CLIENT_CLOSED_REQUEST' }]);
+  first.open();
+  second.open();
+  await until(
+    () => site.lines,
+    ({ length }) => length === 3,
+  );
+  expect(site.lines.map(({ route, status }) => `${String(route)} ${String(status)}`).toSorted()).toEqual([
+    '/echo 499',
+    '/first 499',
+    '/second 499',
+  ]);
+});
+
+describe('a body that cannot be read', () => {
+  test('is the answer to its request, which has one line', async () => {
+    const reasons: unknown[] = [];
+    const site = await openSite([
+      {
+        ...echo,
+        async handle(exchange) {
+          exchange.signal.addEventListener('abort', () => reasons.push(exchange.signal.reason));
+          return echo.handle(exchange, {});
+        },
+      },
+    ]);
+    const client = site.connect();
+    client.socket.write(`${head('POST /echo HTTP/1.1', ...chunked)}ZZ\r\n{}\r\n`);
+    const text = await client.readToEnd();
+    expect(statuses(text)).toEqual(['400']);
+    expect(text).toMatch(/^connection: close\r$/im);
+    expect(JSON.parse(text.slice(text.indexOf('\r\n\r\n') + 4))).toEqual({
+      error: { code: 400, reason: 'BAD_USER_INPUT', message: 'This is not valid HTTP.' },
+    });
+    await until(
+      () => site.lines,
+      ({ length }) => length > 0,
+    );
+    expect(site.lines).toMatchObject([
+      {
+        method: 'POST',
+        route: '/echo',
+        status: 400,
+        code: 'BAD_USER_INPUT',
+        reason: 'HPE_INVALID_CHUNK_SIZE',
+        requestId: requestIds(text)[0],
+      },
+    ]);
+    expect(reasons).toMatchObject([{ code: 'CLIENT_CLOSED_REQUEST' }]);
+    expect(site.others).toEqual([]);
+  });
+
+  test('and comes too slowly is 408 in the place of its answer', async () => {
+    const site = await openSite([echo], { readTimeouts: { headers: 50, request: 50, interval: 20 } });
+    const client = site.connect();
+    client.socket.write(`${head('POST /echo HTTP/1.1', 'Content-Type: application/json', 'Content-Length: 9')}{`);
+    const text = await client.readToEnd();
+    expect(statuses(text)).toEqual(['408']);
+    await until(
+      () => site.lines,
+      ({ length }) => length > 0,
+    );
+    expect(site.lines).toMatchObject([
+      { route: '/echo', status: 408, reason: 'ERR_HTTP_REQUEST_TIMEOUT', requestId: requestIds(text)[0] },
+    ]);
+  });
+
+  test('since it breaks off is its client leaving, who may read the answer though', async () => {
+    const site = await openSite([echo]);
+    const client = site.connect();
+    client.socket.end(`${head('POST /echo HTTP/1.1', 'Content-Type: application/json', 'Content-Length: 9')}{`);
+    expect(statuses(await client.readToEnd())).toEqual(['400']);
+    await until(
+      () => site.lines,
+      ({ length }) => length > 0,
+    );
+    expect(site.lines).toMatchObject([{ route: '/echo', status: 499, code: 'CLIENT_CLOSED_REQUEST' }]);
+  });
+
+  test('behind an answer that is under way, waits for that', async () => {
+    const { route, calls, open: release } = gate('/slow');
+    const site = await openSite([route, echo]);
+    const client = site.connect();
+    client.socket.write(`${head('GET /slow HTTP/1.1')}${head('POST /echo HTTP/1.1', ...chunked)}ZZ\r\n`);
+    await until(calls, (count) => count === 1);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(client.socket.bytesRead).toBe(0);
+    release();
+    const text = await client.readToEnd();
+    expect(statuses(text)).toEqual(['200', '400']);
+    await until(
+      () => site.lines,
+      ({ length }) => length === 2,
+    );
+    const byRoute = Object.fromEntries(site.lines.map((line) => [line['route'], line['requestId']]));
+    expect([byRoute['/slow'], byRoute['/echo']]).toEqual(requestIds(text));
+  });
+
+  test('of a request that has its answer gets no other', async () => {
+    const site = await openSite([{ method: 'POST', path: '/no', handle: () => json(401, {}) }]);
+    const client = site.connect();
+    client.socket.write(head('POST /no HTTP/1.1', ...chunked));
+    await client.reads((text) => text.includes('{}'));
+    client.socket.write('ZZ\r\n');
+    expect(statuses(await client.readToEnd())).toEqual(['401']);
+    expect(site.lines).toMatchObject([{ route: '/no', status: 401 }]);
+  });
+
+  test('is nothing to a handler that answers without it, later', async () => {
+    const { route, calls, open: release } = gate('/slow');
+    const site = await openSite([{ ...route, method: 'POST' }]);
+    const client = site.connect();
+    client.socket.write(`${head('POST /slow HTTP/1.1', ...chunked)}ZZ\r\n`);
+    await until(calls, (count) => count === 1);
+    expect(statuses(await client.readToEnd())).toEqual(['400']);
+    release();
+    await until(
+      () => site.lines,
+      ({ length }) => length === 1,
+    );
+    expect(site.lines).toMatchObject([{ route: '/slow', status: 400 }]);
+    expect(site.others).toEqual([]);
+  });
+});
+
+describe('a client that does not read', () => {
+  const large = Buffer.alloc(48 * 1024 * 1024, 'x');
+  const whole: Route = { method: 'GET', path: '/large', handle: () => ({ status: 200, body: large }) };
+
+  test('a whole answer is let go, and counts as not taken', async () => {
+    const site = await openSite([whole], { writeTimeout: 100 });
+    const client = site.connect();
+    client.socket.write(head('GET /large HTTP/1.1'));
+    await until(
+      () => site.lines,
+      ({ length }) => length === 1,
+    );
+    expect(site.lines).toMatchObject([{ route: '/large', status: 499 }]);
+    expect(site.others).toEqual([]);
+  });
+
+  test('an answer that waited for its turn is let go too', async () => {
+    const { route, calls, open: release } = gate('/slow');
+    const site = await openSite([route, whole], { writeTimeout: 100 });
+    const client = site.connect();
+    client.socket.write(head('GET /slow HTTP/1.1') + head('GET /large HTTP/1.1'));
+    await until(calls, (count) => count === 1);
+    // Longer than it may wait for its client, but it waits for the answer before it.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(site.lines).toEqual([]);
+    release();
+    await until(
+      () => site.lines,
+      ({ length }) => length === 2,
+    );
+    expect(site.lines).toMatchObject([
+      { route: '/slow', status: 200 },
+      { route: '/large', status: 499 },
+    ]);
+  });
+
+  test('a stream is let go, and the stream ends', async () => {
+    let isOver = false;
+    async function* endless() {
+      try {
+        for (;;) yield large.subarray(0, 1024 * 1024);
+      } finally {
+        isOver = true;
+      }
+    }
+    const site = await openSite(
+      [{ method: 'GET', path: '/endless', handle: () => ({ status: 200, body: endless() }) }],
+      {
+        writeTimeout: 100,
+      },
+    );
+    const client = site.connect();
+    client.socket.write(head('GET /endless HTTP/1.1'));
+    await until(
+      () => site.lines,
+      ({ length }) => length === 1,
+    );
+    expect(site.lines).toMatchObject([{ route: '/endless', status: 499, streamed: true }]);
+    expect(isOver).toBe(true);
+    expect(site.others).toEqual([]);
+  });
+
+  test('but who reads slowly gets all of it', async () => {
+    const site = await openSite([whole], { writeTimeout: 300 });
+    const client = site.connect();
+    client.socket.write(head('GET /large HTTP/1.1'));
+    let size = 0;
+    let rests = 0;
+    const began = performance.now();
+    while (size < large.length) {
+      const chunk = client.socket.read() as Buffer | null;
+      if (!chunk) await once(client.socket, 'readable');
+      size += chunk?.length ?? 0;
+      if (size > rests * 2 * 1024 * 1024) {
+        rests += 1;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    }
+    // All in all a multiple of what it may rest for at a time.
+    expect(performance.now() - began).toBeGreaterThan(900);
+    client.socket.resume();
+    await until(
+      () => site.lines,
+      ({ length }) => length === 1,
+    );
+    expect(site.lines).toMatchObject([{ route: '/large', status: 200 }]);
+  });
+
+  test('a quiet stream, and a connection after its answer, are left alone', async () => {
+    let speak = (): void => {};
+    const spoken = new Promise<void>((resolve) => (speak = resolve));
+    async function* quiet() {
+      yield 'one ';
+      await spoken;
+      yield 'two ';
+      yield 'three ';
+    }
+    const site = await openSite(
+      [whole, { method: 'GET', path: '/quiet', handle: () => ({ status: 200, body: quiet() }) }],
+      {
+        writeTimeout: 50,
+      },
+    );
+    const client = site.connect();
+    client.socket.write(head('GET /quiet HTTP/1.1'));
+    await client.reads((text) => text.includes('one '));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(client.socket.closed).toBe(false);
+    speak();
+    await client.reads((text) => text.includes('three ') && text.includes('0\r\n\r\n'));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    client.socket.write(head('GET /quiet HTTP/1.1'));
+    await client.reads((text) => statuses(text).length === 2);
+    await until(
+      () => site.lines,
+      ({ length }) => length === 2,
+    );
+    for (const line of site.lines) expect(line).toMatchObject({ route: '/quiet', status: 200, streamed: true });
+  });
+
+  test('a handler is not hurried by what its client has not read yet', async () => {
+    const { route, calls, open: release } = gate('/slow');
+    const site = await openSite([whole, route], { writeTimeout: 60 });
+    const client = site.connect();
+    client.socket.write(head('GET /large HTTP/1.1') + head('GET /slow HTTP/1.1'));
+    await client.reads((text) => text !== '');
+    await until(calls, (count) => count === 1);
+    await until(
+      () => site.lines,
+      ({ length }) => length === 1,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    expect(client.socket.closed).toBe(false);
+    release();
+    await client.reads((text) => text.includes('"first"'));
+  });
+});

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Cancellation } from './cancellation';
 import { GatewayError } from './errors';
 import type { Logger } from './log';
 import type { TraceContext } from './trace';
@@ -27,6 +28,8 @@ export interface Exchange {
   /** The peer's address. */
   readonly clientAddress: string;
   /** Aborted when the client leaves before the answer is complete, with a CLIENT_CLOSED_REQUEST error as reason. */
+  readonly cancellation: Cancellation;
+  /** The same for who needs an AbortSignal. Made when it is first asked for. */
   readonly signal: AbortSignal;
   /**
    * When the time budget of the request is spent, in ms since the epoch. Work that may take longer than the common budget

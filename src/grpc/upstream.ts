@@ -1,3 +1,4 @@
+import type { Cancellation } from '../cancellation';
 import { GatewayError } from '../errors';
 import type { Logger } from '../log';
 import type { Metrics } from '../metrics';
@@ -36,7 +37,7 @@ export interface CallScope {
   /** When the time budget of the request is spent, in ms since the epoch. */
   readonly deadline: number;
   /** Cancels the call; its reason is what the call then fails with. */
-  readonly signal?: AbortSignal;
+  readonly signal?: Cancellation;
 }
 
 /** How to reach an upstream. */
@@ -282,7 +283,7 @@ function isSpent({ deadline }: CallScope): boolean {
 }
 
 /** What work fails with that a signal ends. */
-export function abortReason(signal: AbortSignal): GatewayError {
+export function abortReason(signal: Cancellation): GatewayError {
   return signal.reason instanceof GatewayError
     ? signal.reason
     : new GatewayError('CLIENT_CLOSED_REQUEST', undefined, { cause: signal.reason });

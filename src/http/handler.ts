@@ -289,7 +289,7 @@ async function writeStream(exchange: IncomingExchange, body: AsyncIterable<strin
     }
     response.end();
   } catch (error) {
-    if (!isClientClosed(error) && !isClientClosed(exchange.aborted)) throw error;
+    if (!isClientClosed(error) && !isClientClosed(exchange.cancellation.reason)) throw error;
     response.destroy();
   }
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { Canceller, signalOf } from '../cancellation';
 import type { Exchange } from '../exchange';
 import { GatewayError } from '../errors';
 import type { Logger } from '../log';
@@ -21,6 +22,7 @@ export class IncomingExchange implements Exchange {
   readonly query: string;
   readonly setCookies: string[] = [];
   readonly facts: Exchange['facts'] = {};
+  readonly cancellation = new Canceller();
 
   /** Template of the route, for labels and logs. */
   route = '';
@@ -37,9 +39,7 @@ export class IncomingExchange implements Exchange {
   /** What the client was told instead of the handler's reply, where the rest of the request could not be read. */
   refusal: Refusal | undefined;
 
-  private controller: AbortController | undefined;
-  private abortReason: GatewayError | undefined;
-  private rejectBody: ((reason: GatewayError) => void) | undefined;
+  private lazySignal: AbortSignal | undefined;
   private lazyTrace: TraceContext | undefined;
   private lazyLog: Logger | undefined;
 
@@ -73,13 +73,9 @@ export class IncomingExchange implements Exchange {
     return this.request.socket.remoteAddress ?? '';
   }
 
-  /** Made when it is first asked for: most requests are over before anybody would listen. */
   get signal(): AbortSignal {
-    if (!this.controller) {
-      this.controller = new AbortController();
-      if (this.abortReason) this.controller.abort(this.abortReason);
-    }
-    return this.controller.signal;
+    this.lazySignal ??= signalOf(this.cancellation);
+    return this.lazySignal;
   }
 
   get trace(): TraceContext {
@@ -102,22 +98,15 @@ export class IncomingExchange implements Exchange {
 
   /** Ends whatever the request has started. The first reason counts. */
   abort(reason: GatewayError): void {
-    this.abortReason ??= reason;
-    this.controller?.abort(this.abortReason);
-    this.rejectBody?.(this.abortReason);
-  }
-
-  /** Why the request was ended before its time; undefined where it was not. */
-  get aborted(): GatewayError | undefined {
-    return this.abortReason;
+    this.cancellation.abort(reason);
   }
 
   readBody(): Promise<Buffer> {
     const { request } = this;
     return new Promise((resolve, reject) => {
       // A body that breaks off is the client leaving. node:http does not always say so on the request itself.
-      this.rejectBody = reject;
-      if (this.abortReason) reject(this.abortReason);
+      if (this.cancellation.aborted) reject(this.cancellation.reason);
+      this.cancellation.addEventListener('abort', () => reject(this.cancellation.reason));
       if (Number(this.headers['content-length'] ?? 0) > maxBodySize) {
         // It is read and dropped by node:http, so that the client gets to read the answer.
         reject(new GatewayError('PAYLOAD_TOO_LARGE'));

@@ -114,7 +114,7 @@ const nobody = new GatewayError('UNAUTHENTICATED');
 
 /** The context that an operation begins with; what is not here is filled in on the way to its execution. */
 function newContext(exchange: Exchange): GatewayContext {
-  const { id: requestId, trace, deadline, signal } = exchange;
+  const { id: requestId, trace, deadline, cancellation: signal } = exchange;
   return {
     exchange,
     caller: nobody,

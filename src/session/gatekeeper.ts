@@ -49,7 +49,7 @@ export function createGatekeeper({ cookie, sessions, ...policy }: GatekeeperOpti
   const credentials = createCredentials({ cookie });
 
   async function ask(exchange: Exchange, credential: SessionCredential): Promise<Authenticated> {
-    const { id: requestId, trace, deadline, signal } = exchange;
+    const { id: requestId, trace, deadline, cancellation: signal } = exchange;
     try {
       const session = await sessions.validate(credential.token, { requestId, trace, deadline, signal });
       exchange.facts.userId = session.userId;

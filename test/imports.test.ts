@@ -14,14 +14,25 @@ const levels = [
   ['graphql', 'rest', 'signin'],
   ['pipeline', 'scaffold'],
   ['schema', 'session'],
-  ['grpc'],
+  ['grpc', 'execution'],
   ['http2'],
   ['errors', 'config', 'log', 'metrics', 'exchange', 'trace', 'generated'],
 ];
 const bottom = levels.length - 1;
 
 /** The parts that know no message of any upstream; session/ and signin/ call AuthService by name. */
-const general = new Set(['contract', 'scaffold', 'schema', 'pipeline', 'rest', 'graphql', 'grpc', 'http', 'http2']);
+const general = new Set([
+  'contract',
+  'scaffold',
+  'schema',
+  'pipeline',
+  'rest',
+  'graphql',
+  'grpc',
+  'execution',
+  'http',
+  'http2',
+]);
 
 /**
  * Names that only the protos of the two services have: packages, services, RPCs, and of messages, enums and fields those

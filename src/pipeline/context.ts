@@ -1,19 +1,65 @@
+import type DataLoader from 'dataloader';
+import type { CoercedVariables } from '../execution/variables';
+import type { Cancellation } from '../cancellation';
+import { GatewayError } from '../errors';
 import type { Exchange } from '../exchange';
 import type { CallScope } from '../grpc/upstream';
 import type { Authenticated } from '../session/gatekeeper';
-import type { ResolverContext } from '../schema/context';
+import type { Caller, ResolverContext } from '../schema/context';
 import type { PreparedDocument } from './documents';
 import type { OperationPlan } from './plan';
 
+/** The caller of an operation that needs no session. Made once: an error takes its stack with it. */
+const nobody = new GatewayError('UNAUTHENTICATED');
+
 /** The context of an operation: what the plugins, and then the resolvers, find. */
-export interface GatewayContext extends ResolverContext {
-  /** Filled in with who asks and how long it may take, before the operation runs. */
-  scope: CallScope;
-  readonly exchange: Exchange;
+export class GatewayContext implements ResolverContext {
+  caller: Caller | GatewayError = nobody;
+  /** Set before the operation runs. */
+  declare scope: CallScope;
   /** Set when the document is parsed. */
-  prepared?: PreparedDocument;
+  declare prepared?: PreparedDocument;
   /** Set when the operation is chosen, before anybody is asked who the caller is. */
-  plan?: OperationPlan;
+  declare plan?: OperationPlan;
+  /** The variables of the request, once somebody has asked for them. */
+  declare variables?: CoercedVariables;
   /** The session and the credential that it was found by, for operations that need one and got one. */
-  authenticated?: Authenticated;
+  declare authenticated?: Authenticated;
+  private madeLoaders: Map<object, DataLoader<never, unknown, string>> | undefined;
+
+  constructor(readonly exchange: Exchange) {}
+
+  get loaders(): Map<object, DataLoader<never, unknown, string>> {
+    return (this.madeLoaders ??= new Map());
+  }
+}
+
+/** What an operation gives to its RPCs. What of the exchange none of them uses is not asked for. */
+export class OperationScope implements CallScope {
+  readonly identity?: Caller;
+
+  /**
+   * @param deadline - Ms since the epoch.
+   * @param watch - Ends the operation as well, where something else than the exchange does.
+   */
+  constructor(
+    private readonly exchange: Exchange,
+    readonly deadline: number,
+    caller: Caller | GatewayError,
+    private readonly watch?: Cancellation,
+  ) {
+    if (!(caller instanceof GatewayError)) this.identity = caller;
+  }
+
+  get requestId(): string {
+    return this.exchange.id;
+  }
+
+  get trace(): Exchange['trace'] {
+    return this.exchange.trace;
+  }
+
+  get signal(): Cancellation {
+    return this.watch ?? this.exchange.cancellation;
+  }
 }

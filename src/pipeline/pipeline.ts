@@ -3,10 +3,9 @@ import type { DocumentNode, ExecutionArgs, ExecutionResult, GraphQLError, GraphQ
 import type { Registry } from 'prom-client';
 import type { Exchange } from '../exchange';
 import { GatewayError, type ErrorCode } from '../errors';
-import type { CallScope } from '../grpc/upstream';
 import type { Gatekeeper } from '../session/gatekeeper';
-import type { GatewayContext } from './context';
-import { createPrepareDocument } from './documents';
+import { GatewayContext, OperationScope } from './context';
+import { createDocuments } from './documents';
 import { presentError, presentResult, presentStream, withoutSuggestions } from './errors';
 import { createPlugins } from './plugins';
 import type { OperationPlan } from './plan';
@@ -47,30 +46,41 @@ export interface PipelineOptions {
 
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { schema, gatekeeper, registry, introspection, requestTimeout } = options;
-  const prepare = createPrepareDocument(schema, { introspection });
-  const getEnveloped = envelop({ plugins: createPlugins({ schema, prepare, gatekeeper, registry }) });
+  const documents = createDocuments(schema, { introspection });
+  const getEnveloped = envelop({ plugins: createPlugins({ schema, documents, gatekeeper, registry }) });
 
   function present(result: ExecutionResult, exchange: Exchange): ExecutionResult {
     return presentResult(introspection || !result.errors ? result : withoutNames(result), exchange);
   }
 
-  async function stream(args: ExecutionArgs, context: GatewayContext): Promise<OperationResult> {
-    const { exchange, authenticated, scope } = context;
+  function ran({ prepared }: GatewayContext): void {
+    if (prepared) documents.ran(prepared);
+  }
+
+  /** @param subscribe - As the plugins have it. */
+  async function stream(subscribe: Subscribe, args: ExecutionArgs, context: GatewayContext): Promise<OperationResult> {
+    const { exchange, authenticated, scope, caller } = context;
     const watch = authenticated && gatekeeper.guard(authenticated, exchange);
-    if (watch) context.scope = { ...scope, signal: AbortSignal.any([exchange.signal, watch.signal]) };
-    const result = (await getEnveloped(context).subscribe(args)) as OperationResult;
+    if (watch) {
+      const signal = AbortSignal.any([exchange.signal, watch.signal]);
+      context.scope = new OperationScope(exchange, scope.deadline, caller, signal);
+    }
+    const result = await subscribe(args);
     if (!(Symbol.asyncIterator in result)) {
       watch?.release();
       return present(result, exchange);
     }
     // The stream may never be read, where the client has left already.
     exchange.signal.addEventListener('abort', () => watch?.release(), { once: true });
-    return presentStream(result, exchange, () => watch?.release());
+    return presentStream(result, exchange, () => {
+      ran(context);
+      watch?.release();
+    });
   }
 
   return {
     async run({ query, operationName, variables }, exchange, { navigation, safe, streams }) {
-      const context = newContext(exchange);
+      const context = new GatewayContext(exchange);
       const enveloped = getEnveloped(context);
       try {
         gatekeeper.admit(exchange, { navigation });
@@ -91,7 +101,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         context.plan = plan;
         exchange.facts.operation = kind;
         await enveloped.contextFactory();
-        context.scope = scopeOf(context, exchange.deadlineFor(Math.max(requestTimeout, plan.timeout)));
+        const deadline = exchange.deadlineFor(Math.max(requestTimeout, plan.timeout));
+        context.scope = new OperationScope(exchange, deadline, context.caller);
         const args: ExecutionArgs = {
           schema,
           document,
@@ -99,8 +110,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
           variableValues: variables ?? null,
           operationName: operationName ?? null,
         };
-        if (kind === 'subscription') return await stream(args, context);
+        if (kind === 'subscription') return await stream(enveloped.subscribe as Subscribe, args, context);
         const result = (await enveloped.execute(args)) as ExecutionResult;
+        ran(context);
         return present(result, exchange);
       } catch (error) {
         return refused([error], exchange, 'GRAPHQL_PARSE_FAILED');
@@ -109,19 +121,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   };
 }
 
-/** The caller of an operation that needs no session. Made once: an error takes its stack with it. */
-const nobody = new GatewayError('UNAUTHENTICATED');
-
-/** The context that an operation begins with; what is not here is filled in on the way to its execution. */
-function newContext(exchange: Exchange): GatewayContext {
-  const { id: requestId, trace, deadline, cancellation: signal } = exchange;
-  return {
-    exchange,
-    caller: nobody,
-    scope: { requestId, trace, deadline, signal },
-    loaders: new Map(),
-  };
-}
+type Subscribe = (args: ExecutionArgs) => Promise<OperationResult>;
 
 function withoutNames(result: ExecutionResult): ExecutionResult {
   return { ...result, errors: result.errors?.map((error) => (error.path ? error : withoutSuggestions(error))) ?? [] };
@@ -144,8 +144,4 @@ function choose(plans: readonly OperationPlan[], name: string | null | undefined
     'BAD_USER_INPUT',
     name ? 'The document has no operation of the name that operationName gives.' : 'The document has no operation.',
   );
-}
-
-function scopeOf({ scope, caller }: GatewayContext, deadline: number): CallScope {
-  return { ...scope, deadline, ...(caller instanceof GatewayError ? {} : { identity: caller }) };
 }

@@ -2,41 +2,41 @@ import { useEngine, useSchema, type Plugin } from '@envelop/core';
 import { useGenericAuth } from '@envelop/generic-auth';
 import { createCounter, createHistogram, usePrometheus, type PrometheusTracingPluginConfig } from '@envelop/prometheus';
 import {
-  execute,
   parse,
   specifiedRules,
-  subscribe,
   validate,
   type ExecutionArgs,
   type ExecutionResult,
   type GraphQLError,
   type GraphQLSchema,
+  type OperationTypeNode,
 } from 'graphql';
-import { getVariableValues } from 'graphql/execution/values';
 import type { Registry } from 'prom-client';
+import { subscribe } from '../execution/subscription';
+import type { CoercedVariables } from '../execution/variables';
 import { isClientClosed, toGatewayError, type GatewayError } from '../errors';
 import type { Gatekeeper } from '../session/gatekeeper';
 import type { Caller } from '../schema/context';
 import type { GatewayContext } from './context';
-import type { PrepareDocument } from './documents';
+import type { Documents } from './documents';
 import { fromGraphQLError } from './errors';
-import { refusal } from './plan';
+import { refusal, type OperationPlan } from './plan';
 
 export interface PluginOptions {
   readonly schema: GraphQLSchema;
-  readonly prepare: PrepareDocument;
+  readonly documents: Documents;
   readonly gatekeeper: Pick<Gatekeeper, 'authenticate'>;
   readonly registry: Registry;
 }
 
 /** What happens to an operation, in this order, whichever door it came through. */
-export function createPlugins({ schema, prepare, gatekeeper, registry }: PluginOptions): Plugin[] {
+export function createPlugins({ schema, documents, gatekeeper, registry }: PluginOptions): Plugin[] {
   return [
-    // graphql-js does the work.
+    // What graphql-js would do, operations compiled.
     useEngine({ parse, validate, specifiedRules, execute, subscribe: subscribeToTheEnd }),
     useSchema(schema),
     // A document is parsed, validated and planned when it is first seen; after that this is a look-up.
-    usePreparedDocuments(prepare),
+    usePreparedDocuments(documents),
     // In front of what may refuse, so that refusals count.
     usePrometheus(prometheusConfig(registry)),
     // Who asks. Operations of public fields alone ask nobody.
@@ -50,11 +50,28 @@ export function createPlugins({ schema, prepare, gatekeeper, registry }: PluginO
   ];
 }
 
+function planOf({ plan }: GatewayContext): OperationPlan {
+  if (!plan) throw new Error('an operation is to be executed that was not planned');
+  return plan;
+}
+
+/** Variables of a request: coerced once, whoever asks for them. */
+function variablesOf(context: GatewayContext, { variableValues }: ExecutionArgs): CoercedVariables {
+  return (context.variables ??= planOf(context).compiled.coerce(variableValues));
+}
+
+function execute(args: ExecutionArgs): ExecutionResult | Promise<ExecutionResult> {
+  const context = args.contextValue as GatewayContext;
+  const { compiled } = planOf(context);
+  const { values, errors } = variablesOf(context, args);
+  return values ? compiled.execute({ context, variables: values }) : { errors };
+}
+
 /** Subscribes to a stream that ends with a last result where it fails, for plugins see results and not what is thrown. */
 async function subscribeToTheEnd(
   args: ExecutionArgs,
 ): Promise<ExecutionResult | AsyncGenerator<ExecutionResult, void>> {
-  const results = await subscribe(args);
+  const results = await subscribe(planOf(args.contextValue as GatewayContext).compiled, args);
   return Symbol.asyncIterator in results ? toTheEnd(results) : results;
 }
 
@@ -67,11 +84,11 @@ async function* toTheEnd(results: AsyncIterable<ExecutionResult>): AsyncGenerato
   }
 }
 
-function usePreparedDocuments(prepare: PrepareDocument): Plugin {
+function usePreparedDocuments(documents: Documents): Plugin {
   return {
     onParse({ context, setParseFn }) {
       setParseFn((source) => {
-        const prepared = prepare(String(source));
+        const prepared = documents.prepare(String(source));
         (context as GatewayContext).prepared = prepared;
         return prepared.document;
       });
@@ -99,15 +116,12 @@ async function resolveCaller(
 function useWholeMutations(): Plugin {
   return {
     onExecute({ args, setResultAndStopExecution }) {
-      const { schema, variableValues } = args as ExecutionArgs;
-      const { plan, caller } = args.contextValue as GatewayContext;
+      const context = args.contextValue as GatewayContext;
+      const { plan, caller } = context;
       if (plan?.operation.operation !== 'mutation') return;
-      const { coerced } = getVariableValues(schema, plan.operation.variableDefinitions ?? [], variableValues ?? {}, {
-        // As many as the execution itself would tell.
-        maxErrors: 50,
-      });
+      const { values } = variablesOf(context, args as ExecutionArgs);
       // Variables that do not fit are told by the execution, which then runs nothing.
-      const refused = coerced && refusal(plan, caller, coerced);
+      const refused = values && refusal(plan, caller, values);
       if (refused) setResultAndStopExecution({ data: null, errors: [refused] });
     },
   };
@@ -116,9 +130,19 @@ function useWholeMutations(): Plugin {
 /** Seconds. */
 const durationBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
+function operationType({ plan }: GatewayContext): OperationTypeNode | 'unknown' {
+  return plan?.operation.operation ?? 'unknown';
+}
+
+const labelsOf = {
+  query: { operationType: 'query' },
+  mutation: { operationType: 'mutation' },
+  subscription: { operationType: 'subscription' },
+  unknown: { operationType: 'unknown' },
+};
+
 /** Labels are the operation's type and the catalogue's code: clients cannot add to them. */
 function prometheusConfig(registry: Registry): PrometheusTracingPluginConfig {
-  const operationType = (context: GatewayContext): string => context.plan?.operation.operation ?? 'unknown';
   return {
     registry,
     metrics: {
@@ -130,7 +154,7 @@ function prometheusConfig(registry: Registry): PrometheusTracingPluginConfig {
           labelNames: ['operationType'],
         },
         phases: ['execute', 'subscribe'],
-        fillLabelsFn: (_params, context: GatewayContext) => ({ operationType: operationType(context) }),
+        fillLabelsFn: (_params, context: GatewayContext) => labelsOf[operationType(context)],
       }),
       graphql_envelop_request_duration: createHistogram({
         registry,
@@ -141,7 +165,7 @@ function prometheusConfig(registry: Registry): PrometheusTracingPluginConfig {
           buckets: durationBuckets,
         },
         phases: ['execute', 'subscribe'],
-        fillLabelsFn: (_params, context: GatewayContext) => ({ operationType: operationType(context) }),
+        fillLabelsFn: (_params, context: GatewayContext) => labelsOf[operationType(context)],
       }),
       graphql_envelop_error_result: createCounter({
         registry,

@@ -12,6 +12,7 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 import { GatewayError } from '../errors';
+import { needsOf, withoutInfo } from '../execution/resolvers';
 import { hasUnknownDirective } from './ast';
 import type { Caller, Resolver, ResolverContext, SchemaField } from './context';
 import { accessDirectives } from './directives';
@@ -41,10 +42,11 @@ export function denial(rule: Rule, caller: Caller | GatewayError): GatewayError 
   if (caller instanceof GatewayError) return caller;
   if (!rule.scopes) return undefined;
   const { permissions } = caller;
-  return rule.scopes.some((all) => all.every((scope) => permissions.includes(scope)))
-    ? undefined
-    : new GatewayError('FORBIDDEN');
+  return rule.scopes.some((all) => all.every((scope) => permissions.includes(scope))) ? undefined : forbidden;
 }
+
+/** Made once: an error takes its stack with it, and a list may be refused field by field. */
+const forbidden = new GatewayError('FORBIDDEN');
 
 /**
  * Puts the rules of every field on it: its own, those of its type, of the type that it is in, and of the interfaces that
@@ -161,15 +163,15 @@ function unguarded(type: GraphQLObjectType, name: string): Resolver {
 function guard(type: GraphQLObjectType, field: SchemaField, access: Access): void {
   if (access.length === 0) return;
   field.extensions = { ...field.extensions, access };
+  const isSelf = ({ orSelf }: Rule, source: unknown, context: ResolverContext, info: GraphQLResolveInfo): boolean => {
+    if (orSelf === undefined || context.caller instanceof GatewayError) return false;
+    return unguarded(type, orSelf)(source, {}, context, info) === context.caller.userId;
+  };
   const check = (source: unknown, context: ResolverContext, info: GraphQLResolveInfo): void => {
     for (const rule of access) {
       const denied = denial(rule, context.caller);
       if (denied && !isSelf(rule, source, context, info)) throw denied;
     }
-  };
-  const isSelf = ({ orSelf }: Rule, source: unknown, context: ResolverContext, info: GraphQLResolveInfo): boolean => {
-    if (orSelf === undefined || context.caller instanceof GatewayError) return false;
-    return unguarded(type, orSelf)(source, {}, context, info) === context.caller.userId;
   };
 
   const { resolve = defaultFieldResolver, subscribe } = field;
@@ -180,10 +182,12 @@ function guard(type: GraphQLObjectType, field: SchemaField, access: Access): voi
       check(source, context, info);
       return subscribe(source, args, context, info);
     };
-  } else {
-    field.resolve = (source, args, context, info) => {
-      check(source, context, info);
-      return resolve(source, args, context, info);
-    };
+    return;
   }
+  field.resolve = (source, args, context, info) => {
+    check(source, context, info);
+    return resolve(source, args, context, info);
+  };
+  const called = [resolve, ...access.flatMap(({ orSelf }) => (orSelf === undefined ? [] : unguarded(type, orSelf)))];
+  if (called.every((each) => needsOf(each) !== undefined)) withoutInfo(field.resolve);
 }

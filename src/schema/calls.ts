@@ -11,12 +11,13 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 import { Type, type Field, type Method } from 'protobufjs';
+import { reading, withoutInfo } from '../execution/resolvers';
 import { rpcOf, type ProtoMessage } from '../grpc/protos';
 import { upstreamStatus } from '../grpc/status';
 import type { Rpc, Upstream } from '../grpc/upstream';
 import { argsOf, directiveArgs } from './ast';
 import { attachConnection, isConnection, pagingNames, pagingOf, type Paging } from './connection';
-import type { Resolver, SchemaField } from './context';
+import type { Args, Resolver, ResolverContext, SchemaField } from './context';
 import { attempt } from './faults';
 import type { Findings } from './findings';
 import { parentFieldOf, type RequestBuilder, type RequestCompiler } from './inputs';
@@ -242,7 +243,7 @@ export class CallCompiler {
   /** Second step. */
   private attach(call: Call): CompiledCall {
     const { schema, services, upstream: upstreamOf } = this.options;
-    const { type, field, directive, rpc, paging, select } = call;
+    const { type, field, directive, rpc, select } = call;
     const timeout = services.timeoutOf(directive, rpc);
     const upstream = (): Upstream => upstreamOf(rpc.use.upstream);
     const unary = { upstream, rpc: rpcOf(rpc.method), timeout, build: this.request(call, rpc) };
@@ -253,15 +254,11 @@ export class CallCompiler {
         build: this.request(call, call.fallback),
       };
       field.subscribe = subscribing(unary, fallback);
-      field.resolve = (event) => select(event as DecodedMessage);
-    } else if (rpc.method.responseStream) {
-      field.resolve = collecting(unary, select, Number(argsOf(directive)['max'] ?? 1000));
-    } else if (paging) {
-      field.resolve = pagingThrough(unary, paging);
+      field.resolve = reading((event) => select(event as DecodedMessage));
     } else {
-      field.resolve = calling(unary, select);
+      const resolve = resolverOf(call, unary);
+      field.resolve = withoutInfo(type === schema.getMutationType() ? changing(resolve) : resolve);
     }
-    if (type === schema.getMutationType()) field.resolve = changing(field.resolve);
     return { rpc, timeout };
   }
 
@@ -322,23 +319,33 @@ interface Callable {
   readonly build: RequestBuilder;
 }
 
-function calling({ upstream, rpc, timeout, build }: Callable, select: Select): Resolver {
-  return async (parent, args, { caller, scope }) =>
-    select((await upstream().unary(rpc, build(args, caller, parent), scope, timeout)) as DecodedMessage);
+function resolverOf({ rpc, directive, paging, select }: Call, callable: Callable): ContextResolver {
+  if (rpc.method.responseStream) return collecting(callable, select, Number(argsOf(directive)['max'] ?? 1000));
+  return paging ? pagingThrough(callable, paging) : calling(callable, select);
+}
+
+/** A resolver that has no use for `info`. */
+type ContextResolver = (parent: unknown, args: Args, context: ResolverContext) => Promise<unknown>;
+
+function calling({ upstream, rpc, timeout, build }: Callable, select: Select): ContextResolver {
+  const call: ContextResolver = (parent, args, { caller, scope }) =>
+    upstream().unary(rpc, build(args, caller, parent), scope, timeout);
+  if (select === whole) return call;
+  return (parent, args, context) => call(parent, args, context).then((response) => select(response as DecodedMessage));
 }
 
 /** What was looked up before a mutation may have changed by the next one, or by what the mutation answers with. */
-function changing(resolve: Resolver): Resolver {
-  return async (parent, args, context, info) => {
+function changing(resolve: ContextResolver): ContextResolver {
+  return async (parent, args, context) => {
     try {
-      return await resolve(parent, args, context, info);
+      return await resolve(parent, args, context);
     } finally {
       context.loaders.clear();
     }
   };
 }
 
-function pagingThrough({ upstream, rpc, timeout, build }: Callable, paging: Paging): Resolver {
+function pagingThrough({ upstream, rpc, timeout, build }: Callable, paging: Paging): ContextResolver {
   return async (parent, args, { caller, scope }) => {
     const request = build(args, caller, parent);
     const position = paging.request(request, args);
@@ -348,7 +355,7 @@ function pagingThrough({ upstream, rpc, timeout, build }: Callable, paging: Pagi
 }
 
 /** Collects a stream into a list, and leaves it when the list is full. */
-function collecting({ upstream, rpc, timeout, build }: Callable, select: Select, max: number): Resolver {
+function collecting({ upstream, rpc, timeout, build }: Callable, select: Select, max: number): ContextResolver {
   return async (parent, args, { caller, scope }) => {
     const collected: unknown[] = [];
     for await (const message of upstream().stream(rpc, build(args, caller, parent), scope, timeout)) {

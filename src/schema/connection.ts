@@ -8,6 +8,7 @@ import {
 } from 'graphql';
 import { Type, type Field } from 'protobufjs';
 import { GatewayError } from '../errors';
+import { reading } from '../execution/resolvers';
 import type { Args, SchemaField } from './context';
 import type { Findings } from './findings';
 import { findField, fullName, jsonName, type DecodedMessage } from './proto-model';
@@ -222,7 +223,7 @@ export function isPagingField(field: SchemaField): boolean {
 
 function answer(field: SchemaField, resolve: (source: never) => unknown): void {
   field.extensions = { ...field.extensions, [pagingMark]: true };
-  field.resolve = (source) => resolve(source as never);
+  field.resolve = reading((source) => resolve(source as never));
 }
 
 /**

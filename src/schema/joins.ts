@@ -9,6 +9,7 @@ import {
 } from 'graphql';
 import { Type, type Field } from 'protobufjs';
 import { GatewayError } from '../errors';
+import { withoutInfo } from '../execution/resolvers';
 import { rpcOf, type ProtoMessage } from '../grpc/protos';
 import type { Upstream } from '../grpc/upstream';
 import { argsOf, directiveOn } from './ast';
@@ -327,7 +328,9 @@ export class JoinCompiler {
     this.checkKey(directive, parts, keyFields, isList && !lookup.many);
     for (const part of parts) if (part) uses(field, fieldName(part.source));
     const readers = parts.map((part) => (part ? unwrapping(part.source, part.read) : () => undefined));
-    field.resolve = isList && !lookup.many ? listJoin(lookup, readers, field) : keyJoin(lookup, readers, field);
+    field.resolve = withoutInfo(
+      isList && !lookup.many ? listJoin(lookup, readers, field) : keyJoin(lookup, readers, field),
+    );
     return { rpc, timeout };
   }
 

@@ -14,6 +14,7 @@ import {
   type GraphQLUnionType,
 } from 'graphql';
 import { Enum, Type, type Field, type MapField, type OneOf, type Root } from 'protobufjs';
+import { reading } from '../execution/resolvers';
 import { directiveArgs } from './ast';
 import type { Page } from './connection';
 import type { SchemaField } from './context';
@@ -112,7 +113,7 @@ export class OutputBinder {
       if (this.isAnsweredElsewhere(field)) continue;
       const source = this.sourceOf(type, field, response);
       const read = source && this.reader(field, source);
-      if (read) field.resolve = (page) => read((page as Page).response);
+      if (read) field.resolve = reading((page) => read((page as Page).response));
     }
   }
 
@@ -290,8 +291,8 @@ export class OutputBinder {
     }
     const readKey = this.value(key, key.type, fields.key);
     const readValue = this.value(value, value.type, fields.value);
-    key.resolve = (from) => (from as MapEntry).key;
-    value.resolve = (from) => (from as MapEntry).value;
+    key.resolve = reading((from) => (from as MapEntry).key);
+    value.resolve = reading((from) => (from as MapEntry).value);
     const entries = entriesReader(source);
     return (map: Readonly<Record<string, unknown>>) =>
       entries(map).map(([name, content]): MapEntry => ({
@@ -388,10 +389,13 @@ export class OutputBinder {
   /** Puts the compiled readers on the fields as their resolvers. Call it when everything is bound. */
   attach(): void {
     for (let next = this.pending.pop(); next; next = this.pending.pop()) next();
-    for (const [field, readers] of this.readers) field.resolve = resolverOf(readers) as SchemaField['resolve'] & {};
+    for (const [field, readers] of this.readers) {
+      field.resolve = reading(resolverOf(readers)) as SchemaField['resolve'] & {};
+    }
     for (const [union, names] of this.unions) {
-      union.resolveType = (value) =>
-        value instanceof OneOfMember ? value.$typename : names.get((value as DecodedMessage).$type);
+      union.resolveType = reading((value: unknown) =>
+        value instanceof OneOfMember ? value.$typename : names.get((value as DecodedMessage).$type),
+      );
     }
   }
 }

@@ -1,0 +1,57 @@
+import type { ExecutionResult, GraphQLError } from 'graphql';
+import type { Path } from 'graphql/jsutils/Path';
+import type { OperationSource } from './source';
+
+/** Values of variables, coerced. */
+export type Variables = Readonly<Record<string, unknown>>;
+
+/** A step to a value: a response name, or an index of a list. */
+type Key = string | number;
+
+/** One run of an operation: what all of its fields share. */
+export class Run {
+  private readonly errors: GraphQLError[] = [];
+  /** Positions that became null by an error, by the object or list that they are in. */
+  private nulls: Map<Path | undefined, Set<Key>> | undefined;
+  private isNull = false;
+
+  constructor(
+    readonly source: OperationSource,
+    readonly root: unknown,
+    readonly context: unknown,
+    readonly variables: Variables,
+  ) {}
+
+  /**
+   * Notes the error of a position that becomes null for it. Left out where the position, or what it is in, is null already:
+   * of what nobody will see, nothing is told (spec 6.4.4).
+   */
+  fail(error: GraphQLError, parent: Path | undefined, key: Key): void {
+    if (this.isNull || this.isBelowNull(parent, key)) return;
+    this.nulls ??= new Map();
+    const keys = this.nulls.get(parent);
+    if (keys) keys.add(key);
+    else this.nulls.set(parent, new Set([key]));
+    this.errors.push(error);
+  }
+
+  private isBelowNull(parent: Path | undefined, key: Key): boolean {
+    if (!this.nulls) return false;
+    if (this.nulls.get(parent)?.has(key)) return true;
+    for (let path = parent; path; path = path.prev) if (this.nulls.get(path.prev)?.has(path.key)) return true;
+    return false;
+  }
+
+  /** The result where all of the data came to nothing. */
+  failWhole(error: unknown): ExecutionResult {
+    if (!this.isNull) this.errors.push(error as GraphQLError);
+    this.isNull = true;
+    return { errors: this.errors, data: null };
+  }
+
+  /** The result. */
+  finish(data: unknown): ExecutionResult {
+    const result = data as Exclude<ExecutionResult['data'], undefined>;
+    return this.errors.length === 0 ? { data: result } : { errors: this.errors, data: result };
+  }
+}

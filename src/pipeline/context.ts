@@ -1,5 +1,4 @@
 import type DataLoader from 'dataloader';
-import type { CoercedVariables } from '../execution/variables';
 import type { Cancellation } from '../cancellation';
 import { GatewayError } from '../errors';
 import type { Exchange } from '../exchange';
@@ -21,8 +20,6 @@ export class GatewayContext implements ResolverContext {
   declare prepared?: PreparedDocument;
   /** Set when the operation is chosen, before anybody is asked who the caller is. */
   declare plan?: OperationPlan;
-  /** The variables of the request, once somebody has asked for them. */
-  declare variables?: CoercedVariables;
   /** The session and the credential that it was found by, for operations that need one and got one. */
   declare authenticated?: Authenticated;
   private madeLoaders: Map<object, DataLoader<never, unknown, string>> | undefined;

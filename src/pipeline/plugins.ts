@@ -2,9 +2,6 @@ import { useEngine, useSchema, type Plugin } from '@envelop/core';
 import { useGenericAuth } from '@envelop/generic-auth';
 import { createCounter, createHistogram, usePrometheus, type PrometheusTracingPluginConfig } from '@envelop/prometheus';
 import {
-  parse,
-  specifiedRules,
-  validate,
   type ExecutionArgs,
   type ExecutionResult,
   type GraphQLError,
@@ -13,7 +10,6 @@ import {
 } from 'graphql';
 import type { Registry } from 'prom-client';
 import { subscribe } from '../execution/subscription';
-import type { CoercedVariables } from '../execution/variables';
 import { isClientClosed, toGatewayError, type GatewayError } from '../errors';
 import type { Gatekeeper } from '../session/gatekeeper';
 import type { Caller } from '../schema/context';
@@ -32,9 +28,8 @@ export interface PluginOptions {
 /** What happens to an operation, in this order, whichever door it came through. */
 export function createPlugins({ schema, documents, gatekeeper, registry }: PluginOptions): Plugin[] {
   return [
-    // What graphql-js would do, operations compiled.
-    useEngine({ parse, validate, specifiedRules, execute, subscribe: subscribeToTheEnd }),
     useSchema(schema),
+    useEngine({ execute, subscribe: subscribeToTheEnd }),
     // A document is parsed, validated and planned when it is first seen; after that this is a look-up.
     usePreparedDocuments(documents),
     // In front of what may refuse, so that refusals count.
@@ -45,8 +40,6 @@ export function createPlugins({ schema, documents, gatekeeper, registry }: Plugi
       contextFieldName: 'caller',
       resolveUserFn: (context: GatewayContext) => resolveCaller(context, gatekeeper),
     }) as unknown as Plugin,
-    // A mutation is refused whole: half of one is worse than none.
-    useWholeMutations(),
   ];
 }
 
@@ -55,16 +48,15 @@ function planOf({ plan }: GatewayContext): OperationPlan {
   return plan;
 }
 
-/** Variables of a request: coerced once, whoever asks for them. */
-function variablesOf(context: GatewayContext, { variableValues }: ExecutionArgs): CoercedVariables {
-  return (context.variables ??= planOf(context).compiled.coerce(variableValues));
-}
-
+/** Runs a query or a mutation as it was compiled. */
 function execute(args: ExecutionArgs): ExecutionResult | Promise<ExecutionResult> {
   const context = args.contextValue as GatewayContext;
-  const { compiled } = planOf(context);
-  const { values, errors } = variablesOf(context, args);
-  return values ? compiled.execute({ context, variables: values }) : { errors };
+  const plan = planOf(context);
+  const { values, errors } = plan.compiled.coerce(args.variableValues);
+  if (errors) return { errors };
+  // A mutation is refused whole: half of one is worse than none.
+  const refused = plan.operation.operation === 'mutation' ? refusal(plan, context.caller, values) : undefined;
+  return refused ? { data: null, errors: [refused as never] } : plan.compiled.execute({ context, variables: values });
 }
 
 /** Subscribes to a stream that ends with a last result where it fails, for plugins see results and not what is thrown. */
@@ -111,20 +103,6 @@ async function resolveCaller(
   } catch (error) {
     return toGatewayError(error);
   }
-}
-
-function useWholeMutations(): Plugin {
-  return {
-    onExecute({ args, setResultAndStopExecution }) {
-      const context = args.contextValue as GatewayContext;
-      const { plan, caller } = context;
-      if (plan?.operation.operation !== 'mutation') return;
-      const { values } = variablesOf(context, args as ExecutionArgs);
-      // Variables that do not fit are told by the execution, which then runs nothing.
-      const refused = values && refusal(plan, caller, values);
-      if (refused) setResultAndStopExecution({ data: null, errors: [refused] });
-    },
-  };
 }
 
 /** Seconds. */

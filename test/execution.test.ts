@@ -36,7 +36,13 @@ interface Outcome {
   readonly calls: readonly string[];
 }
 
-async function byGraphqlJs(document: DocumentNode, request: Request, of: GraphQLSchema = schema): Promise<Outcome> {
+async function outcomeOf(given: ExecutionResult | Promise<ExecutionResult>, notes: Notes): Promise<Outcome> {
+  const result = await given;
+  // What nobody waits for any more may go on.
+  return { isSync: !(given instanceof Promise), result, calls: [...notes.calls] };
+}
+
+function byGraphqlJs(document: DocumentNode, request: Request, of: GraphQLSchema = schema): Promise<Outcome> {
   const notes: Notes = { calls: [] };
   const { root: rootValue, variables: variableValues } = request;
   const given = execute({
@@ -46,14 +52,14 @@ async function byGraphqlJs(document: DocumentNode, request: Request, of: GraphQL
     contextValue: notes,
     variableValues: variableValues ?? null,
   });
-  return { isSync: !(given instanceof Promise), result: await given, calls: notes.calls };
+  return outcomeOf(given, notes);
 }
 
-async function compiled(operation: CompiledOperation, request: Request): Promise<Outcome> {
+function compiled(operation: CompiledOperation, request: Request): Promise<Outcome> {
   const notes: Notes = { calls: [] };
   const { values, errors } = operation.coerce(request.variables);
   const given = values ? operation.execute({ root: request.root, context: notes, variables: values }) : { errors };
-  return { isSync: !(given instanceof Promise), result: await given, calls: notes.calls };
+  return outcomeOf(given, notes);
 }
 
 /** Objects as lists of their entries: the order counts, and so does what JSON would leave out. */

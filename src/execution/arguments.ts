@@ -10,9 +10,6 @@ import {
 import { getArgumentValues } from 'graphql/execution/values';
 import type { Variables } from './run';
 
-/** Coerced arguments of a field: a new object for each call, which the resolver may keep or change. */
-export type ArgumentValues = (variables: Variables) => Record<string, unknown>;
-
 /** One argument whose value is found without coercing anything. */
 interface Part {
   readonly name: string;
@@ -24,34 +21,51 @@ interface Part {
 }
 
 /**
- * Compiles the arguments of a field: constants are coerced once, variables are coerced already. Whatever else there is, and
- * whatever is wrong, is left to graphql-js, call by call.
- *
- * @returns undefined for a field that takes no arguments; the function throws GraphQLError
+ * The arguments of a field: constants are coerced once, variables are coerced already. Whatever else there is, and whatever
+ * is wrong, is left to graphql-js, call by call.
  */
-export function compileArguments(
-  definition: GraphQLField<unknown, unknown>,
-  node: FieldNode,
-): ArgumentValues | undefined {
-  if (definition.args.length === 0) return undefined;
-  const coerced: ArgumentValues = (variables) => getArgumentValues(definition, node, variables);
-  const given = new Map(node.arguments?.map(({ name, value }) => [name.value, value]));
-  const parts: Part[] = [];
-  for (const argument of definition.args) {
-    const part = partOf(argument, given.get(argument.name));
-    if (!part) return coerced;
-    if (part.variable !== undefined || part.constant !== undefined) parts.push(part);
+export class Arguments {
+  private constructor(
+    private readonly definition: GraphQLField<unknown, unknown>,
+    private readonly node: FieldNode,
+    /** Undefined where all is left to graphql-js. */
+    private readonly parts: readonly Part[] | undefined,
+  ) {}
+
+  /** @returns undefined for a field that takes no arguments */
+  static of(definition: GraphQLField<unknown, unknown>, node: FieldNode): Arguments | undefined {
+    if (definition.args.length === 0) return undefined;
+    const parts = definition.args.map((argument) =>
+      partOf(argument, node.arguments?.find(({ name }) => name.value === argument.name)?.value),
+    );
+    const isPlain = parts.every((part) => part !== undefined);
+    return new Arguments(definition, node, isPlain ? parts.filter(isGiven) : undefined);
   }
-  return (variables) => {
+
+  /**
+   * The values for one call: a new object, which the resolver may keep or change.
+   *
+   * @throws GraphQLError
+   */
+  values(variables: Variables): Record<string, unknown> {
+    if (!this.parts) return this.coerced(variables);
     const values: Record<string, unknown> = {};
-    for (const { name, variable, constant, isRequired } of parts) {
-      const isGiven = variable !== undefined && Object.hasOwn(variables, variable);
-      const value = isGiven ? variables[variable] : constant;
-      if (value === undefined ? isGiven || isRequired : value === null && isRequired) return coerced(variables);
+    for (const { name, variable, constant, isRequired } of this.parts) {
+      const hasValue = variable !== undefined && Object.hasOwn(variables, variable);
+      const value = hasValue ? variables[variable] : constant;
+      if (value === undefined ? hasValue || isRequired : value === null && isRequired) return this.coerced(variables);
       if (value !== undefined) values[name] = value;
     }
     return values;
-  };
+  }
+
+  private coerced(variables: Variables): Record<string, unknown> {
+    return getArgumentValues(this.definition, this.node, variables);
+  }
+}
+
+function isGiven({ variable, constant }: Part): boolean {
+  return variable !== undefined || constant !== undefined;
 }
 
 /** Undefined for an argument that must be coerced for every call: an object in the document must not be shared by calls. */

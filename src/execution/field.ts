@@ -8,7 +8,7 @@ import {
   type GraphQLResolveInfo,
 } from 'graphql';
 import { pathToArray, type Path } from 'graphql/jsutils/Path';
-import { compileArguments, type ArgumentValues } from './arguments';
+import { Arguments } from './arguments';
 import { isThenable, later } from './promises';
 import { needsOf } from './resolvers';
 import type { Run } from './run';
@@ -53,20 +53,23 @@ export interface FieldTraits {
 
 /** A field of a selection. All fields of one response name are one (spec 6.3.2, "CollectFields"). */
 export abstract class Field {
-  private selection: Selection | undefined;
-  /** Selections of further types, where the field's type is abstract. */
-  private more: Map<GraphQLObjectType, Selection> | undefined;
+  /** What is selected of its values; by their types, where they are of several. */
+  private selection: Selection | Map<GraphQLObjectType, Selection> | undefined;
 
   /**
    * @param key - The response name.
-   * @param nodes - At least one; the first counts for all but the sub-selections.
+   * @param written - The node; mostly there is but one. Of several the first counts for all but the sub-selections.
    */
   constructor(
     readonly key: string,
-    readonly nodes: readonly FieldNode[],
+    private readonly written: FieldNode | readonly FieldNode[],
     readonly traits: FieldTraits,
     private readonly compiler: SelectionCompiler,
   ) {}
+
+  get nodes(): readonly FieldNode[] {
+    return 'kind' in this.written ? [this.written] : this.written;
+  }
 
   /**
    * Resolves and completes the field of an object (spec 6.4, "ExecuteField").
@@ -78,12 +81,12 @@ export abstract class Field {
 
   /** What is selected of a value of a type; compiled when the first value of it is there. */
   selectionOf(type: GraphQLObjectType): Selection {
-    if (this.selection?.type === type) return this.selection;
-    const known = this.more?.get(type);
-    if (known) return known;
+    const known = this.selection instanceof Map ? this.selection.get(type) : this.selection;
+    if (known?.type === type) return known;
     const selection = this.compiler.select(type, this.nodes);
-    if (this.selection) (this.more ??= new Map()).set(type, selection);
-    else this.selection = selection;
+    if (this.selection instanceof Map) this.selection.set(type, selection);
+    else if (!this.selection) this.selection = selection;
+    else this.selection = new Map([this.selection, selection].map((each) => [each.type, each]));
     return selection;
   }
 
@@ -155,14 +158,14 @@ class ReadField extends Field {
 
 /** A field whose resolver may give a promise. */
 abstract class ResolvedField extends Field {
-  private readonly args: ArgumentValues | undefined = compileArguments(this.traits.definition, this.nodes[0]!);
+  private readonly args = Arguments.of(this.traits.definition, this.nodes[0]!);
 
   protected abstract resolve(run: Run, source: unknown, args: Record<string, unknown>, path: Path | undefined): unknown;
 
   execute(run: Run, source: unknown, path: Path | undefined): unknown {
     try {
       const { complete } = this.traits;
-      const value = this.resolve(run, source, this.args ? this.args(run.variables) : {}, path);
+      const value = this.resolve(run, source, this.args ? this.args.values(run.variables) : {}, path);
       const completed = isThenable(value)
         ? later(value, (resolved) => complete(run, this, path, this.key, resolved))
         : complete(run, this, path, this.key, value);

@@ -11,7 +11,7 @@ import type { Memory } from './memory';
 import { Run, type Variables } from './run';
 import { Selections, type SchemaTraits } from './selection';
 import type { OperationSource } from './source';
-import { compileVariables, type CoerceVariables } from './variables';
+import { VariableDefinitions, type CoercedVariables } from './variables';
 
 /** Input of a run. */
 export interface RunOptions {
@@ -29,12 +29,13 @@ const maxOutcomes = 8;
  * schema alone is found out once, when it is first needed.
  */
 export class CompiledOperation {
-  /** Coerces the variables of a request. */
-  readonly coerce: CoerceVariables;
+  private readonly variables: VariableDefinitions;
   /** Names of the variables that @skip and @include depend on. */
   private readonly conditions: readonly string[];
+  /** Where there are no conditions. */
+  private only: Selections | undefined;
   /** By the values of the conditions, the oldest first. */
-  private readonly outcomes = new Map<string, Selections>();
+  private outcomes: Map<string, Selections> | undefined;
 
   constructor(
     private readonly traits: SchemaTraits,
@@ -42,8 +43,13 @@ export class CompiledOperation {
     private readonly memory: Memory,
   ) {
     const { operation, schema } = source;
-    this.coerce = compileVariables(schema, operation.variableDefinitions ?? []);
+    this.variables = new VariableDefinitions(schema, operation.variableDefinitions ?? []);
     this.conditions = conditionsOf(source);
+  }
+
+  /** Coerces the variables of a request. */
+  coerce(inputs: Readonly<Record<string, unknown>> | null | undefined): CoercedVariables {
+    return this.variables.coerce(inputs);
   }
 
   /** Runs a query or a mutation; or completes an event of a subscription, which is then the root. Never throws. */
@@ -64,17 +70,17 @@ export class CompiledOperation {
   }
 
   private selections(variables: Variables): Selections {
+    if (this.conditions.length === 0) {
+      return (this.only ??= new Selections(this.traits, this.source, noVariables, this.memory));
+    }
+    this.outcomes ??= new Map();
     let outcome = '';
     for (const name of this.conditions) outcome += conditionCode(variables, name);
     const known = this.outcomes.get(outcome);
     if (known) return known;
-    const values = this.conditions.filter((name) => Object.hasOwn(variables, name));
-    const selections = new Selections(
-      this.traits,
-      this.source,
-      Object.fromEntries(values.map((name) => [name, variables[name]])),
-      this.memory,
-    );
+    const given = this.conditions.filter((name) => Object.hasOwn(variables, name));
+    const conditions = Object.fromEntries(given.map((name) => [name, variables[name]]));
+    const selections = new Selections(this.traits, this.source, conditions, this.memory);
     const [oldest] = this.outcomes.keys();
     if (oldest !== undefined && this.outcomes.size >= maxOutcomes) {
       this.outcomes.get(oldest)?.forget();
@@ -84,6 +90,8 @@ export class CompiledOperation {
     return selections;
   }
 }
+
+const noVariables: Variables = {};
 
 /** A boolean, null, or nothing: with the last two @skip and @include fail. */
 function conditionCode(variables: Variables, name: string): string {
@@ -95,7 +103,9 @@ function conditionCode(variables: Variables, name: string): string {
 
 const conditionals: readonly string[] = [GraphQLSkipDirective.name, GraphQLIncludeDirective.name];
 
-function conditionsOf({ operation, fragments }: OperationSource): string[] {
+const noConditions: readonly string[] = [];
+
+function conditionsOf({ operation, fragments }: OperationSource): readonly string[] {
   const names = new Set<string>();
   for (const definition of [operation, ...Object.values(fragments)]) {
     visit(definition, {
@@ -105,7 +115,7 @@ function conditionsOf({ operation, fragments }: OperationSource): string[] {
       },
     });
   }
-  return [...names];
+  return names.size === 0 ? noConditions : [...names];
 }
 
 /**
@@ -114,11 +124,18 @@ function conditionsOf({ operation, fragments }: OperationSource): string[] {
  * @param memory - Counts what is compiled of them, now and later.
  */
 export function compileDocument(traits: SchemaTraits, document: DocumentNode, memory: Memory): CompiledOperation[] {
-  const fragments = Object.create(null) as Record<string, FragmentDefinitionNode>;
-  for (const definition of document.definitions) {
-    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments[definition.name.value] = definition;
-  }
+  const fragments = fragmentsOf(document);
   return document.definitions
     .filter((definition) => definition.kind === Kind.OPERATION_DEFINITION)
     .map((operation) => new CompiledOperation(traits, { schema: traits.schema, operation, fragments }, memory));
+}
+
+const noFragments = Object.freeze(Object.create(null)) as Readonly<Record<string, FragmentDefinitionNode>>;
+
+function fragmentsOf({ definitions }: DocumentNode): OperationSource['fragments'] {
+  const found = definitions.filter((definition) => definition.kind === Kind.FRAGMENT_DEFINITION);
+  if (found.length === 0) return noFragments;
+  const fragments = Object.create(null) as Record<string, FragmentDefinitionNode>;
+  for (const fragment of found) fragments[fragment.name.value] = fragment;
+  return fragments;
 }

@@ -31,17 +31,14 @@ export class ResultClasses {
   }
 }
 
-/** As graphql-js has it: the same object once all promises in it have come to a value; the first failure where one fails. */
-export async function settledObject(result: ResultObject): Promise<ResultObject> {
-  const keys: string[] = [];
-  const promises: unknown[] = [];
-  for (const key in result) {
-    if (result[key] instanceof Promise) {
-      keys.push(key);
-      promises.push(result[key]);
-    }
-  }
-  const values = await Promise.all(promises);
-  for (const [index, key] of keys.entries()) result[key] = values[index];
-  return result;
+/**
+ * The same object once what is under way in it has come to a value; the first failure where something fails.
+ *
+ * @param keys - Where there are promises.
+ */
+export function settledObject(result: ResultObject, keys: readonly string[]): Promise<ResultObject> {
+  return Promise.all(keys.map((key) => result[key])).then((values) => {
+    for (let index = 0; index < keys.length; index++) result[keys[index]!] = values[index];
+    return result;
+  });
 }

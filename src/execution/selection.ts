@@ -32,21 +32,21 @@ export class Selection {
    */
   execute(run: Run, source: unknown, path: Path | undefined): ResultObject | Promise<ResultObject> {
     const result = new this.Result();
-    let isPending = false;
+    let pending: string[] | undefined;
     try {
       for (const field of this.fields) {
         const value = field.execute(run, source, path);
         result[field.key] = value;
-        if (typeof value === 'object' && value instanceof Promise) isPending = true;
+        if (typeof value === 'object' && value instanceof Promise) (pending ??= []).push(field.key);
       }
     } catch (error) {
-      if (!isPending) throw error;
+      if (!pending) throw error;
       // As graphql-js has it: what has begun is waited for.
-      return settledObject(result).finally(() => {
+      return settledObject(result, pending).finally(() => {
         throw error;
       });
     }
-    return isPending ? settledObject(result) : result;
+    return pending ? settledObject(result, pending) : result;
   }
 
   /** Executes one field after the other (spec 6.3.1, "serially"). */
@@ -96,10 +96,13 @@ export class SchemaTraits {
   }
 }
 
-/** Bytes that a field takes, a selection without its fields, and the selections of an outcome: measured, and rounded up. */
-const fieldSize = 160;
+/** Bytes, measured and rounded up: of the selections of an outcome, of each selection, of each field. */
+const outcomeSize = 200;
 const selectionSize = 120;
-const outcomeSize = 250;
+const fieldSize = 100;
+/** Bytes that the arguments of a field add to it, and finding it again by its node. */
+const argumentsSize = 200;
+const knownSize = 230;
 
 /**
  * The selections of an operation for one outcome of its conditions. They are compiled when the first object is there that
@@ -167,7 +170,8 @@ export class Selections implements SelectionCompiler {
       if (field) fields.push(field);
     }
     this.takes(selectionSize);
-    return new Selection(type, fields, this.traits.results.of(type));
+    // A list that was pushed to keeps room for more.
+    return new Selection(type, [...fields], this.traits.results.of(type));
   }
 
   private field(type: GraphQLObjectType, key: string, nodes: readonly FieldNode[]): Field | undefined {
@@ -177,8 +181,8 @@ export class Selections implements SelectionCompiler {
     const known = this.fields?.get(first) ?? [];
     const same = known.find((field) => field.traits === traits && isSame(field.nodes, nodes));
     if (same) return same;
-    this.takes(fieldSize);
-    const field = new traits.Field(key, nodes, traits, this);
+    this.takes(fieldSize + (traits.definition.args.length > 0 ? argumentsSize : 0) + (this.fields ? knownSize : 0));
+    const field = new traits.Field(key, nodes.length === 1 ? first : nodes, traits, this);
     this.fields?.set(first, [...known, field]);
     return field;
   }

@@ -23,9 +23,6 @@ export type CoercedVariables =
   | { readonly values: Variables; readonly errors?: undefined }
   | { readonly values?: undefined; readonly errors: readonly GraphQLError[] };
 
-/** @param inputs - As the client sent them. */
-export type CoerceVariables = (inputs: Readonly<Record<string, unknown>> | null | undefined) => CoercedVariables;
-
 /** As many errors as graphql-js tells of one request. */
 const maxErrors = 50;
 
@@ -52,31 +49,39 @@ interface Plan {
   readonly otherwise: unknown;
 }
 
-/** Compiles the variables of an operation. What is not plain, or wrong, is left to graphql-js, all of it. */
-export function compileVariables(
-  schema: GraphQLSchema,
-  definitions: readonly VariableDefinitionNode[],
-): CoerceVariables {
-  if (definitions.length === 0) return () => ({ values: {} });
-  const plans = definitions.map((definition) => planOf(schema, definition));
-  const coerced: CoerceVariables = (inputs) => {
-    const { coerced: values, errors } = getVariableValues(schema, definitions, inputs ?? {}, { maxErrors });
-    return values ? { values } : { errors: errors ?? [] };
-  };
-  if (!plans.every((plan) => plan !== undefined)) return coerced;
-  return (inputs) => {
+/** The variables of an operation. What is not plain, or wrong, is left to graphql-js, all of it. */
+export class VariableDefinitions {
+  /** Undefined where all is left to graphql-js. */
+  private readonly plans: readonly Plan[] | undefined;
+
+  constructor(
+    private readonly schema: GraphQLSchema,
+    private readonly nodes: readonly VariableDefinitionNode[],
+  ) {
+    const plans = nodes.map((node) => planOf(schema, node));
+    this.plans = plans.every((plan) => plan !== undefined) ? plans : undefined;
+  }
+
+  /** @param inputs - As the client sent them. */
+  coerce(inputs: Readonly<Record<string, unknown>> | null | undefined): CoercedVariables {
+    if (!this.plans) return this.coerceAny(inputs);
     const values: Record<string, unknown> = {};
-    for (const { name, takes, isRequired, otherwise } of plans) {
+    for (const { name, takes, isRequired, otherwise } of this.plans) {
       if (inputs && Object.hasOwn(inputs, name)) {
         const input = inputs[name];
-        if (!takes(input) && (input !== null || isRequired)) return coerced(inputs);
+        if (!takes(input) && (input !== null || isRequired)) return this.coerceAny(inputs);
         values[name] = input;
       } else if (otherwise !== undefined) {
         values[name] = otherwise;
-      } else if (isRequired) return coerced(inputs);
+      } else if (isRequired) return this.coerceAny(inputs);
     }
     return { values };
-  };
+  }
+
+  private coerceAny(inputs: Readonly<Record<string, unknown>> | null | undefined): CoercedVariables {
+    const { coerced: values, errors } = getVariableValues(this.schema, this.nodes, inputs ?? {}, { maxErrors });
+    return values ? { values } : { errors: errors ?? [] };
+  }
 }
 
 /** Undefined for a variable of any but a plain type. */

@@ -55,11 +55,12 @@ const maxTokens = 4_000;
  */
 const cacheSize = 48 * 1024 * 1024;
 
-/** Bytes of a document beside its nodes: its entry in the cache, its plan and what is compiled of every operation. */
-const documentSize = 1_100;
+/** Bytes of a document beside its nodes, and of each operation before it has run: measured, and rounded up. */
+const documentSize = 400;
+const operationSize = 700;
 
-/** Bytes of an error of validation beside its text, most of it the stack. */
-const errorSize = 2_000;
+/** Bytes of an error of validation beside its text. */
+const errorSize = 600;
 
 export function createDocuments(schema: GraphQLSchema, options: DocumentOptions): Documents {
   const rules = options.introspection ? specifiedRules : [...specifiedRules, NoSchemaIntrospectionCustomRule];
@@ -84,12 +85,14 @@ export function createDocuments(schema: GraphQLSchema, options: DocumentOptions)
       if (source.length > maxDocumentSize) {
         throw new GatewayError('OPERATION_TOO_COMPLEX', `A document may have at most ${maxDocumentSize} characters.`);
       }
-      const document = parseDocument(source);
-      const found = validate(schema, document, rules, { maxErrors: 10 });
-      const errors = options.introspection ? found : found.map(withoutSuggestions);
+      const parsed = parseDocument(source);
+      const found = validate(schema, parsed, rules, { maxErrors: 10 });
+      const errors = found.map((error) => slimError(options.introspection ? error : withoutSuggestions(error)));
+      const { document, size } = slim(parsed);
       const memory = new Memory();
-      memory.bytes = documentSize + textSize(source) + slim(document);
+      memory.bytes = documentSize + textSize(source) + size;
       for (const { message } of errors) memory.bytes += errorSize + textSize(message);
+      memory.bytes += operationSize * document.definitions.length;
       const plans = errors.length === 0 ? compileDocument(traits, document, memory).map(planOperation) : [];
       const prepared = { source, document, errors, plans, memory, weighed: 0 };
       keep(prepared);
@@ -100,6 +103,13 @@ export function createDocuments(schema: GraphQLSchema, options: DocumentOptions)
       if (prepared.weighed !== prepared.memory.bytes && cache.peek(prepared.source) === prepared) keep(prepared);
     },
   };
+}
+
+/** An error without what keeps the parsed document: its nodes, and what was called when it was found. */
+function slimError({ message, source, positions }: GraphQLError): GraphQLError {
+  const error = new GraphQLError(message, { source: source ?? null, positions: positions ?? null });
+  error.stack = message;
+  return error;
 }
 
 /** Bytes of a text: one for each character, two where one of them is not in Latin-1. */

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import * as fc from 'fast-check';
 import {
   buildSchema,
@@ -14,7 +15,7 @@ import { Memory } from '../src/execution/memory';
 import { compileDocument, type CompiledOperation } from '../src/execution/operation';
 import { SchemaTraits } from '../src/execution/selection';
 import { subscribe } from '../src/execution/subscription';
-import { goodVariables, variables, Writer } from './execution/documents';
+import { anyVariables, goodVariables, Writer } from './execution/documents';
 import { createSchema, Thing, type Notes } from './execution/schema';
 
 // As long as a busy machine takes.
@@ -109,25 +110,26 @@ async function expectTheSame(source: string, requests: readonly Request[], of = 
  * as handled while both run.
  */
 async function withoutUnhandled<T>(run: () => Promise<T>): Promise<T> {
-  const { then } = Promise.prototype;
-  const handling = function handling(this: Promise<unknown>, ...handlers: Parameters<typeof then>) {
+  const prototype = Promise.prototype as { then: (this: Promise<unknown>, ...handlers: never[]) => Promise<unknown> };
+  const { then } = prototype;
+  const nothing = (() => {}) as never;
+  // oxlint-disable-next-line unicorn/no-thenable -- It is a promise.
+  prototype.then = function handling(...handlers) {
     const derived = then.apply(this, handlers);
-    void then.call(derived, undefined, () => {});
+    void then.call(derived, nothing, nothing);
     return derived;
   };
-  // oxlint-disable-next-line unicorn/no-thenable -- That is the point.
-  Object.defineProperty(Promise.prototype, 'then', { value: handling });
   try {
     return await run();
   } finally {
-    // oxlint-disable-next-line unicorn/no-thenable -- As above.
-    Object.defineProperty(Promise.prototype, 'then', { value: then });
+    // oxlint-disable-next-line unicorn/no-thenable -- It is a promise.
+    prototype.then = then;
   }
 }
 
 const requestsArbitrary = fc.array(
   fc
-    .tuple(fc.nat(), fc.oneof({ arbitrary: goodVariables, weight: 3 }, { arbitrary: variables, weight: 1 }))
+    .tuple(fc.nat(), fc.oneof({ arbitrary: goodVariables, weight: 3 }, { arbitrary: anyVariables, weight: 1 }))
     .map(([seed, inputs]): Request => ({ root: new Thing(seed), variables: inputs })),
   { minLength: 1, maxLength: 4 },
 );
@@ -160,4 +162,96 @@ describe('the results are those of graphql-js, run after run', () => {
     });
     await fc.assert(property, { numRuns: 200 });
   });
+});
+
+describe('the results are those of graphql-js', () => {
+  test('of introspection', async () => {
+    await expectTheSame(getIntrospectionQuery({ inputValueDeprecation: true, directiveIsRepeatable: true }), [{}, {}]);
+  });
+
+  test('of an operation that the schema has no type for', async () => {
+    const without = buildSchema('type Query { a: Int }');
+    await expectTheSame('mutation { a }', [{}], without);
+  });
+
+  test.each(['7', '[1, 2]', '{}', '"text"', 'null', '{ __typename: "Thing" }', '[{ a: 1 }, null]'])(
+    'of %s where a schema has no resolvers',
+    async (value) => {
+      const without = buildSchema(`
+        type Query { one: Thing, list: [Thing!], leaf: Int, text: [String], any: Anything, call(with: Int): Thing }
+        interface Anything { a: Int }
+        type Thing implements Anything { a: Int }
+      `);
+      const source = '{ one { a } list { a } leaf text any { a __typename } call(with: 3) { a } }';
+      const data: unknown = runInNewContext(`(${value})`);
+      const root = { one: data, list: data, leaf: data, text: data, any: data, call: () => data };
+      await expectTheSame(source, [{ root }, { root: undefined }, { root: () => root }], without);
+    },
+  );
+
+  test('of fields that are all there many times', async () => {
+    const deep = Array.from(
+      { length: 12 },
+      (_, level) => `fragment L${level} on Query { a: f0 b: f1 ...L${level + 1} ...L${level + 1} }`,
+    );
+    await expectTheSame(`{ ...L0 } ${deep.join(' ')} fragment L12 on Query { f2 }`, [{ root: new Thing(1) }]);
+  });
+});
+
+describe('a subscription', () => {
+  const events = buildSchema(
+    'type Query { a: Int } type Subscription { count(to: Int!): Count } type Count { at: Int!, half: Int! }',
+  );
+  const count = events.getSubscriptionType()!.getFields()['count']!;
+  count.subscribe = async function* counting(_source: unknown, { to }: { to: number }) {
+    if (to > 5) throw new Error('too far');
+    for (let at = 1; at <= to; at++) yield { at, half: at / 2 };
+  } as never;
+  count.resolve = (event: unknown) => event;
+
+  async function collected(results: ExecutionResult | AsyncIterable<ExecutionResult>): Promise<unknown> {
+    if (!(Symbol.asyncIterator in results)) return { errors: results.errors?.map(describedError) };
+    const found: unknown[] = [];
+    try {
+      for await (const { data, errors } of results) found.push([ordered(data), errors?.map(describedError)]);
+    } catch (error) {
+      found.push(describedError(error as GraphQLError));
+    }
+    return found;
+  }
+
+  test.each<[document: string, variables: Inputs]>([
+    ['subscription ($to: Int!) { count(to: $to) { at } }', { to: 3 }],
+    ['subscription ($to: Int!) { c: count(to: $to) { at half } }', { to: 3 }],
+    ['subscription ($to: Int!) { count(to: $to) { at } }', { to: 'three' }],
+    ['subscription ($to: Int!) { count(to: $to) { at } }', { to: 6 }],
+    ['subscription { count { at } }', {}],
+    ['subscription { other }', {}],
+  ])('gives the results of graphql-js: %s of %j', async (source, variableValues) => {
+    const document = parse(source);
+    const args = { schema: events, document, variableValues };
+    const [operation] = compileDocument(new SchemaTraits(events), document, new Memory());
+    expect(await collected(await subscribe(operation!, args))).toEqual(
+      await collected(await subscribeByGraphqlJs(args)),
+    );
+  });
+});
+
+test('what is written once is compiled once, and no more is kept than of a few outcomes of conditions', async () => {
+  const depth = 14;
+  const levels = Array.from(
+    { length: depth },
+    (_, level) => `fragment L${level} on Cat { a: f20 { ...L${level + 1} } b: f20 { ...L${level + 1} } }`,
+  );
+  const variableNames = Array.from({ length: 6 }, (_, index) => `v${index}`);
+  const conditional = variableNames.map((name) => `${name}: __typename @skip(if: $${name})`).join(' ');
+  const definitions = variableNames.map((name) => `$${name}: Boolean!`).join(' ');
+  const memory = new Memory();
+  const source = `query (${definitions}) { ${conditional} f20 { ...L0 } } ${levels.join(' ')} fragment L${depth} on Cat { f0 }`;
+  const [operation] = compileDocument(traits, parse(source), memory);
+  for (let seed = 0; seed < 200; seed++) {
+    const variables = Object.fromEntries(variableNames.map((name, index) => [name, (seed >> index) % 2 === 1]));
+    await operation!.execute({ root: new Thing(seed), context: { calls: [] }, variables });
+  }
+  expect(memory.bytes).toBeLessThan(8 * 40_000);
 });

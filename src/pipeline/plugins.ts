@@ -92,11 +92,17 @@ function usePreparedDocuments(documents: Documents): Plugin {
 }
 
 /** Whose session the request carries, or why it carries none; fields that need it fail with that. */
-async function resolveCaller(
+function resolveCaller(
+  context: GatewayContext,
+  gatekeeper: PluginOptions['gatekeeper'],
+): Caller | GatewayError | Promise<Caller | GatewayError> {
+  return context.plan?.needsSession ? authenticate(context, gatekeeper) : context.caller;
+}
+
+async function authenticate(
   context: GatewayContext,
   gatekeeper: PluginOptions['gatekeeper'],
 ): Promise<Caller | GatewayError> {
-  if (!context.plan?.needsSession) return context.caller;
   try {
     context.authenticated = await gatekeeper.authenticate(context.exchange);
     return context.authenticated.session;

@@ -1,4 +1,7 @@
 import {
+  isInputObjectType,
+  isInterfaceType,
+  isObjectType,
   Kind,
   type ASTNode,
   type DocumentNode,
@@ -123,10 +126,11 @@ function namesOf(schema: GraphQLSchema): ReadonlyMap<string, NameNode> {
   const names = new Set(['__typename', 'skip', 'include', 'if']);
   for (const type of Object.values(schema.getTypeMap())) {
     names.add(type.name);
-    if (!('getFields' in type)) continue;
-    for (const field of Object.values(type.getFields())) {
-      names.add(field.name);
-      if ('args' in field) for (const argument of field.args) names.add(argument.name);
+    if (isInputObjectType(type)) for (const name of Object.keys(type.getFields())) names.add(name);
+    if (!isObjectType(type) && !isInterfaceType(type)) continue;
+    for (const { name, args } of Object.values(type.getFields())) {
+      names.add(name);
+      for (const argument of args) names.add(argument.name);
     }
   }
   return new Map([...names].map((name) => [name, Object.freeze(nameOf(name))]));

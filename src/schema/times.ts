@@ -45,7 +45,7 @@ function dateTime(seconds: number): string {
   const second = seconds - day * secondsOfDay;
   const hour = Math.floor(second / 3600);
   const minute = Math.floor(second / 60) - 60 * hour;
-  return `${date(day)}T${twoDigits[hour]}:${twoDigits[minute]}:${twoDigits[second % 60]}`;
+  return `${calendarDay(day)}T${twoDigits[hour]}:${twoDigits[minute]}:${twoDigits[second % 60]}`;
 }
 
 /**
@@ -54,7 +54,7 @@ function dateTime(seconds: number): string {
  *
  * @see https://howardhinnant.github.io/date_algorithms.html#civil_from_days
  */
-function date(day: number): string {
+function calendarDay(day: number): string {
   const sinceYearZero = day + 719_468;
   const era = Math.floor(sinceYearZero / 146_097);
   const dayOfEra = sinceYearZero - era * 146_097;

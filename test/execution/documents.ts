@@ -11,7 +11,7 @@ const variablesSdl =
   '($i: Int, $r: Int! = 3, $s: String, $l: [Color!], $n: Input, $id: ID, $t: Boolean!, $u: Boolean = true, $v: Boolean, $any: Any)';
 
 /** Values of variables, fitting and not. */
-export const variables = fc.record(
+export const anyVariables = fc.record(
   {
     i: fc.constantFrom<unknown>(1, -0, null, 2 ** 31, 1.5, 'one'),
     r: fc.constantFrom<unknown>(4, 5, null),
@@ -95,8 +95,9 @@ export class Writer {
       return `...F${this.number(this.fragments.length - 1)}${this.directives()}`;
     }
     if (kind === 3 && this.number(3) === 0) return 'need(must: $i, list: [1, $i])';
-    if (kind === 4 && this.number(3) === 0)
+    if (kind === 4 && this.number(3) === 0) {
       return '__type(name: $s) { kind name fields { name type { ofType { name } } } }';
+    }
     return this.field(depth);
   }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { Canceller, signalOf } from '../cancellation';
 import type { Exchange } from '../exchange';
-import { GatewayError } from '../errors';
+import { GatewayError, toGatewayError } from '../errors';
 import type { Logger } from '../log';
 import { continueTrace, type TraceContext } from '../trace';
 import type { Refusal } from './refusals';
@@ -105,8 +105,9 @@ export class IncomingExchange implements Exchange {
     const { request } = this;
     return new Promise((resolve, reject) => {
       // A body that breaks off is the client leaving. node:http does not always say so on the request itself.
-      if (this.cancellation.aborted) reject(this.cancellation.reason);
-      this.cancellation.addEventListener('abort', () => reject(this.cancellation.reason));
+      const breakOff = (): void => reject(toGatewayError(this.cancellation.reason));
+      if (this.cancellation.aborted) breakOff();
+      this.cancellation.addEventListener('abort', breakOff);
       if (Number(this.headers['content-length'] ?? 0) > maxBodySize) {
         // It is read and dropped by node:http, so that the client gets to read the answer.
         reject(new GatewayError('PAYLOAD_TOO_LARGE'));

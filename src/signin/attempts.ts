@@ -1,25 +1,40 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { z } from 'zod';
 import type { Exchange } from '../exchange';
 import { requestCookies, setCookie, type RequestCookie } from '../session/cookies';
 import { createSeal } from './sealed-cookie';
 
-const attemptSchema = z.object({
-  provider: z.string(),
-  /** As the provider's metadata had it when the sign-in began (RFC 9207 section 2.4). */
-  issuer: z.string(),
-  /** Whether the provider promised to name itself in its answer. */
-  issuerRequired: z.boolean(),
-  state: z.string(),
-  codeVerifier: z.string(),
-  nonce: z.string(),
-  returnTo: z.string(),
-  /** Ms since the epoch. */
-  issuedAt: z.number(),
-});
-
 /** What a sign-in began with; only this browser has it, and only the gateway can read it. */
-export type Attempt = z.infer<typeof attemptSchema>;
+export interface Attempt {
+  readonly provider: string;
+  /** As the provider's metadata had it when the sign-in began (RFC 9207 section 2.4). */
+  readonly issuer: string;
+  /** Whether the provider promised to name itself in its answer. */
+  readonly issuerRequired: boolean;
+  readonly state: string;
+  readonly codeVerifier: string;
+  readonly nonce: string;
+  readonly returnTo: string;
+  /** Ms since the epoch. */
+  readonly issuedAt: number;
+}
+
+const attemptTypes: Readonly<Record<keyof Attempt, 'string' | 'boolean' | 'number'>> = {
+  provider: 'string',
+  issuer: 'string',
+  issuerRequired: 'boolean',
+  state: 'string',
+  codeVerifier: 'string',
+  nonce: 'string',
+  returnTo: 'string',
+  issuedAt: 'number',
+};
+
+/** Whoever sealed it: another version of the gateway may have sealed something else. */
+function isAttempt(value: unknown): value is Attempt {
+  if (typeof value !== 'object' || value === null) return false;
+  const fields = value as Readonly<Record<string, unknown>>;
+  return Object.entries(attemptTypes).every(([name, type]) => typeof fields[name] === type);
+}
 
 /** The sign-ins that a browser has begun, each in a cookie of its own, so that tabs do not get in each other's way. */
 export interface Attempts {
@@ -61,7 +76,8 @@ export function createAttempts({ secrets, secure }: AttemptsOptions): Attempts {
   }
 
   async function open({ value }: RequestCookie): Promise<Attempt | undefined> {
-    return attemptSchema.safeParse(await seal.unseal(value)).data;
+    const attempt = await seal.unseal(value);
+    return isAttempt(attempt) ? attempt : undefined;
   }
 
   /** Clears the attempts of a request that are over, and the oldest until another of this size fits in. */

@@ -1,15 +1,11 @@
-import {
-  allowInsecureRequests,
-  buildAuthorizationUrl,
-  calculatePKCECodeChallenge,
-  discovery,
-  None,
-  type Configuration,
-} from 'openid-client';
+import type { Configuration } from 'openid-client';
 import { isLoopback, type ProviderConfig } from '../config';
 import { GatewayError } from '../errors';
 import type { CallScope } from '../grpc/upstream';
 import { waitFor } from '../session/wait-for';
+
+/** Loaded when somebody signs in, and not by a gateway that starts. */
+const loadClient = () => import('openid-client');
 
 /** Where to send a browser, and what to hold the provider's answer against. */
 export interface Authorization {
@@ -90,6 +86,7 @@ export function createProviders({ providers, publicUrl }: ProvidersOptions): Pro
       const provider = known.get(name);
       if (!provider) throw new GatewayError('NOT_FOUND', 'There is no such identity provider.');
       const configuration = await waitFor(configurationOf(provider), scope);
+      const { buildAuthorizationUrl, calculatePKCECodeChallenge } = await loadClient();
       const { issuer, authorization_response_iss_parameter_supported: namesItself } = configuration.serverMetadata();
       const url = buildAuthorizationUrl(configuration, {
         response_type: 'code',
@@ -107,6 +104,7 @@ export function createProviders({ providers, publicUrl }: ProvidersOptions): Pro
 
 /** A provider that the configuration has with plain http, which it allows on loopback in development, may go on with it. */
 async function discover({ issuer, clientId }: ProviderConfig): Promise<Configuration> {
+  const { allowInsecureRequests, discovery, None } = await loadClient();
   const insecure = new URL(issuer).protocol === 'http:';
   // The gateway only sends browsers there; the client secret is AuthService's, which redeems the code.
   const configuration = await discovery(new URL(issuer), clientId, undefined, None(), {

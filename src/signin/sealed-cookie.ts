@@ -1,5 +1,7 @@
 import { createHash, hkdfSync } from 'node:crypto';
-import { CompactEncrypt, compactDecrypt, errors } from 'jose';
+
+/** Loaded when somebody signs in, and not by a gateway that starts. */
+const loadJose = () => import('jose');
 
 /** Turns a value into text that only a gateway with the same secrets can read or make. */
 export interface Seal {
@@ -38,7 +40,8 @@ export function createSeal({ secrets, purpose, lifetime }: SealOptions): Seal {
   if (!current) throw new Error('a seal needs at least one secret');
 
   return {
-    seal(value) {
+    async seal(value) {
+      const { CompactEncrypt } = await loadJose();
       const content = JSON.stringify({ expiresAt: Date.now() + lifetime, value });
       return new CompactEncrypt(Buffer.from(content))
         .setProtectedHeader({ alg, enc, kid: current.id })
@@ -59,6 +62,7 @@ function deriveKey(secret: string, purpose: string): Key {
 }
 
 async function decrypt(sealed: string, keys: readonly Key[]): Promise<string | undefined> {
+  const { compactDecrypt, errors } = await loadJose();
   try {
     const { plaintext } = await compactDecrypt(
       sealed,

@@ -218,7 +218,7 @@ export async function startRawServer(
 ): Promise<RawServer> {
   const peers: Peer[] = [];
   const sockets = new Sockets();
-  const server = createServer({ allowHalfOpen: false }, (socket) => {
+  const server = createServer((socket) => {
     sockets.add(socket);
     const peer = new Peer(socket);
     peers.push(peer);

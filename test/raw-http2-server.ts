@@ -210,11 +210,15 @@ export interface RawServer {
   readonly peers: readonly Peer[];
   /** The nth connection, now or later. Without settings, unless the server sends them. */
   peer(nth: number): Promise<Peer>;
+  /** Ends all of them, and takes no more. */
+  close(): void;
 }
 
 /** @param onPeer - What the server does with a connection; it sends its settings where this is left out. */
 export async function startRawServer(
   onPeer: (peer: Peer, nth: number) => unknown = (peer) => peer.send(settings()),
+  host = '127.0.0.1',
+  port = 0,
 ): Promise<RawServer> {
   const peers: Peer[] = [];
   const sockets = new Sockets();
@@ -224,12 +228,13 @@ export async function startRawServer(
     peers.push(peer);
     void onPeer(peer, peers.length - 1);
   });
-  server.listen(0, '127.0.0.1');
+  server.listen(port, host);
   await once(server, 'listening');
-  closeLater(() => {
+  const close = (): void => {
     sockets.destroy();
     server.close();
-  });
+  };
+  closeLater(close);
   return {
     port: (server.address() as AddressInfo).port,
     peers,
@@ -238,6 +243,7 @@ export async function startRawServer(
         () => peers[nth],
         (found) => found !== undefined,
       ) as Promise<Peer>,
+    close,
   };
 }
 

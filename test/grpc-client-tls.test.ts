@@ -1,0 +1,138 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import * as http2 from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from 'node:tls';
+import { closeLater, Sockets, startClient } from './grpc-client-fixture';
+
+const read = (name: string): Buffer => readFileSync(join(__dirname, 'fixtures', 'tls', name));
+const ca = read('ca.pem');
+const clientPair = { cert: read('client.pem'), key: read('client.key') };
+const pairOf = (name: string) => ({ cert: read(`${name}.pem`), key: read(`${name}.key`) });
+
+interface TlsServer {
+  readonly port: number;
+  /** Names that clients asked for by SNI; false where they did not. */
+  readonly names: (string | false)[];
+}
+
+/** Answers with what was sent, as gRPC servers do. */
+async function startTls(options: http2.SecureServerOptions = {}): Promise<TlsServer> {
+  const names: (string | false)[] = [];
+  const sockets = new Sockets();
+  const server = http2.createSecureServer({ ...pairOf('server'), ...options });
+  server.on('connection', (socket) => sockets.add(socket));
+  server.on('secureConnection', (socket: TLSSocket) => names.push((socket.servername as string | null) ?? false));
+  server.on('stream', (stream) => {
+    const parts: Buffer[] = [];
+    stream.on('error', () => undefined).on('data', (part: Buffer) => parts.push(part));
+    stream.on('end', () => {
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+      stream.end(Buffer.concat(parts));
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  closeLater(() => {
+    sockets.destroy();
+    server.close();
+  });
+  return { port: (server.address() as AddressInfo).port, names };
+}
+
+const noConnection = 'UNAVAILABLE: No connection established. Last error: ';
+
+describe('TLS', () => {
+  test('to a name and to an address, both of the certificate', async () => {
+    const { port, names } = await startTls();
+    // The name may have an address at which nobody listens, beside the one of the server.
+    expect(await startClient(`dns:///localhost:${port}`, { ca }).call()).toBe('hello');
+    expect(await startClient(`127.0.0.1:${port}`, { ca }).call()).toBe('hello');
+    expect(await startClient(`ipv4:127.0.0.1:${port}`, { ca }).call()).toBe('hello');
+    expect(names).toEqual(['localhost', false, false]);
+  });
+
+  test('carries several MB both ways', async () => {
+    const { port } = await startTls();
+    const client = startClient(port, { ca });
+    const messages = [1, 2, 3].map((size) => Buffer.alloc(size * 1024 * 1024, `${size} `).toString());
+    const answers = await Promise.all(messages.map((message) => client.call(message)));
+    expect(messages.every((message, nth) => message === answers[nth])).toBe(true);
+  });
+
+  test.each<[string, string, http2.SecureServerOptions, Parameters<typeof startClient>[1]]>([
+    ['an authority that is not trusted', 'unable to verify the first certificate', {}, { ca: read('other-ca.pem') }],
+    ['no authority that is known', 'unable to verify the first certificate', {}, {}],
+    [
+      'a certificate for another name',
+      `Hostname/IP does not match certificate's altnames: Host: localhost. is not in the cert's altnames: DNS:elsewhere.example`,
+      pairOf('elsewhere'),
+      { ca },
+    ],
+    [
+      'a server without TLS 1.2',
+      'tlsv1 alert protocol version',
+      { maxVersion: 'TLSv1.1', minVersion: 'TLSv1' },
+      { ca },
+    ],
+  ])('with %s does not come about', async (_what, expected, options, tls) => {
+    const { port } = await startTls(options);
+    const outcome = await startClient(`localhost:${port}`, tls).outcome();
+    expect(outcome).toContain(noConnection);
+    expect(outcome).toContain(expected);
+  });
+
+  test('to an address that the certificate is not for does not come about', async () => {
+    const { port } = await startTls(pairOf('elsewhere'));
+    expect(await startClient(port, { ca }).outcome()).toContain("IP: 127.0.0.1 is not in the cert's list");
+  });
+
+  test('with a certificate of the client, where the server wants one', async () => {
+    const { port } = await startTls({ requestCert: true, rejectUnauthorized: true, ca });
+    expect(await startClient(port, { ca, ...clientPair }).call()).toBe('hello');
+    expect(await startClient(port, { ca }).outcome()).toMatch(
+      /^UNAVAILABLE: .*(?:certificate required|ECONNRESET|closed)/,
+    );
+  });
+
+  test('is not spoken by a plain server', async () => {
+    const sockets = new Sockets();
+    const server = http2.createServer();
+    server.on('connection', (socket) => sockets.add(socket));
+    server.on('sessionError', () => undefined);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    closeLater(() => {
+      sockets.destroy();
+      server.close();
+    });
+    const { port } = server.address() as AddressInfo;
+    expect(await startClient(port, { ca }).outcome()).toMatch(/^UNAVAILABLE: No connection established. Last error: ./);
+  });
+
+  test('and a client without it is told so', async () => {
+    const { port } = await startTls();
+    expect(await startClient(port).outcome()).toContain(noConnection);
+  });
+
+  test.each<[string, TlsOptions, RegExp]>([
+    ['no protocol', {}, /the server does not offer HTTP\/2 by ALPN/],
+    ['HTTP/1 alone', { ALPNProtocols: ['http/1.1'] }, /no application protocol|ALPN/],
+  ])('with a server that offers %s does not come about', async (_what, options, expected) => {
+    const sockets = new Sockets();
+    const server = createTlsServer({ ...pairOf('server'), ...options });
+    server.on('connection', (socket) => sockets.add(socket));
+    server.on('secureConnection', (socket) => socket.on('error', () => undefined));
+    server.on('tlsClientError', () => undefined);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    closeLater(() => {
+      sockets.destroy();
+      server.close();
+    });
+    const { port } = server.address() as AddressInfo;
+    expect(await startClient(port, { ca }).outcome()).toMatch(expected);
+  });
+});

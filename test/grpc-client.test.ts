@@ -269,7 +269,7 @@ describe('a server that ends its connections gracefully', () => {
       }
     };
     const workers = Array.from({ length: 20 }, worker);
-    for (let round = 1; round <= 5; round++) {
+    for (let round = 1; round <= 3; round++) {
       const before = outcomes.get('done') ?? 0;
       await until(() => server.sessions.length === round);
       await until(() => outcomes.size > 1 || (outcomes.get('done') ?? 0) >= before + 100);
@@ -538,6 +538,16 @@ describe('the time of a request', () => {
     ]);
     expect(await client.counted()).toEqual(['Echo DEADLINE_EXCEEDED 1', 'Feed DEADLINE_EXCEEDED 1']);
     expect(client.logs).toEqual([]);
+  });
+
+  test('that is what the RPC may take, or hardly less, is no excuse for the upstream', async () => {
+    const server = await startGrpc({ echo: () => undefined });
+    const client = startClient(server.port);
+    await client.ready();
+    const deadline = Date.now() + 150;
+    expect(await client.outcome('', { deadline, timeout: 170 })).toBe('DEADLINE_EXCEEDED: no answer in time');
+    expect(await client.counted()).toEqual(['Echo DEADLINE_EXCEEDED 1 error 1']);
+    expect(client.logs).toHaveLength(1);
   });
 
   test('is not to blame for an upstream that is too slow for its RPC, or says so itself', async () => {

@@ -74,6 +74,9 @@ export interface Upstream {
 /** Ms between two lines about one upstream, at least: during an outage every request fails alike. */
 const logInterval = 1_000;
 
+/** Ms. A request that has this much less time than its RPC may take gives it as much as all of it. */
+const sameTime = 100;
+
 /** Logs failed calls, saying how many went unlogged since the last line. */
 function createFailureLog(log: Logger, upstream: string) {
   let last = -Infinity;
@@ -113,8 +116,9 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
     return fixed + callHeaders(requestId, trace, identity);
   }
 
-  function requestOf<Req>(rpc: Rpc<Req, unknown>, request: Req, scope: CallScope, timeout: number): CallRequest {
-    const deadline = Math.min(scope.deadline, Date.now() + timeout);
+  /** @param latest - When the RPC has taken too long, in ms since the epoch; as below. */
+  function requestOf<Req>(rpc: Rpc<Req, unknown>, request: Req, scope: CallScope, latest: number): CallRequest {
+    const deadline = Math.min(scope.deadline, latest);
     return { headers: headersOf(rpc, scope), message: rpc.encode(request), deadline };
   }
 
@@ -127,7 +131,7 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
     if (error.status >= 500) logFailure(labels, error.cause);
   }
 
-  function callError(rpc: AnyRpc, end: CallEnd, scope: CallScope): GatewayError {
+  function callError(rpc: AnyRpc, end: CallEnd, scope: CallScope, latest: number): GatewayError {
     const { signal } = scope;
     // A call that was cancelled from here fails with the reason of the cancellation.
     if (signal?.aborted && end.code === Status.CANCELLED) {
@@ -140,8 +144,8 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
       return new GatewayError('OVERLOADED', 'The gateway is restarting.');
     }
     const converted = fromCallEnd(end, rpc.service, rpc.method);
-    // That a request had no more time for it says nothing of the upstream.
-    const isCutShort = end.code === Status.DEADLINE_EXCEEDED && isSpent(scope);
+    // That a request had less time than the RPC says nothing of the upstream.
+    const isCutShort = scope.deadline + sameTime < latest && end.code === Status.DEADLINE_EXCEEDED && isSpent(scope);
     finished(rpc, statusName(end.code), isCutShort ? undefined : converted);
     return converted;
   }
@@ -158,7 +162,8 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
           return;
         }
         const begin = performance.now();
-        const callRequest = requestOf(rpc, request, scope, timeout);
+        const latest = Date.now() + timeout;
+        const callRequest = requestOf(rpc, request, scope, latest);
         let answer: Buffer | undefined;
         const onAbort = (): void => call.cancel();
         // Before the call, which may end as it begins.
@@ -177,7 +182,7 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
               finished(rpc, 'OK');
               resolve(outcome.response);
             } else {
-              reject(callError(rpc, outcome, scope));
+              reject(callError(rpc, outcome, scope, latest));
             }
           },
         });
@@ -187,8 +192,9 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
     async *stream(rpc, request, scope, timeout) {
       const obstacle = obstacleTo(rpc, scope);
       if (obstacle) throw obstacle;
+      const latest = Date.now() + timeout;
       const messages = new MessageQueue();
-      const call = new Call(channel, requestOf(rpc, request, scope, timeout), messages);
+      const call = new Call(channel, requestOf(rpc, request, scope, latest), messages);
       const onAbort = (): void => call.cancel();
       scope.signal?.addEventListener('abort', onAbort, { once: true });
       let end: CallEnd | undefined;
@@ -206,7 +212,7 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
           }
           yield decoded.response;
         }
-        if (end.code !== Status.OK) throw callError(rpc, end, scope);
+        if (end.code !== Status.OK) throw callError(rpc, end, scope, latest);
         finished(rpc, 'OK');
       } finally {
         scope.signal?.removeEventListener('abort', onAbort);

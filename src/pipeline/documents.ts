@@ -14,7 +14,7 @@ import { compileDocument } from '../execution/operation';
 import { SchemaTraits } from '../execution/selection';
 import { withoutSuggestions } from './errors';
 import { planOperation, type OperationPlan } from './plan';
-import { createSlimmer } from './slim';
+import { createSlimmer, type SlimDocument } from './slim';
 
 /** A document as it was found when it was first seen. */
 export interface PreparedDocument {
@@ -59,6 +59,9 @@ const cacheSize = 48 * 1024 * 1024;
 const documentSize = 400;
 const operationSize = 700;
 
+/** In place of what is not valid, and so is not run. */
+const nothing: SlimDocument = { document: parse('{ __typename }', { noLocation: true }), size: 0 };
+
 /** Bytes of an error of validation beside its text. */
 const errorSize = 600;
 
@@ -88,7 +91,7 @@ export function createDocuments(schema: GraphQLSchema, options: DocumentOptions)
       const parsed = parseDocument(source);
       const found = validate(schema, parsed, rules, { maxErrors: 10 });
       const errors = found.map((error) => slimError(options.introspection ? error : withoutSuggestions(error)));
-      const { document, size } = slim(parsed);
+      const { document, size } = errors.length === 0 ? slim(parsed) : nothing;
       const memory = new Memory();
       memory.bytes = documentSize + textSize(source) + size;
       for (const { message } of errors) memory.bytes += errorSize + textSize(message);

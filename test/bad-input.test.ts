@@ -209,6 +209,12 @@ describe('POST /graphql refuses', () => {
     expect(expectRefusal('/graphql', await query(document))).toEqual({ status: 400, code: 'GRAPHQL_PARSE_FAILED' });
   });
 
+  test('a document that is valid, and deeper than calls can go', async () => {
+    const { status } = await query(`{ __type(name: "User") { ${nested(1_200, 'ofType { ', '}', 'name ')} } }`);
+    expect(status).toBeLessThan(500);
+    expect(world.logs.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+
   test.each([
     ['unknown fields', '{ me { id passwordHash } }'],
     ['fields of everything', '{ __proto__ { constructor } }'],

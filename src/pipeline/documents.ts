@@ -81,6 +81,19 @@ export function createDocuments(schema: GraphQLSchema, options: DocumentOptions)
     cache.set(prepared.source, prepared);
   }
 
+  function make(source: string): PreparedDocument {
+    const parsed = parseDocument(source);
+    const found = validate(schema, parsed, rules, { maxErrors: 10 });
+    const errors = found.map((error) => slimError(options.introspection ? error : withoutSuggestions(error)));
+    const { document, size } = errors.length === 0 ? slim(parsed) : nothing;
+    const memory = new Memory();
+    memory.bytes = documentSize + textSize(source) + size;
+    for (const { message } of errors) memory.bytes += errorSize + textSize(message);
+    memory.bytes += operationSize * document.definitions.length;
+    const plans = errors.length === 0 ? compileDocument(traits, document, memory).map(planOperation) : [];
+    return { source, document, errors, plans, memory, weighed: 0 };
+  }
+
   return {
     prepare(source) {
       const known = cache.get(source);
@@ -88,16 +101,7 @@ export function createDocuments(schema: GraphQLSchema, options: DocumentOptions)
       if (source.length > maxDocumentSize) {
         throw new GatewayError('OPERATION_TOO_COMPLEX', `A document may have at most ${maxDocumentSize} characters.`);
       }
-      const parsed = parseDocument(source);
-      const found = validate(schema, parsed, rules, { maxErrors: 10 });
-      const errors = found.map((error) => slimError(options.introspection ? error : withoutSuggestions(error)));
-      const { document, size } = errors.length === 0 ? slim(parsed) : nothing;
-      const memory = new Memory();
-      memory.bytes = documentSize + textSize(source) + size;
-      for (const { message } of errors) memory.bytes += errorSize + textSize(message);
-      memory.bytes += operationSize * document.definitions.length;
-      const plans = errors.length === 0 ? compileDocument(traits, document, memory).map(planOperation) : [];
-      const prepared = { source, document, errors, plans, memory, weighed: 0 };
+      const prepared = withinStack(() => make(source));
       keep(prepared);
       return prepared;
     },
@@ -106,6 +110,16 @@ export function createDocuments(schema: GraphQLSchema, options: DocumentOptions)
       if (prepared.weighed !== prepared.memory.bytes && cache.peek(prepared.source) === prepared) keep(prepared);
     },
   };
+}
+
+/** What goes through a document goes as deep into calls as the document is nested. */
+function withinStack<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new GatewayError('OPERATION_TOO_COMPLEX', 'The document is nested too deeply.', { cause: error });
+  }
 }
 
 /** An error without what keeps the parsed document: its nodes, and what was called when it was found. */

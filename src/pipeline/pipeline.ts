@@ -71,7 +71,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       return present(result, exchange);
     }
     // The stream may never be read, where the client has left already.
-    exchange.signal.addEventListener('abort', () => watch?.release(), { once: true });
+    exchange.cancellation.addEventListener('abort', () => watch?.release(), { once: true });
     return presentStream(result, exchange, () => {
       ran(context);
       watch?.release();

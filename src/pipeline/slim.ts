@@ -33,7 +33,7 @@ export function createSlimmer(schema: GraphQLSchema): (document: DocumentNode) =
   const names = namesOf(schema);
   return (document) => {
     const slimmer = new Slimmer(names);
-    return { document: slimmer.slim(document) as DocumentNode, size: slimmer.size };
+    return { document: slimmer.slim(document), size: slimmer.size };
   };
 }
 
@@ -64,43 +64,71 @@ const placeless = new Set<string>([
 
 const none: readonly never[] = Object.freeze([]);
 
+/** A node that is to be copied, and where to. */
+interface Task {
+  readonly node: ASTNode;
+  readonly into: Record<string | number, unknown>;
+  readonly key: string | number;
+}
+
+/** Copies one document: without recursion, however deep it is. */
 class Slimmer {
   size = 0;
+  private readonly tasks: Task[] = [];
 
   constructor(private readonly names: ReadonlyMap<string, NameNode>) {}
 
-  slim(node: ASTNode): ASTNode {
-    if (node.kind === Kind.NAME) return this.name(node.value);
+  slim(document: DocumentNode): DocumentNode {
+    const root: Record<string, unknown> = {};
+    this.later(document, root, 'document');
+    for (let task = this.tasks.pop(); task; task = this.tasks.pop()) task.into[task.key] = this.copy(task.node);
+    return root['document'] as DocumentNode;
+  }
+
+  private later(node: ASTNode, into: Task['into'], key: Task['key']): void {
+    this.tasks.push({ node, into, key });
+  }
+
+  private copy(node: ASTNode): ASTNode {
     this.size += nodeSize;
     if (node.kind === Kind.FIELD) return this.field(node);
-    const slimmed: Record<string, unknown> = {};
-    for (const [key, value] of Object.entries(node)) if (key !== 'loc') slimmed[key] = this.value(value);
-    if (!placeless.has(node.kind)) slimmed['loc'] = this.place(node.loc);
-    return slimmed as unknown as ASTNode;
+    const copy: Record<string, unknown> = {};
+    for (const [key, value] of Object.entries(node)) if (key !== 'loc') copy[key] = this.value(value, copy, key);
+    if (!placeless.has(node.kind)) copy['loc'] = this.place(node.loc);
+    return copy as unknown as ASTNode;
   }
 
   /** Most nodes are fields: as a literal they are smaller. */
   private field({ kind, alias, name, arguments: args, directives, selectionSet, loc }: FieldNode): FieldNode {
-    return {
+    const copy = {
       kind,
       alias: alias && this.name(alias.value),
       name: this.name(name.value),
       arguments: this.list(args ?? none),
       directives: this.list(directives ?? none),
-      selectionSet: selectionSet && this.slim(selectionSet),
+      selectionSet: undefined,
       loc: this.place(loc),
-    } as FieldNode;
+    };
+    if (selectionSet) this.later(selectionSet, copy, 'selectionSet');
+    return copy as unknown as FieldNode;
   }
 
-  private value(value: unknown): unknown {
+  /** What is there of the copy of a value; nodes in it follow. */
+  private value(value: unknown, into: Task['into'], key: string): unknown {
     if (Array.isArray(value)) return this.list(value as ASTNode[]);
-    return typeof value === 'object' && value !== null ? this.slim(value as ASTNode) : value;
+    if (typeof value !== 'object' || value === null) return value;
+    const node = value as ASTNode;
+    if (node.kind === Kind.NAME) return this.name(node.value);
+    this.later(node, into, key);
+    return undefined;
   }
 
   private list(nodes: readonly ASTNode[]): readonly ASTNode[] {
     if (nodes.length === 0) return none;
     this.size += nodeSize / 2 + nodes.length * itemSize;
-    return nodes.map((node) => this.slim(node));
+    const copies = [...nodes];
+    for (const [index, node] of nodes.entries()) this.later(node, copies as unknown as Task['into'], index);
+    return copies;
   }
 
   private name(value: string): NameNode {

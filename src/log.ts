@@ -31,8 +31,17 @@ export function createLog(level: LogLevel, destination?: DestinationStream): Log
  * Resolves once all that was logged is written, or cannot be. For the end of the process: nothing may be logged any more.
  */
 export async function endLog(log: Logger): Promise<void> {
+  await outputOf(log)?.end();
+}
+
+/** Writes what has been logged. For a process that is on its way out and waits for nothing any more. */
+export function endLogAtOnce(log: Logger): void {
+  outputOf(log)?.endAtOnce();
+}
+
+function outputOf(log: Logger): LogOutput | undefined {
   const stream = (log as unknown as Record<symbol, unknown>)[pino.symbols.streamSym];
-  if (stream instanceof LogOutput) await stream.end();
+  return stream instanceof LogOutput ? stream : undefined;
 }
 
 /** How pino is asked to tell of each line what it is. */
@@ -53,7 +62,6 @@ export class LogOutput implements DestinationStream {
   private pending = '';
   private timer: NodeJS.Timeout | undefined;
   private dropped = 0;
-  private isUsed = false;
   /** Whether nothing is written any more: it was ended, or whoever read the lines has left. */
   private isOver = false;
 
@@ -84,10 +92,6 @@ export class LogOutput implements DestinationStream {
 
   write(line: string): void {
     if (this.isOver) return;
-    if (!this.isUsed) {
-      this.isUsed = true;
-      process.once('exit', () => this.endAtOnce());
-    }
     this.pending += line;
     if (this.pending.length >= portion || this.lastLevel >= pino.levels.values['error']!) this.flush();
     else this.timer ??= setTimeout(() => this.flush(), longestWait).unref();
@@ -112,8 +116,8 @@ export class LogOutput implements DestinationStream {
     if (lines !== '') this.destination.write(lines);
   }
 
-  /** For the end of a process that waits for nothing any more. */
-  private endAtOnce(): void {
+  /** Writes all that can be written without waiting for anything. */
+  endAtOnce(): void {
     clearTimeout(this.timer);
     if (this.isOver || this.pending === '') return;
     this.isOver = true;

@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { ConfigError, readConfig, sourceFolders, type Config } from './config';
 import { createGateway } from './gateway';
 import { startServer } from './http/server';
-import { createLog, endLog, type Logger } from './log';
+import { createLog, endLog, endLogAtOnce, type Logger } from './log';
 import { createMetrics } from './metrics';
 import { SchemaError } from './schema/findings';
 import { loadSources, type Sources } from './schema/sources';
@@ -33,6 +33,7 @@ class Refusal extends Error {
 async function main(): Promise<void> {
   const { config, sources } = readAll(process.env);
   const log = createLog(config.logLevel);
+  process.once('exit', () => endLogAtOnce(log));
   for (const warning of config.warnings) log.warn(warning);
   try {
     await serve(config, sources, log);

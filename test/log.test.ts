@@ -133,8 +133,9 @@ function tryToRead(fd: number, into: Buffer): number {
 /** Arguments of node that log and end somehow. */
 function processThat(script: string): string[] {
   const own = (...path: string[]): string => join(__dirname, '..', ...path);
-  const source = `const { createLog, endLog } = require(${JSON.stringify(own('src', 'log.ts'))});
+  const source = `const { createLog, endLog, endLogAtOnce } = require(${JSON.stringify(own('src', 'log.ts'))});
     const log = createLog('info');
+    process.once('exit', () => endLogAtOnce(log));
     ${script}`;
   return ['--require', own('node_modules', 'tsx', 'dist', 'cjs', 'index.cjs'), '--eval', source];
 }

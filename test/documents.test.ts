@@ -89,8 +89,8 @@ describe('the cache of documents', () => {
   test('holds as many as there is room for', () => {
     const documents = createDocuments(schema, { introspection: true });
     const first = documents.prepare(documentOf(0));
-    const fields = Array.from({ length: 600 }, (_, index) => `f${index}: id`).join(' ');
-    for (let index = 0; index < 400; index++) documents.prepare(`{ user(id: "${index}") { ${fields} } }`);
+    const long = 'x'.repeat(30_000);
+    for (let index = 0; index < 1_700; index++) documents.prepare(`{ user(id: "${index}${long}") { id } }`);
     expect(documents.prepare(documentOf(0)) === first).toBe(false);
   }, 60_000);
 

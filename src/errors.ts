@@ -148,7 +148,11 @@ export class GatewayError extends Error {
 
   /** @param message - Shown to the caller; the catalogue's own where it is left out. */
   constructor(code: ErrorCode, message?: string, options: GatewayErrorOptions = {}) {
+    // Where an answer was decided tells nobody anything, and costs more than the rest of it; unless it is a bug.
+    const { stackTraceLimit } = Error;
+    if (code !== 'INTERNAL_SERVER_ERROR') Error.stackTraceLimit = 0;
     super(message ?? catalogue[code].message, { cause: options.cause });
+    Error.stackTraceLimit = stackTraceLimit;
     this.code = code;
     this.fieldViolations = options.fieldViolations;
     this.details = options.details;

@@ -1,4 +1,5 @@
-import { buildSchema, GraphQLError, parse, type ExecutionResult } from 'graphql';
+import { buildSchema, parse } from 'graphql';
+import { PresentedError, type PresentedResult } from '../src/pipeline/errors';
 import { GatewayError, type ErrorCode } from '../src/errors';
 import type { Exchange } from '../src/exchange';
 import type { OperationRequest, Pipeline } from '../src/pipeline/pipeline';
@@ -51,7 +52,7 @@ interface Request {
 }
 
 /** Runs a request, and gives back what the pipeline was asked and what was answered. */
-async function run(route: string, { query = '', params = {}, body = '' }: Request, result?: ExecutionResult) {
+async function run(route: string, { query = '', params = {}, body = '' }: Request, result?: PresentedResult) {
   const [method, path] = route.split(' ');
   let asked: OperationRequest | undefined;
   const pipeline: Pipeline = {
@@ -194,7 +195,9 @@ describe('the answer', () => {
         data: { thing: data },
         ...(errors.length === 0
           ? {}
-          : { errors: errors.map((code) => new GraphQLError('x', { originalError: new GatewayError(code) })) }),
+          : {
+              errors: errors.map((code) => new PresentedError('x', undefined, undefined, {}, new GatewayError(code))),
+            }),
       },
     );
 

@@ -130,7 +130,11 @@ export function failedAt(
   key: string | number,
   thrown: unknown,
 ): null {
+  // What was thrown knows where from. The stack of what locates it would cost more than all of the rest.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
   const error = locatedError(thrown, field.nodes, pathToArray({ prev: parent, key, typename: undefined }));
+  Error.stackTraceLimit = stackTraceLimit;
   if (isNonNull) throw error;
   run.fail(error, parent, key);
   return null;

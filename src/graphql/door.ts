@@ -1,7 +1,6 @@
-import type { ExecutionResult } from 'graphql';
 import type { Exchange, Reply, Route } from '../exchange';
 import { errorHeaders, type ErrorCode, type GatewayError } from '../errors';
-import { errorsOf, presentError, statusOf } from '../pipeline/errors';
+import { errorsOf, presentError, statusOf, type PresentedResult } from '../pipeline/errors';
 import type { Pipeline } from '../pipeline/pipeline';
 import { anything, eventHeaders, negotiate, type Accepted } from './accept';
 import { EventStream, Heartbeats, streamOfOne } from './event-stream';
@@ -63,13 +62,14 @@ const front: Route = {
   handle: () => ({ status: 302, headers: { location: '/graphql' } }),
 };
 
-function reply(result: ExecutionResult, status: number, { headers, onlyEvents }: Accepted): Reply {
+function reply(result: PresentedResult, status: number, { headers, onlyEvents }: Accepted): Reply {
   const body = JSON.stringify(result);
   return { status, headers, body: onlyEvents ? streamOfOne(body) : body };
 }
 
 /** With the headers that the errors bring. */
 function withErrors(accepted: Accepted, errors: readonly GatewayError[]): Accepted {
+  if (errors.every((error) => error.headers === undefined && error.retryAfter === undefined)) return accepted;
   const headers = { ...accepted.headers };
   for (const error of errors) Object.assign(headers, errorHeaders(error));
   return { ...accepted, headers };
@@ -78,6 +78,6 @@ function withErrors(accepted: Accepted, errors: readonly GatewayError[]): Accept
 const documentErrors: readonly ErrorCode[] = ['GRAPHQL_PARSE_FAILED', 'GRAPHQL_VALIDATION_FAILED', 'BAD_USER_INPUT'];
 
 /** True where the document or its variables are wrong, and nothing was executed. */
-function isOfDocument(result: ExecutionResult, errors: readonly GatewayError[]): boolean {
+function isOfDocument(result: PresentedResult, errors: readonly GatewayError[]): boolean {
   return !('data' in result) && errors.every(({ code }) => documentErrors.includes(code));
 }

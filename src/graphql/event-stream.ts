@@ -1,5 +1,3 @@
-import type { ExecutionResult } from 'graphql';
-
 /*
  * GraphQL over SSE, in distinct connections mode: an event `next` for each result, and one `complete` at the end.
  *
@@ -36,7 +34,7 @@ const end: Chunk = { done: true, value: undefined };
  * a chunk before asking for another.
  */
 export class EventStream implements AsyncIterableIterator<string, undefined> {
-  private readonly results: AsyncIterator<ExecutionResult>;
+  private readonly results: AsyncIterator<unknown>;
   private state: 'new' | 'open' | 'over' = 'new';
   private spoke: Spoke | undefined;
   /** Who waits for the next chunk. */
@@ -47,7 +45,7 @@ export class EventStream implements AsyncIterableIterator<string, undefined> {
   private held: ((reader: Reader) => void) | undefined;
 
   constructor(
-    results: AsyncIterable<ExecutionResult>,
+    results: AsyncIterable<unknown>,
     private readonly heartbeats: Heartbeats,
   ) {
     this.results = results[Symbol.asyncIterator]();

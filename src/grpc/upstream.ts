@@ -1,7 +1,7 @@
 import type { Cancellation } from '../cancellation';
 import { GatewayError } from '../errors';
 import type { Logger } from '../log';
-import type { Metrics } from '../metrics';
+import type { CounterSeries, HistogramSeries, Metrics } from '../metrics';
 import type { TraceContext } from '../trace';
 import { Call, type CallRequest } from './call';
 import { Channel } from './channel';
@@ -97,6 +97,13 @@ function createFailureLog(log: Logger, upstream: string) {
 
 type AnyRpc = RpcName & Pick<Rpc<never, never>, 'expected'>;
 
+/** What is the same for every call of an RPC. */
+interface KnownRpc {
+  readonly headers: string;
+  readonly latency: HistogramSeries;
+  readonly ok: CounterSeries;
+}
+
 export interface UpstreamOptions {
   readonly name: string;
   readonly address: UpstreamAddress;
@@ -108,18 +115,26 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
   // It connects now, so that the first request does not pay for it.
   const channel = new Channel(parseTarget(address.target), address.tls);
   const logFailure = createFailureLog(log, name);
-  const fixedHeaders = new WeakMap<AnyRpc, string>();
+  const known = new WeakMap<AnyRpc, KnownRpc>();
 
-  function headersOf(rpc: AnyRpc, { requestId, trace, identity }: CallScope): string {
-    let fixed = fixedHeaders.get(rpc);
-    if (!fixed) fixedHeaders.set(rpc, (fixed = rpcHeaders(rpc.service, rpc.method)));
-    return fixed + callHeaders(requestId, trace, identity);
+  function knownOf(rpc: AnyRpc): KnownRpc {
+    const found = known.get(rpc);
+    if (found) return found;
+    const { service, method } = rpc;
+    const made: KnownRpc = {
+      headers: rpcHeaders(service, method),
+      latency: metrics.upstreamLatency.series({ service, method }),
+      ok: metrics.upstreamRequests.series({ service, method, code: 'OK' }),
+    };
+    known.set(rpc, made);
+    return made;
   }
 
   /** @param latest - When the RPC has taken too long, in ms since the epoch; as below. */
   function requestOf<Req>(rpc: Rpc<Req, unknown>, request: Req, scope: CallScope, latest: number): CallRequest {
     const deadline = Math.min(scope.deadline, latest);
-    return { headers: headersOf(rpc, scope), message: rpc.encode(request), deadline };
+    const headers = knownOf(rpc).headers + callHeaders(scope.requestId, scope.trace, scope.identity);
+    return { headers, message: rpc.encode(request), deadline };
   }
 
   /** @param error - What the upstream failed with; left out for a call that succeeded or was ended from here. */
@@ -176,10 +191,10 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
           ended(end) {
             signal?.removeEventListener('abort', onAbort);
             const seconds = (performance.now() - begin) / 1000;
-            metrics.upstreamLatency.series({ service: rpc.service, method: rpc.method }).observe(seconds);
+            knownOf(rpc).latency.observe(seconds);
             const outcome = end.code === Status.OK ? answerOf(rpc, answer) : end;
             if ('response' in outcome) {
-              finished(rpc, 'OK');
+              knownOf(rpc).ok.inc();
               resolve(outcome.response);
             } else {
               reject(callError(rpc, outcome, scope, latest));
@@ -213,7 +228,7 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
           yield decoded.response;
         }
         if (end.code !== Status.OK) throw callError(rpc, end, scope, latest);
-        finished(rpc, 'OK');
+        knownOf(rpc).ok.inc();
       } finally {
         scope.signal?.removeEventListener('abort', onAbort);
         // Where there is no end yet, the reader left.

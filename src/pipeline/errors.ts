@@ -17,54 +17,54 @@ export function fromGraphQLError(error: unknown, otherwise: ErrorCode = 'BAD_USE
   return new GatewayError(otherwise, error.message);
 }
 
-const nowhere = { nodes: undefined, source: undefined, positions: undefined, path: undefined };
+/** An error as clients see it (spec 7.1.2, "Errors"). As JSON it is what it shows. */
+export class PresentedError {
+  readonly #error: GatewayError;
 
-/** An error as clients see it: of the catalogue, with the request's id; the log gets the rest of it. */
-export function presentError(error: unknown, exchange: Exchange, otherwise?: ErrorCode): GraphQLError {
-  const converted = fromGraphQLError(error, otherwise);
-  exchange.facts.code ??= converted.code;
-  logBug(converted, exchange.log);
-  const { nodes, source, positions, path } = error instanceof GraphQLError ? error : nowhere;
-  return new GraphQLError(converted.message, {
-    nodes: nodes ?? null,
-    source: source ?? null,
-    positions: positions ?? null,
-    path: path ?? null,
-    // For the doors, which read status and headers off it. Not serialized.
-    originalError: converted,
-    extensions: { code: converted.code, requestId: exchange.id, ...publicDetails(converted) },
-  });
-}
+  constructor(
+    readonly message: string,
+    readonly locations: GraphQLError['locations'],
+    readonly path: GraphQLError['path'],
+    readonly extensions: Readonly<Record<string, unknown>>,
+    error: GatewayError,
+  ) {
+    this.#error = error;
+  }
 
-/** A result whose errors are all of the catalogue. */
-export function presentResult(result: ExecutionResult, exchange: Exchange, otherwise?: ErrorCode): ExecutionResult {
-  if (!result.errors?.length) return result;
-  return { ...result, errors: result.errors.map((error) => presentError(error, exchange, otherwise)) };
-}
-
-/** A stream whose errors are all of the catalogue. */
-export async function* presentStream(
-  results: AsyncIterable<ExecutionResult>,
-  exchange: Exchange,
-  finished: () => void,
-): AsyncGenerator<ExecutionResult, void> {
-  try {
-    for await (const result of results) yield presentResult(result, exchange);
-  } finally {
-    finished();
+  /** For the doors, which read status and headers off it. */
+  get error(): GatewayError {
+    return this.#error;
   }
 }
 
-/** The catalogue's errors of a presented result. */
-export function errorsOf(result: ExecutionResult): GatewayError[] {
-  return (result.errors ?? []).map(({ originalError }) => toGatewayError(originalError));
+/** A result whose errors are all of the catalogue. */
+export interface PresentedResult {
+  readonly errors?: readonly PresentedError[];
+  readonly data?: ExecutionResult['data'];
+}
+
+/** An error of the catalogue, with the request's id; the log gets the rest of it. */
+export function presentError(error: unknown, exchange: Exchange, otherwise?: ErrorCode): PresentedError {
+  const converted = fromGraphQLError(error, otherwise);
+  exchange.facts.code ??= converted.code;
+  logBug(converted, exchange.log);
+  const { locations, path } = error instanceof GraphQLError ? error : nowhere;
+  const extensions = { code: converted.code, requestId: exchange.id, ...publicDetails(converted) };
+  return new PresentedError(converted.message, locations, path, extensions, converted);
+}
+
+const nowhere = { locations: undefined, path: undefined };
+
+/** The catalogue's errors of a result. */
+export function errorsOf(result: PresentedResult): GatewayError[] {
+  return (result.errors ?? []).map(({ error }) => error);
 }
 
 /**
  * The HTTP status of a result: 200 where some data came back; where none did, the status of the errors, the gravest where
  * they do not agree.
  */
-export function statusOf(result: ExecutionResult): number {
+export function statusOf(result: PresentedResult): number {
   const statuses = errorsOf(result).map(({ status }) => status);
   const someData = result.data && Object.values(result.data).some((value) => value !== null);
   return statuses.length === 0 || someData ? 200 : Math.max(...statuses);

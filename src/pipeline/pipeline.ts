@@ -3,11 +3,12 @@ import type { DocumentNode, ExecutionArgs, ExecutionResult, GraphQLError, GraphQ
 import type { Registry } from 'prom-client';
 import type { Exchange } from '../exchange';
 import { GatewayError, type ErrorCode } from '../errors';
+import { createCounter } from '../metrics';
 import type { Gatekeeper } from '../session/gatekeeper';
 import { GatewayContext, OperationScope } from './context';
 import { createDocuments } from './documents';
-import { presentError, presentResult, presentStream, withoutSuggestions } from './errors';
-import { createPlugins } from './plugins';
+import { presentError, withoutSuggestions, type PresentedResult } from './errors';
+import { createPlugins, operationTypeOf } from './plugins';
 import type { OperationPlan } from './plan';
 
 /** An operation, as a door read it. */
@@ -27,7 +28,7 @@ export interface RunOptions {
 }
 
 /** One answer, or a stream of them. */
-export type OperationResult = ExecutionResult | AsyncIterable<ExecutionResult>;
+export type OperationResult = PresentedResult | AsyncIterable<PresentedResult>;
 
 /** Runs operations, for every door alike. Never throws: what goes wrong is in the result, as errors of the catalogue. */
 export interface Pipeline {
@@ -47,10 +48,39 @@ export interface PipelineOptions {
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { schema, gatekeeper, registry, introspection, requestTimeout } = options;
   const documents = createDocuments(schema, { introspection });
+  const errorResults = createCounter(registry, {
+    name: 'graphql_envelop_error_result',
+    help: 'Errors of operations, by type and code.',
+    labelNames: ['operationType', 'code'],
+  });
   const getEnveloped = envelop({ plugins: createPlugins({ schema, documents, gatekeeper, registry }) });
 
-  function present(result: ExecutionResult, exchange: Exchange): ExecutionResult {
-    return presentResult(introspection || !result.errors ? result : withoutNames(result), exchange);
+  function present(result: ExecutionResult, context: GatewayContext): PresentedResult {
+    const { errors: found, data } = result;
+    if (!found?.length) return data === undefined ? {} : { data };
+    const errors = introspection ? found : found.map(withoutNames);
+    const refusal = refused(errors, context, 'BAD_USER_INPUT');
+    return data === undefined ? refusal : { ...refusal, data };
+  }
+
+  /** The answer to a request of which nothing was executed. */
+  function refused(errors: readonly unknown[], context: GatewayContext, otherwise: ErrorCode): PresentedResult {
+    const operationType = operationTypeOf(context);
+    const presented = errors.map((error) => presentError(error, context.exchange, otherwise));
+    for (const { error } of presented) errorResults.series({ operationType, code: error.code }).inc();
+    return { errors: presented };
+  }
+
+  async function* presentStream(
+    results: AsyncIterable<ExecutionResult>,
+    context: GatewayContext,
+    finished: () => void,
+  ): AsyncGenerator<PresentedResult, void> {
+    try {
+      for await (const result of results) yield present(result, context);
+    } finally {
+      finished();
+    }
   }
 
   function ran({ prepared }: GatewayContext): void {
@@ -68,11 +98,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     const result = await subscribe(args);
     if (!(Symbol.asyncIterator in result)) {
       watch?.release();
-      return present(result, exchange);
+      return present(result, context);
     }
     // The stream may never be read, where the client has left already.
     exchange.cancellation.addEventListener('abort', () => watch?.release(), { once: true });
-    return presentStream(result, exchange, () => {
+    return presentStream(result, context, () => {
       ran(context);
       watch?.release();
     });
@@ -86,7 +116,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         gatekeeper.admit(exchange, { navigation });
         const document = enveloped.parse(query) as DocumentNode;
         const invalid = enveloped.validate(schema, document) as readonly GraphQLError[];
-        if (invalid.length > 0) return refused(invalid, exchange, 'GRAPHQL_VALIDATION_FAILED');
+        if (invalid.length > 0) return refused(invalid, context, 'GRAPHQL_VALIDATION_FAILED');
         const plan = choose(context.prepared?.plans ?? [], operationName);
         const { operation: kind } = plan.operation;
         if (safe && kind !== 'query') {
@@ -113,23 +143,19 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         if (kind === 'subscription') return await stream(enveloped.subscribe as Subscribe, args, context);
         const result = (await enveloped.execute(args)) as ExecutionResult;
         ran(context);
-        return present(result, exchange);
+        return present(result, context);
       } catch (error) {
-        return refused([error], exchange, 'GRAPHQL_PARSE_FAILED');
+        return refused([error], context, 'GRAPHQL_PARSE_FAILED');
       }
     },
   };
 }
 
-type Subscribe = (args: ExecutionArgs) => Promise<OperationResult>;
+type Subscribe = (args: ExecutionArgs) => Promise<ExecutionResult | AsyncIterable<ExecutionResult>>;
 
-function withoutNames(result: ExecutionResult): ExecutionResult {
-  return { ...result, errors: result.errors?.map((error) => (error.path ? error : withoutSuggestions(error))) ?? [] };
-}
-
-/** The answer to a request of which nothing was executed. */
-function refused(errors: readonly unknown[], exchange: Exchange, otherwise: ErrorCode): ExecutionResult {
-  return { errors: errors.map((error) => presentError(error, exchange, otherwise)) };
+/** What is said of the document or of variables may name what the client did not know. */
+function withoutNames(error: GraphQLError): GraphQLError {
+  return error.path ? error : withoutSuggestions(error);
 }
 
 /** The operation that a request names, or the only one that there is. */

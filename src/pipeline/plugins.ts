@@ -15,7 +15,6 @@ import type { Gatekeeper } from '../session/gatekeeper';
 import type { Caller } from '../schema/context';
 import type { GatewayContext } from './context';
 import type { Documents } from './documents';
-import { fromGraphQLError } from './errors';
 import { refusal, type OperationPlan } from './plan';
 
 export interface PluginOptions {
@@ -114,7 +113,8 @@ async function authenticate(
 /** Seconds. */
 const durationBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
-function operationType({ plan }: GatewayContext): OperationTypeNode | 'unknown' {
+/** For labels. */
+export function operationTypeOf({ plan }: GatewayContext): OperationTypeNode | 'unknown' {
   return plan?.operation.operation ?? 'unknown';
 }
 
@@ -138,7 +138,7 @@ function prometheusConfig(registry: Registry): PrometheusTracingPluginConfig {
           labelNames: ['operationType'],
         },
         phases: ['execute', 'subscribe'],
-        fillLabelsFn: (_params, context: GatewayContext) => labelsOf[operationType(context)],
+        fillLabelsFn: (_params, context: GatewayContext) => labelsOf[operationTypeOf(context)],
       }),
       graphql_envelop_request_duration: createHistogram({
         registry,
@@ -149,23 +149,7 @@ function prometheusConfig(registry: Registry): PrometheusTracingPluginConfig {
           buckets: durationBuckets,
         },
         phases: ['execute', 'subscribe'],
-        fillLabelsFn: (_params, context: GatewayContext) => labelsOf[operationType(context)],
-      }),
-      graphql_envelop_error_result: createCounter({
-        registry,
-        counter: {
-          name: 'graphql_envelop_error_result',
-          help: 'Errors of operations, by type and code.',
-          labelNames: ['operationType', 'code'],
-        },
-        phases: ['parse', 'validate', 'execute', 'subscribe'],
-        fillLabelsFn: ({ error, errorPhase }, context: GatewayContext) => ({
-          operationType: operationType(context),
-          code:
-            errorPhase === 'validate'
-              ? 'GRAPHQL_VALIDATION_FAILED'
-              : fromGraphQLError(error, errorPhase === 'parse' ? 'GRAPHQL_PARSE_FAILED' : 'BAD_USER_INPUT').code,
-        }),
+        fillLabelsFn: (_params, context: GatewayContext) => labelsOf[operationTypeOf(context)],
       }),
     },
   };

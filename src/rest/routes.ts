@@ -1,7 +1,6 @@
-import type { ExecutionResult } from 'graphql';
 import type { Handler, Route } from '../exchange';
 import { GatewayError } from '../errors';
-import { errorsOf } from '../pipeline/errors';
+import { errorsOf, type PresentedResult } from '../pipeline/errors';
 import type { Pipeline } from '../pipeline/pipeline';
 import { shaped, type RestOperation } from './operations';
 import { createVariableReader } from './variables';
@@ -24,7 +23,7 @@ function createHandler(operation: RestOperation, pipeline: Pipeline): Handler {
 
   return async (exchange, params) => {
     const variables = await read(exchange, params);
-    const result = (await pipeline.run({ query, variables }, exchange, options)) as ExecutionResult;
+    const result = (await pipeline.run({ query, variables }, exchange, options)) as PresentedResult;
     // One value is the whole answer: where a part of it failed, it all did.
     if (result.errors?.length) throw gravest(errorsOf(result));
     const value = result.data?.[rootKey];

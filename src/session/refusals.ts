@@ -21,14 +21,15 @@ export function endsCookie(error: unknown): boolean {
   return error instanceof GatewayError && error.cause instanceof SessionRefused && error.cause.settled;
 }
 
+const challenge = { 'www-authenticate': 'Bearer realm="api-gateway"' };
+
 /**
  * UNAUTHENTICATED, with the challenge that RFC 9110 section 11.6.1 asks for in every 401.
  *
  * @param message - Shown to the caller; the catalogue's own where it is left out.
  */
 export function unauthenticated(message?: string, cause?: unknown): GatewayError {
-  const headers = { 'www-authenticate': 'Bearer realm="api-gateway"' };
-  return new GatewayError('UNAUTHENTICATED', message, { cause, headers });
+  return new GatewayError('UNAUTHENTICATED', message, { cause, headers: challenge });
 }
 
 /** Whole seconds. */

@@ -181,11 +181,15 @@ export function toGatewayError(error: unknown): GatewayError {
 
 const logged = new WeakSet<GatewayError>();
 
-/** Logs a bug of ours, with what caused it; once, though the error passes several that would log it. */
-export function logBug(error: GatewayError, log: Pick<Logger, 'error'>): void {
+/**
+ * Logs a bug of ours, with what caused it; once, though the error passes several that would log it.
+ *
+ * @param request - Its log is made when it is first asked for.
+ */
+export function logBug(error: GatewayError, request: { readonly log: Pick<Logger, 'error'> }): void {
   if (error.code !== 'INTERNAL_SERVER_ERROR' || logged.has(error)) return;
   logged.add(error);
-  log.error({ err: error.cause ?? error }, 'internal error');
+  request.log.error({ err: error.cause ?? error }, 'internal error');
 }
 
 /** The fields that every door adds to an error's body. */

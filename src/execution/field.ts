@@ -170,6 +170,7 @@ abstract class ResolvedField extends Field {
     try {
       const { complete } = this.traits;
       const value = this.resolve(run, source, this.args ? this.args.values(run.variables) : {}, path);
+      if (value instanceof Error) return this.failed(run, path, value);
       const completed = isThenable(value)
         ? later(value, (resolved) => complete(run, this, path, this.key, resolved))
         : complete(run, this, path, this.key, value);

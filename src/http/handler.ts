@@ -270,7 +270,7 @@ function unrouted(exchange: Exchange, elsewhere: Elsewhere | undefined): Reply {
 export function errorReply(thrown: unknown, exchange: Exchange): Reply {
   const error = toGatewayError(thrown);
   exchange.facts.code = error.code;
-  logBug(error, exchange.log);
+  logBug(error, exchange);
   const { status, message, code } = error;
   return json(
     status,

@@ -47,7 +47,7 @@ export interface PresentedResult {
 export function presentError(error: unknown, exchange: Exchange, otherwise?: ErrorCode): PresentedError {
   const converted = fromGraphQLError(error, otherwise);
   exchange.facts.code ??= converted.code;
-  logBug(converted, exchange.log);
+  logBug(converted, exchange);
   const { locations, path } = error instanceof GraphQLError ? error : nowhere;
   const extensions = { code: converted.code, requestId: exchange.id, ...publicDetails(converted) };
   return new PresentedError(converted.message, locations, path, extensions, converted);

@@ -11,7 +11,7 @@ import {
 import type { Registry } from 'prom-client';
 import { subscribe } from '../execution/subscription';
 import { isClientClosed, toGatewayError, type GatewayError } from '../errors';
-import type { Gatekeeper } from '../session/gatekeeper';
+import type { Authenticated, Gatekeeper } from '../session/gatekeeper';
 import type { Caller } from '../schema/context';
 import type { GatewayContext } from './context';
 import type { Documents } from './documents';
@@ -98,13 +98,17 @@ function resolveCaller(
   return context.plan?.needsSession ? authenticate(context, gatekeeper) : context.caller;
 }
 
-async function authenticate(
+function authenticate(
   context: GatewayContext,
   gatekeeper: PluginOptions['gatekeeper'],
-): Promise<Caller | GatewayError> {
+): Caller | GatewayError | Promise<Caller | GatewayError> {
+  const letIn = (authenticated: Authenticated): Caller => {
+    context.authenticated = authenticated;
+    return authenticated.session;
+  };
   try {
-    context.authenticated = await gatekeeper.authenticate(context.exchange);
-    return context.authenticated.session;
+    const found = gatekeeper.authenticate(context.exchange);
+    return found instanceof Promise ? found.then(letIn, toGatewayError) : letIn(found);
   } catch (error) {
     return toGatewayError(error);
   }

@@ -1,3 +1,4 @@
+import { GatewayError } from '../errors';
 import type { Exchange } from '../exchange';
 import type { Session } from './auth-service';
 import type { SessionCookie } from './cookies';
@@ -48,16 +49,22 @@ export interface GatekeeperOptions extends CrossSitePolicy {
 export function createGatekeeper({ cookie, sessions, ...policy }: GatekeeperOptions): Gatekeeper {
   const credentials = createCredentials({ cookie });
 
-  async function ask(exchange: Exchange, credential: SessionCredential): Promise<Authenticated> {
+  function letIn(exchange: Exchange, credential: SessionCredential, session: Session): Authenticated {
+    exchange.facts.userId = session.userId;
+    return { session, credential };
+  }
+
+  function refuse(exchange: Exchange, { via }: SessionCredential, error: unknown): never {
+    if (via === 'cookie' && endsCookie(error)) cookie.clear(exchange);
+    throw error;
+  }
+
+  function ask(exchange: Exchange, credential: SessionCredential): Promise<Authenticated> {
     const { id: requestId, trace, deadline, cancellation: signal } = exchange;
-    try {
-      const session = await sessions.validate(credential.token, { requestId, trace, deadline, signal });
-      exchange.facts.userId = session.userId;
-      return { session, credential };
-    } catch (error) {
-      if (credential.via === 'cookie' && endsCookie(error)) cookie.clear(exchange);
-      throw error;
-    }
+    return sessions.validate(credential.token, { requestId, trace, deadline, signal }).then(
+      (session) => letIn(exchange, credential, session),
+      (error: unknown) => refuse(exchange, credential, error),
+    );
   }
 
   return {
@@ -67,10 +74,9 @@ export function createGatekeeper({ cookie, sessions, ...policy }: GatekeeperOpti
 
     authenticate(exchange) {
       const credential = credentials.read(exchange);
-      const session = sessions.known(credential.token);
-      if (!session) return ask(exchange, credential);
-      exchange.facts.userId = session.userId;
-      return { session, credential };
+      const known = sessions.known(credential.token);
+      if (!known) return ask(exchange, credential);
+      return known instanceof GatewayError ? refuse(exchange, credential, known) : letIn(exchange, credential, known);
     },
 
     guard: ({ session, credential }, { id: requestId, trace }) =>

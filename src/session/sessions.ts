@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { GatewayError } from '../errors';
+import { GatewayError } from '../errors';
 import { upstreamStatus } from '../grpc/status';
 import type { CallScope } from '../grpc/upstream';
 import type { Logger } from '../log';
@@ -20,8 +20,11 @@ import { waitFor } from './wait-for';
 
 /** Says whose session a token is, at a cost of about one RPC per session and {@link SessionsOptions.cacheTtl}. */
 export interface Sessions {
-  /** The session of a token where that needs nobody to be asked; undefined where {@link validate} must say. */
-  known(token: string): Session | undefined;
+  /**
+   * What is known of a token: its session, or why it is refused, as {@link validate} would; undefined where AuthService must
+   * be asked.
+   */
+  known(token: string): Session | GatewayError | undefined;
   /**
    * The session of a token. Requests that ask at the same time share one RPC, which outlives each of them: a caller
    * whose signal aborts or whose deadline passes only stops waiting.
@@ -118,25 +121,23 @@ export function createSessions({ authService, cacheTtl, metrics, log, connected 
     for (const { since } of flights.values()) since.cacheable = false;
   }
 
-  function known(token: string): Session | undefined {
-    // A session that was refused or signed out is not among the confirmed.
-    const session = confirmed.get(keyOf(token));
-    if (session) lookUps.hit.inc();
-    return session;
+  function known(token: string): Session | GatewayError | undefined {
+    return knownBy(keyOf(token));
   }
 
-  function validate(token: string, scope: CallScope): Promise<Session> {
-    const key = keyOf(token);
-    const refusal = tombstones.get(key) ?? refusals.get(key);
-    if (refusal) {
-      lookUps.refused.inc();
-      return Promise.reject(refusal);
-    }
+  function knownBy(key: string): Session | GatewayError | undefined {
     const session = confirmed.get(key);
-    if (session) {
-      lookUps.hit.inc();
-      return Promise.resolve(session);
-    }
+    // One that was refused or signed out is not among the confirmed.
+    const found = session ?? tombstones.get(key) ?? refusals.get(key);
+    if (found) (session ? lookUps.hit : lookUps.refused).inc();
+    return found;
+  }
+
+  async function validate(token: string, scope: CallScope): Promise<Session> {
+    const key = keyOf(token);
+    const found = knownBy(key);
+    if (found instanceof GatewayError) throw found;
+    if (found) return found;
     const flight = flights.get(key);
     (flight ? lookUps.coalesced : lookUps.miss).inc();
     return waitFor((flight ?? depart(key, token, scope)).session, scope);

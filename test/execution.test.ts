@@ -11,6 +11,7 @@ import {
   type ExecutionResult,
   type GraphQLSchema,
 } from 'graphql';
+import { GatewayError } from '../src/errors';
 import { Memory } from '../src/execution/memory';
 import { compileDocument, type CompiledOperation } from '../src/execution/operation';
 import { SchemaTraits } from '../src/execution/selection';
@@ -254,4 +255,20 @@ test('what is written once is compiled once, and no more is kept than of a few o
     await operation!.execute({ root: new Thing(seed), context: { calls: [] }, variables });
   }
   expect(memory.bytes).toBeLessThan(8 * 40_000);
+});
+
+test('an error of the catalogue is located as graphql-js locates it', async () => {
+  const failing = buildSchema('type Query { a: B } type B { c: [Int] }');
+  const fails = (): never => {
+    throw new GatewayError('FORBIDDEN');
+  };
+  const document = parse('query {\n  a {\n    x: c\n  }\n}');
+  const rootValue = { a: { c: fails } };
+  const expected = await execute({ schema: failing, document, rootValue });
+  const [operation] = compileDocument(new SchemaTraits(failing), document, new Memory());
+  const actual = await operation!.execute({ root: rootValue, context: {}, variables: {} });
+  expect(JSON.stringify(actual)).toBe(JSON.stringify(expected));
+  const [error] = actual.errors ?? [];
+  expect(error).toBeInstanceOf(GraphQLError);
+  expect(error?.originalError).toBeInstanceOf(GatewayError);
 });

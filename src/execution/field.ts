@@ -9,6 +9,7 @@ import {
 } from 'graphql';
 import { pathToArray, type Path } from 'graphql/jsutils/Path';
 import { Arguments } from './arguments';
+import { locateKnown } from './field-error';
 import { isThenable, later } from './promises';
 import { needsOf } from './resolvers';
 import type { Run } from './run';
@@ -130,11 +131,8 @@ export function failedAt(
   key: string | number,
   thrown: unknown,
 ): null {
-  // What was thrown knows where from. The stack of what locates it would cost more than all of the rest.
-  const { stackTraceLimit } = Error;
-  Error.stackTraceLimit = 0;
-  const error = locatedError(thrown, field.nodes, pathToArray({ prev: parent, key, typename: undefined }));
-  Error.stackTraceLimit = stackTraceLimit;
+  const path = pathToArray({ prev: parent, key, typename: undefined });
+  const error = locateKnown(thrown, field.nodes, path) ?? locatedError(thrown, field.nodes, path);
   if (isNonNull) throw error;
   run.fail(error, parent, key);
   return null;

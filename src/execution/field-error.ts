@@ -1,0 +1,36 @@
+import { getLocation, GraphQLError, type FieldNode, type SourceLocation } from 'graphql';
+import { GatewayError } from '../errors';
+
+/**
+ * An error of the catalogue at the place where it came up: what locatedError of graphql-js makes of it, for a tenth of the
+ * cost. Where in the document that is, is worked out when it is asked for, and it has no stack.
+ */
+class FieldError {
+  readonly name = 'GraphQLError';
+  readonly message: string;
+  readonly extensions = {};
+
+  constructor(
+    readonly originalError: GatewayError,
+    readonly nodes: readonly FieldNode[],
+    readonly path: readonly (string | number)[],
+  ) {
+    this.message = originalError.message;
+  }
+
+  get locations(): readonly SourceLocation[] {
+    return this.nodes.flatMap(({ loc }) => (loc ? getLocation(loc.source, loc.start) : []));
+  }
+}
+
+// An error of GraphQL, for whoever asks, without the constructor.
+Object.setPrototypeOf(FieldError.prototype, GraphQLError.prototype);
+
+/** Locates what a field failed with; undefined for what is not of the catalogue. */
+export function locateKnown(
+  thrown: unknown,
+  nodes: readonly FieldNode[],
+  path: readonly (string | number)[],
+): GraphQLError | undefined {
+  return thrown instanceof GatewayError ? (new FieldError(thrown, nodes, path) as unknown as GraphQLError) : undefined;
+}

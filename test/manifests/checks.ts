@@ -73,15 +73,18 @@ export const checks: Readonly<Record<string, Check>> = {
     const numbers = Object.fromEntries(ports.map((each: Decoded) => [each.name, each.containerPort]));
     const problems: string[] = [];
     if (numbers.http !== config.port) problems.push(`port http is ${numbers.http}, and PORT ${config.port}`);
-    if (numbers.admin !== config.adminPort)
+    if (numbers.admin !== config.adminPort) {
       problems.push(`port admin is ${numbers.admin}, and ADMIN_PORT ${config.adminPort}`);
+    }
     for (const service of all(objects, 'Service')) {
       for (const { targetPort } of service.spec.ports) {
-        if (!(targetPort in numbers))
+        if (!(targetPort in numbers)) {
           problems.push(`${identityOf(service)} leads to port ${targetPort}, which is not there`);
+        }
         const forOperators = service.metadata.labels.listener === 'admin';
-        if (forOperators !== (targetPort === 'admin'))
+        if (forOperators !== (targetPort === 'admin')) {
           problems.push(`${identityOf(service)} leads to port ${targetPort}`);
+        }
       }
     }
     for (const { spec } of all(objects, 'NetworkPolicy')) {
@@ -93,8 +96,9 @@ export const checks: Readonly<Record<string, Check>> = {
         if (port === 'admin' && anybody) problems.push('NetworkPolicy lets anybody in to the admin port');
       }
       for (const name of Object.keys(numbers)) {
-        if (!open.some(({ port }: Decoded) => port === name))
+        if (!open.some(({ port }: Decoded) => port === name)) {
           problems.push(`NetworkPolicy lets nobody in to port ${name}`);
+        }
       }
     }
     return problems;
@@ -132,8 +136,9 @@ export const checks: Readonly<Record<string, Check>> = {
     if (pod.securityContext.fsGroup === undefined) problems.push('it belongs to no group of the process');
     // There where examples are looked at too; the one that is applied is nobody's but the operators'.
     for (const secret of all(objects, 'Secret')) {
-      if (secret.metadata.name !== volume?.secret?.secretName)
+      if (secret.metadata.name !== volume?.secret?.secretName) {
         problems.push(`${identityOf(secret)} is mounted nowhere`);
+      }
       const value = secret.stringData?.[basename(path)];
       if (value === undefined) problems.push(`${identityOf(secret)} has no ${basename(path)}`);
       else if (accepted(value)) problems.push(`${identityOf(secret)} has a secret that works`);
@@ -179,8 +184,9 @@ export const checks: Readonly<Record<string, Check>> = {
         if (service.metadata.labels[jobLabel] !== 'api-gateway') problems.push('the job is not called api-gateway');
         if (!namespaceSelector.matchNames.includes(service.metadata.namespace)) problems.push('it looks elsewhere');
         for (const { port, path } of endpoints) {
-          if (!service.spec.ports.some((each: Decoded) => each.name === port))
+          if (!service.spec.ports.some((each: Decoded) => each.name === port)) {
             problems.push(`${port} is no port of it`);
+          }
           if ((await adminStatus(path)) !== 200) problems.push(`${path} is not there`);
         }
       }

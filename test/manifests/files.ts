@@ -30,7 +30,7 @@ export function readFiles(): Map<string, string> {
 export function documentsOf(text: string): Decoded[] {
   return parseAllDocuments(text, { version: '1.1' }).map((document) => {
     if (document.errors[0]) throw document.errors[0];
-    return document.toJS() as Decoded;
+    return document.toJS();
   });
 }
 
@@ -81,14 +81,16 @@ export function kustomizationProblems(files: Files): string[] {
       const patches = files.has(target) ? documentsOf(files.get(target)!) : [];
       const known = baseObjects(files).map(identityOf);
       for (const patch of patches) {
-        if (!known.includes(identityOf(patch)))
+        if (!known.includes(identityOf(patch))) {
           problems.push(`${path}: ${name} patches ${identityOf(patch)}, which is not there`);
+        }
       }
     }
   }
   for (const path of files.keys()) {
-    if (!listed.has(path) && !isKustomization(path) && !isExample(path))
+    if (!listed.has(path) && !isKustomization(path) && !isExample(path)) {
       problems.push(`${path}: no kustomization lists it`);
+    }
   }
   return problems;
 }

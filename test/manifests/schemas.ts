@@ -21,7 +21,7 @@ export function schemaProblems(document: Decoded): string[] {
 }
 
 function modelOf({ apiVersion, kind }: Decoded): Model | undefined {
-  const collection = /^monitoring\.coreos\.com\//.test(apiVersion)
+  const collection = apiVersion.startsWith('monitoring.coreos.com/')
     ? '@kubernetes-models/prometheus-operator'
     : 'kubernetes-models';
   try {

@@ -1,5 +1,6 @@
 /** The manifests of Kubernetes: against the schemas that are published, each other, and the gateway. */
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checks, container, deployment } from './manifests/checks';
 import { baseObjects, documentsOf, kustomizationProblems, readFiles } from './manifests/files';
@@ -41,6 +42,13 @@ test('the two files that are applied by their names hold what they are called', 
   // The account with the Deployment: without it no pod is made.
   expect(kinds('k8s/api-gateway-deployment.yaml')).toEqual(['ServiceAccount', 'Deployment']);
   expect(kinds('k8s/api-gateway-service.yaml')).toEqual(['Service']);
+});
+
+test('the README has every file of the base', () => {
+  const [, section = ''] = /\n## Kubernetes\n(.*?)\n## /s.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? [];
+  const listed = [...section.matchAll(/^\| `([\w.-]+)`/gm)].map((match) => `k8s/${match[1]}`);
+  const base = [...files.keys()].filter((path) => path.startsWith('k8s/') && path !== 'k8s/kustomization.yaml');
+  expect(listed.sort()).toEqual(base.sort());
 });
 
 describe('an overlay', () => {

@@ -59,51 +59,49 @@ const fields = [
 
 /** What is wrong with the kustomizations: unknown fields, files that are not there, files that nobody lists. */
 export function kustomizationProblems(files: Files): string[] {
-  const problems: string[] = [];
-  const listed = new Set<string>();
-  for (const [path, text] of files) {
-    if (!isKustomization(path)) continue;
-    const [kustomization]: Decoded[] = documentsOf(text);
-    for (const field of Object.keys(kustomization)) {
-      if (!fields.includes(field)) problems.push(`${path}: ${field} is no field`);
-    }
-    for (const name of filesOf(kustomization)) {
-      const target = normalize(join(dirname(path), name));
-      if (!files.has(target) && !files.has(join(target, 'kustomization.yaml'))) {
-        problems.push(`${path}: there is no ${name}`);
-      } else if (!files.has(target) && path.startsWith(`${target}/`)) {
-        problems.push(`${path}: ${name} contains it, which kustomize refuses`);
-      }
-      listed.add(target);
-    }
-    for (const { path: name } of kustomization.patches ?? []) {
-      const target = normalize(join(dirname(path), name ?? '.'));
-      const patches = files.has(target) ? documentsOf(files.get(target)!) : [];
-      const known = baseObjects(files).map(identityOf);
-      for (const patch of patches) {
-        if (!known.includes(identityOf(patch))) {
-          problems.push(`${path}: ${name} patches ${identityOf(patch)}, which is not there`);
-        }
-      }
-    }
-  }
-  for (const path of files.keys()) {
-    if (!listed.has(path) && !isKustomization(path) && !isExample(path)) {
-      problems.push(`${path}: no kustomization lists it`);
-    }
-  }
-  return problems;
+  const kustomizations = [...files].filter(([path]) => isKustomization(path));
+  const listed = new Set(kustomizations.flatMap(([path, text]) => filesOf(documentsOf(text)[0]).map(from(path))));
+  const forgotten = [...files.keys()].filter((path) => !listed.has(path) && !isKustomization(path) && !isExample(path));
+  return [
+    ...kustomizations.flatMap(([path, text]) => problemsOf(files, path, documentsOf(text)[0])),
+    ...forgotten.map((path) => `${path}: no kustomization lists it`),
+  ];
 }
 
-function filesOf({ resources = [], patches = [], configMapGenerator = [] }: Decoded): string[] {
-  return [
-    ...resources,
-    ...patches.flatMap(({ path }: Decoded) => (path === undefined ? [] : [path])),
-    // "key=file", or the file alone.
-    ...configMapGenerator.flatMap((each: Decoded) =>
-      (each.files ?? []).map((file: string) => file.replace(/^[^=]*=/, '')),
-    ),
-  ];
+/** What a path in this file means. */
+const from =
+  (path: string) =>
+  (name: string): string =>
+    normalize(join(dirname(path), name));
+
+function problemsOf(files: Files, path: string, kustomization: Decoded): string[] {
+  const objects = new Set(baseObjects(files).map(identityOf));
+  const problems = Object.keys(kustomization)
+    .filter((field) => !fields.includes(field))
+    .map((field) => `${field} is no field`);
+  for (const name of filesOf(kustomization)) {
+    const target = from(path)(name);
+    const isFolder = files.has(join(target, 'kustomization.yaml'));
+    if (!files.has(target) && !isFolder) problems.push(`there is no ${name}`);
+    if (isFolder && path.startsWith(`${target}/`)) problems.push(`${name} contains it, which kustomize refuses`);
+  }
+  for (const name of patchFilesOf(kustomization)) {
+    for (const patched of documentsOf(files.get(from(path)(name)) ?? '').map(identityOf)) {
+      if (!objects.has(patched)) problems.push(`${name} patches ${patched}, which is not there`);
+    }
+  }
+  return problems.map((problem) => `${path}: ${problem}`);
+}
+
+function filesOf(kustomization: Decoded): string[] {
+  const { resources = [], configMapGenerator = [] } = kustomization;
+  // "key=file", or the file alone.
+  const data: string[] = configMapGenerator.flatMap((each: Decoded) => each.files ?? []);
+  return [...resources, ...patchFilesOf(kustomization), ...data.map((file) => file.replace(/^[^=]*=/, ''))];
+}
+
+function patchFilesOf({ patches = [] }: Decoded): string[] {
+  return patches.flatMap(({ path }: Decoded) => (path === undefined ? [] : [path]));
 }
 
 /** Kind, namespace and name: of each there can be one. */

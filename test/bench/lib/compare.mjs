@@ -1,7 +1,7 @@
 import { ratio, summarize } from './stats.mjs';
 
 /** Until the compiler has seen enough, which takes requests, however long a busy machine needs for them. */
-export const warmUp = ({ warmMs, warmCount, warmLimitMs }) => ({
+const warmUp = ({ warmMs, warmCount, warmLimitMs }) => ({
   warmupMs: warmMs,
   warmupCount: warmCount,
   limitMs: warmLimitMs,

@@ -1,7 +1,7 @@
 /** What can be measured, by the names that `--only` takes. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checked } from './check.mjs';
-import { compare, warmUp } from './compare.mjs';
+import { compare } from './compare.mjs';
 import { writeGrowth } from './growth.mjs';
 import { residentMegabytes } from './proc.mjs';
 import { spread } from './stats.mjs';
@@ -89,21 +89,28 @@ async function doors({ arena, lineup, plan, say }) {
   return compare(arena, 'doors and refusals', entries, plan, say);
 }
 
-/** Memory per open stream, of a process that has answered look-ups before. */
+/** How many streams are open before those that are measured: with the first, the young generation grows to its full size. */
+const firstStreams = 1_000;
+
+/**
+ * Memory per open stream, of a process that has done nothing else: where there is garbage, streams take its place, and
+ * nothing is seen of them.
+ */
 async function streams({ arena, plan, say }) {
-  const { streamCount: count, streamTimes, connections } = plan;
+  const { streamCount: count, streamTimes } = plan;
   const kilobytes = [];
   for (let time = 0; time < streamTimes; time++) {
     const gateway = await arena.startOurs('ours-streams');
-    const requests = await checked(contestants.ours, gateway.port, operationWorkload('lookup'));
     const { pid, port } = gateway;
-    await arena.command('run', { pid, port, connections, requests, offset: 0, ...warmUp(plan), measureMs: 0 });
+    const bytes = toBytes(streamRequest);
+    await arena.command('openStreams', { port, count: firstStreams, bytes });
     await sleep(1_000);
     const before = residentMegabytes(pid);
-    await arena.command('openStreams', { port, count, bytes: toBytes(streamRequest) });
+    await arena.command('openStreams', { port, count, bytes });
     await sleep(2_000);
     const { open } = await arena.command('countStreams', {});
-    if (open !== count) throw new Error(`${count - open} of ${count} streams did not stay open`);
+    const expected = firstStreams + count;
+    if (open !== expected) throw new Error(`${expected - open} of ${expected} streams did not stay open`);
     kilobytes.push(((residentMegabytes(pid) - before) * 1024) / count);
     await arena.command('closeStreams', {});
     await gateway.stop();

@@ -36,8 +36,10 @@ export interface Exchange {
    * asks with {@link deadlineFor}.
    */
   readonly deadline: number;
-  /** The deadline for work that may take so many ms from the request's arrival; never later than the client wants to wait. */
+  /** The deadline for work that may take so many ms from the request's arrival; never later than {@link clientDeadline}. */
   deadlineFor(timeout: number): number;
+  /** Until when the client wants to wait, in ms since the epoch; Infinity where it does not say. */
+  readonly clientDeadline: number;
   readonly log: Logger;
   /** Cookies to set with the answer, whatever the answer is. */
   readonly setCookies: string[];

@@ -444,6 +444,27 @@ describe('REQUEST_TIMEOUT and <UPSTREAM>_SERVICE_DEADLINE', () => {
     const [call] = world.ai.control.calls('ListConversations');
     expect((call?.deadline?.getTime() ?? Infinity) - began).toBeLessThan(1_300);
   });
+
+  test('time that ran out counts against an upstream where the gateway gave it, not where the client did', async () => {
+    const own = await startWorld({ env: { REQUEST_TIMEOUT: '1s', AI_SERVICE_DEADLINE: '1s', ...uncached } });
+    try {
+      const labels = '{service="ai.v1.AIService",method="ListConversations",code="DEADLINE_EXCEEDED"}';
+      const counted = async () => [
+        await own.metric(`upstream_grpc_requests_total${labels}`),
+        await own.metric(`upstream_grpc_errors_total${labels}`),
+      ];
+      own.ai.control.setFault({ method: 'ListConversations', hang: true });
+      const headers = { 'x-request-timeout-ms': '900' };
+      expect((await own.graphql(conversations, { headers })).status).toBe(504);
+      expect(await counted()).toEqual([1, undefined]);
+      // What is left is less than the RPC may take.
+      own.auth.control.setFault({ method: 'ValidateSession', delayMs: 200 });
+      expect((await own.graphql(conversations)).status).toBe(504);
+      expect(await counted()).toEqual([2, 1]);
+    } finally {
+      await own.close();
+    }
+  });
 });
 
 describe('a client that leaves', () => {

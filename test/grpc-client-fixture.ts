@@ -89,7 +89,10 @@ export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(r
 export interface CallOptions {
   /** Ms. */
   readonly timeout?: number;
+  /** Of the request, by what the gateway gives it. */
   readonly deadline?: number;
+  /** The same, by what its client says. */
+  readonly clientDeadline?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -145,8 +148,9 @@ export function startClient(target: string | number, tls?: TlsMaterial): Client 
   };
 }
 
-function scopeOf({ deadline = Infinity, signal }: CallOptions): CallScope {
-  return { requestId: 'test', deadline, ...(signal ? { signal } : {}) };
+function scopeOf({ deadline = Infinity, clientDeadline = Infinity, signal }: CallOptions): CallScope {
+  const earlier = Math.min(deadline, clientDeadline);
+  return { requestId: 'test', deadline: earlier, clientDeadline, ...(signal ? { signal } : {}) };
 }
 
 /** How a call failed, as `STATUS: details`, or as the code of an error that is none of the upstream's. */

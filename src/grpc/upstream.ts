@@ -36,6 +36,11 @@ export interface CallScope {
   readonly identity?: CallerIdentity;
   /** When the time budget of the request is spent, in ms since the epoch. */
   readonly deadline: number;
+  /**
+   * Until when the client wants to wait. Where that is the deadline, nothing of an upstream is told by its passing. Left out
+   * where no client has a say in it.
+   */
+  readonly clientDeadline?: number;
   /** Cancels the call; its reason is what the call then fails with. */
   readonly signal?: Cancellation;
 }
@@ -73,9 +78,6 @@ export interface Upstream {
 
 /** Ms between two lines about one upstream, at least: during an outage every request fails alike. */
 const logInterval = 1_000;
-
-/** Ms. A request that has this much less time than its RPC may take gives it as much as all of it. */
-const sameTime = 100;
 
 /** Logs failed calls, saying how many went unlogged since the last line. */
 function createFailureLog(log: Logger, upstream: string) {
@@ -130,9 +132,8 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
     return made;
   }
 
-  /** @param latest - When the RPC has taken too long, in ms since the epoch; as below. */
-  function requestOf<Req>(rpc: Rpc<Req, unknown>, request: Req, scope: CallScope, latest: number): CallRequest {
-    const deadline = Math.min(scope.deadline, latest);
+  function requestOf<Req>(rpc: Rpc<Req, unknown>, request: Req, scope: CallScope, timeout: number): CallRequest {
+    const deadline = Math.min(scope.deadline, Date.now() + timeout);
     const headers = knownOf(rpc).headers + callHeaders(scope.requestId, scope.trace, scope.identity);
     return { headers, message: rpc.encode(request), deadline };
   }
@@ -146,7 +147,7 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
     if (error.status >= 500) logFailure(labels, error.cause);
   }
 
-  function callError(rpc: AnyRpc, end: CallEnd, scope: CallScope, latest: number): GatewayError {
+  function callError(rpc: AnyRpc, end: CallEnd, scope: CallScope): GatewayError {
     const { signal } = scope;
     // A call that was cancelled from here fails with the reason of the cancellation.
     if (signal?.aborted && end.code === Status.CANCELLED) {
@@ -159,8 +160,9 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
       return new GatewayError('OVERLOADED', 'The gateway is restarting.');
     }
     const converted = fromCallEnd(end, rpc.service, rpc.method);
-    // That a request had less time than the RPC says nothing of the upstream.
-    const isCutShort = scope.deadline + sameTime < latest && end.code === Status.DEADLINE_EXCEEDED && isSpent(scope);
+    // No client may make an upstream look slow by its own impatience.
+    const isCutShort =
+      end.code === Status.DEADLINE_EXCEEDED && scope.deadline === scope.clientDeadline && isSpent(scope);
     finished(rpc, statusName(end.code), isCutShort ? undefined : converted);
     return converted;
   }
@@ -177,8 +179,7 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
           return;
         }
         const begin = performance.now();
-        const latest = Date.now() + timeout;
-        const callRequest = requestOf(rpc, request, scope, latest);
+        const callRequest = requestOf(rpc, request, scope, timeout);
         let answer: Buffer | undefined;
         const onAbort = (): void => call.cancel();
         // Before the call, which may end as it begins.
@@ -197,7 +198,7 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
               knownOf(rpc).ok.inc();
               resolve(outcome.response);
             } else {
-              reject(callError(rpc, outcome, scope, latest));
+              reject(callError(rpc, outcome, scope));
             }
           },
         });
@@ -207,9 +208,8 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
     async *stream(rpc, request, scope, timeout) {
       const obstacle = obstacleTo(rpc, scope);
       if (obstacle) throw obstacle;
-      const latest = Date.now() + timeout;
       const messages = new MessageQueue();
-      const call = new Call(channel, requestOf(rpc, request, scope, latest), messages);
+      const call = new Call(channel, requestOf(rpc, request, scope, timeout), messages);
       const onAbort = (): void => call.cancel();
       scope.signal?.addEventListener('abort', onAbort, { once: true });
       let end: CallEnd | undefined;
@@ -227,7 +227,7 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
           }
           yield decoded.response;
         }
-        if (end.code !== Status.OK) throw callError(rpc, end, scope, latest);
+        if (end.code !== Status.OK) throw callError(rpc, end, scope);
         knownOf(rpc).ok.inc();
       } finally {
         scope.signal?.removeEventListener('abort', onAbort);

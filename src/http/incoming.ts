@@ -93,7 +93,11 @@ export class IncomingExchange implements Exchange {
   }
 
   deadlineFor(timeout: number): number {
-    return this.received + Math.min(timeout, clientTimeout(this.headers) ?? timeout);
+    return Math.min(this.received + timeout, this.clientDeadline);
+  }
+
+  get clientDeadline(): number {
+    return this.received + clientTimeout(this.headers);
   }
 
   /** Ends whatever the request has started. The first reason counts. */
@@ -138,14 +142,14 @@ const grpcTimeoutUnits = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 
 
 /**
  * How long the client wants to wait, in ms: `X-Request-Timeout-Ms`, or `Grpc-Timeout` (gRPC over HTTP/2, "Timeout").
- * What cannot be read counts as not said.
+ * Infinity where it does not say, or what it says cannot be read.
  */
-function clientTimeout(headers: IncomingHttpHeaders): number | undefined {
+function clientTimeout(headers: IncomingHttpHeaders): number {
   const ownHeader = headers['x-request-timeout-ms'];
   const grpcHeader = headers['grpc-timeout'];
-  if (ownHeader === undefined && grpcHeader === undefined) return undefined;
+  if (ownHeader === undefined && grpcHeader === undefined) return Infinity;
   const own = /^\d{1,9}$/.exec(one(ownHeader) ?? '');
   if (own) return Number(own[0]);
   const grpc = /^(\d{1,8})([HMSmun])$/.exec(one(grpcHeader) ?? '');
-  return grpc ? Number(grpc[1]) * grpcTimeoutUnits[grpc[2] as keyof typeof grpcTimeoutUnits] : undefined;
+  return grpc ? Number(grpc[1]) * grpcTimeoutUnits[grpc[2] as keyof typeof grpcTimeoutUnits] : Infinity;
 }

@@ -8,7 +8,7 @@ import type { Caller, ResolverContext } from '../schema/context';
 import type { PreparedDocument } from './documents';
 import type { OperationPlan } from './plan';
 
-/** The caller of an operation that needs no session. Made once: an error takes its stack with it. */
+/** The caller of an operation that needs no session: the same for all of them. */
 const nobody = new GatewayError('UNAUTHENTICATED');
 
 /** The context of an operation: what the plugins, and then the resolvers, find. */
@@ -50,6 +50,10 @@ export class OperationScope implements CallScope {
 
   get requestId(): string {
     return this.exchange.id;
+  }
+
+  get clientDeadline(): number {
+    return this.exchange.clientDeadline;
   }
 
   get trace(): Exchange['trace'] {

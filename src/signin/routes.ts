@@ -96,9 +96,9 @@ function createSignIn(options: SignInOptions): { login: Step; callback: Step } {
 
   async function redeem(exchange: Exchange, { provider, codeVerifier, nonce }: Attempt, code: string) {
     const request = { provider, code, codeVerifier, nonce, redirectUri: providers.redirectUri(provider) };
-    const { id: requestId, trace, deadline, cancellation: signal } = exchange;
+    const { id: requestId, trace, deadline, clientDeadline, cancellation: signal } = exchange;
     const session = await authService
-      .handleSsoCallback(request, { requestId, trace, deadline, signal })
+      .handleSsoCallback(request, { requestId, trace, deadline, clientDeadline, signal })
       .catch((error: unknown) => {
         throw refusal(error);
       });

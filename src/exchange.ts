@@ -69,7 +69,8 @@ export interface Route {
   readonly handle: Handler;
 }
 
-const jsonHeaders = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' };
+/** Of an answer in JSON, which is for one caller. */
+export const jsonHeaders = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' };
 
 /** A reply with a JSON body. */
 export function json(status: number, value: unknown, headers?: Readonly<Record<string, string>>): Reply {
@@ -80,10 +81,11 @@ export function json(status: number, value: unknown, headers?: Readonly<Record<s
   };
 }
 
+/** To put U+FFFD for what is not UTF-8 would run what nobody has written. */
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
- * Reads a JSON body (RFC 8259, UTF-8).
+ * Reads a JSON body (RFC 8259, UTF-8; a byte order mark is skipped, 8.1).
  *
  * @throws GatewayError UNSUPPORTED_MEDIA_TYPE for anything but plain application/json; PAYLOAD_TOO_LARGE; BAD_USER_INPUT for
  * what is not JSON
@@ -99,7 +101,7 @@ export async function readJson(exchange: Exchange): Promise<unknown> {
 }
 
 /** @throws GatewayError UNSUPPORTED_MEDIA_TYPE for a body that is not application/json in UTF-8 as it is */
-export function requireJson({ headers }: Exchange): void {
+function requireJson({ headers }: Exchange): void {
   const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = headers;
   const isJson = type === 'application/json' || /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i.test(type);
   if (!isJson) throw new GatewayError('UNSUPPORTED_MEDIA_TYPE');

@@ -152,7 +152,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 }
 
 /** Ms as the SDL would say it. */
-export function formatDuration(ms: number): string {
+function formatDuration(ms: number): string {
   if (ms % 60_000 === 0) return `${ms / 60_000}m`;
   return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
 }

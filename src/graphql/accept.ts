@@ -1,3 +1,4 @@
+import { jsonHeaders } from '../exchange';
 import { GatewayError } from '../errors';
 
 /** How a client wants to be answered. */
@@ -23,7 +24,6 @@ export const eventHeaders = {
   'x-accel-buffering': 'no',
 };
 
-const jsonHeaders = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' };
 const graphqlHeaders = { ...jsonHeaders, 'content-type': 'application/graphql-response+json; charset=utf-8' };
 
 /** What the types that are served ask for, where an answer is one result. Undefined for those of event streams. */

@@ -1,5 +1,4 @@
-import { isUtf8 } from 'node:buffer';
-import { requireJson, type Exchange } from '../exchange';
+import { readJson, type Exchange } from '../exchange';
 import { GatewayError } from '../errors';
 import type { OperationRequest } from '../pipeline/pipeline';
 
@@ -18,11 +17,7 @@ interface Parameters {
  * what is not JSON, several operations at once, and parameters that are unknown or of a wrong type
  */
 export async function readOperation(exchange: Exchange): Promise<OperationRequest> {
-  const { 'content-type': type, 'content-encoding': encoding } = exchange.headers;
-  // What nearly everybody sends needs no closer look.
-  const isPlain = type === 'application/json' && encoding === undefined;
-  if (!isPlain) requireJson(exchange);
-  const body = parseBody(await exchange.readBody());
+  const body = await readJson(exchange);
   if (typeof body !== 'object' || body === null) {
     throw badRequest(`POST body is expected to be object but received ${body === null ? 'null' : typeof body}`);
   }
@@ -69,18 +64,6 @@ function operationOf({ query, operationName, variables, extensions }: Parameters
     throw badRequest(`Expected "operationName" param to be empty or a string, but given ${kindOf(operationName)}.`);
   }
   return { query, operationName, variables };
-}
-
-function parseBody(body: Buffer): unknown {
-  // Decoding would put U+FFFD for what is not UTF-8, and run what nobody has written.
-  if (isUtf8(body)) {
-    try {
-      return JSON.parse(body.toString());
-    } catch {
-      // Told below.
-    }
-  }
-  throw badRequest('The body is not valid JSON.');
 }
 
 function parseParameter(text: string | undefined): unknown {

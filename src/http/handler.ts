@@ -267,7 +267,7 @@ function unrouted(exchange: Exchange, elsewhere: Elsewhere | undefined): Reply {
 }
 
 /** The REST error envelope. */
-export function errorReply(thrown: unknown, exchange: Exchange): Reply {
+function errorReply(thrown: unknown, exchange: Exchange): Reply {
   const error = toGatewayError(thrown);
   exchange.facts.code = error.code;
   logBug(error, exchange);

@@ -3,7 +3,7 @@ import type { Exchange } from '../exchange';
 import { GatewayError, logBug, publicDetails, toGatewayError, type ErrorCode } from '../errors';
 
 /** The error of the catalogue behind an error of GraphQL. */
-export function fromGraphQLError(error: unknown, otherwise: ErrorCode = 'BAD_USER_INPUT'): GatewayError {
+function fromGraphQLError(error: unknown, otherwise: ErrorCode = 'BAD_USER_INPUT'): GatewayError {
   if (!(error instanceof GraphQLError)) return toGatewayError(error);
   const { originalError, path } = error;
   if (originalError instanceof GraphQLError) {

@@ -1,4 +1,4 @@
-import type { Handler, Route } from '../exchange';
+import { jsonHeaders, type Handler, type Route } from '../exchange';
 import { GatewayError } from '../errors';
 import { errorsOf, type PresentedResult } from '../pipeline/errors';
 import type { Pipeline } from '../pipeline/pipeline';
@@ -13,8 +13,6 @@ export function createRestRoutes(operations: readonly RestOperation[], pipeline:
   });
 }
 
-const headers = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' };
-
 function createHandler(operation: RestOperation, pipeline: Pipeline): Handler {
   const { query, rootKey, status, shape } = operation;
   const isGet = operation.method === 'GET';
@@ -28,7 +26,7 @@ function createHandler(operation: RestOperation, pipeline: Pipeline): Handler {
     if (result.errors?.length) throw gravest(errorsOf(result));
     const value = result.data?.[rootKey];
     if (value === undefined || value === null) throw new GatewayError('NOT_FOUND');
-    return { status, headers, body: JSON.stringify(shaped(value, shape)) };
+    return { status, headers: jsonHeaders, body: JSON.stringify(shaped(value, shape)) };
   };
 }
 

@@ -29,7 +29,7 @@ export function findLookups(methods: readonly Method[]): ReadonlyMap<Type, Found
 }
 
 /** True for the name of an RPC that reads what many keys name. */
-export function isBatchName(name: string): boolean {
+function isBatchName(name: string): boolean {
   return /^(Batch|Multi|Bulk)_?Get|^Get\w+ByIds$/.test(name);
 }
 

@@ -190,7 +190,7 @@ export function isSaidRequired(field: Field): boolean {
 }
 
 /** What a message or an enum is called: `BookGenre` where Genre is in Book. */
-export function simpleName(source: Type | Enum): string {
+function simpleName(source: Type | Enum): string {
   const outer = source.parent instanceof Type ? simpleName(source.parent) : '';
   return outer + pascalCase(source.name);
 }

@@ -568,7 +568,7 @@ export function parentFieldOf(messages: ReadonlySet<Type>) {
 }
 
 /** The fields on a path; undefined where it leads nowhere. */
-export function fieldsOn(message: Type, path: readonly string[]): readonly Field[] | undefined {
+function fieldsOn(message: Type, path: readonly string[]): readonly Field[] | undefined {
   const [step, ...rest] = path;
   const field = step === undefined ? undefined : findField(message, step);
   if (!field || rest.length === 0) return field && [field];

@@ -136,9 +136,8 @@ const requestsArbitrary = fc.array(
 );
 
 describe('the results are those of graphql-js, run after run', () => {
-  const seen = { errors: 0, nulls: 0, async: 0, sync: 0, refused: 0 };
-
   test.each(['query', 'mutation'] as const)('of a random %s', async (kind) => {
+    const seen = { errors: 0, nulls: 0, async: 0, sync: 0, refused: 0 };
     const property = fc.asyncProperty(fc.gen(), requestsArbitrary, async (draw, requests) => {
       for (const { result, isSync } of await expectTheSame(new Writer(draw).document(kind), requests)) {
         seen[isSync ? 'sync' : 'async']++;
@@ -148,10 +147,7 @@ describe('the results are those of graphql-js, run after run', () => {
       }
     });
     await withoutUnhandled(() => fc.assert(property, { numRuns: 300 }));
-  });
-
-  test('of which all kinds were seen', () => {
-    for (const count of Object.values(seen)) expect(count).toBeGreaterThan(20);
+    for (const count of Object.values(seen)) expect(count).toBeGreaterThan(10);
   });
 
   test('and no promise is left that nobody waits for', async () => {

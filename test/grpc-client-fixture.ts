@@ -1,4 +1,5 @@
-import type { Socket } from 'node:net';
+import { once } from 'node:events';
+import type { AddressInfo, Server, Socket } from 'node:net';
 import { GatewayError } from '../src/errors';
 import type { TlsMaterial } from '../src/grpc/connection';
 import { UpstreamFailure } from '../src/grpc/status';
@@ -187,6 +188,19 @@ export class Sockets {
   destroy(): void {
     for (const socket of this.sockets) socket.destroy();
   }
+}
+
+/** Makes a server listen on a free port, until the test is over. */
+export async function listen(server: Server): Promise<number> {
+  const sockets = new Sockets();
+  server.on('connection', (socket) => sockets.add(socket));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  closeLater(() => {
+    sockets.destroy();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
 }
 
 /** Length-Prefixed-Message of gRPC. */

@@ -1,10 +1,8 @@
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import * as http2 from 'node:http2';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from 'node:tls';
-import { closeLater, Sockets, startClient } from './grpc-client-fixture';
+import { listen, startClient } from './grpc-client-fixture';
 
 const read = (name: string): Buffer => readFileSync(join(__dirname, 'fixtures', 'tls', name));
 const ca = read('ca.pem');
@@ -20,9 +18,7 @@ interface TlsServer {
 /** Answers with what was sent, as gRPC servers do. */
 async function startTls(options: http2.SecureServerOptions = {}): Promise<TlsServer> {
   const names: (string | false)[] = [];
-  const sockets = new Sockets();
   const server = http2.createSecureServer({ ...pairOf('server'), ...options });
-  server.on('connection', (socket) => sockets.add(socket));
   server.on('secureConnection', (socket: TLSSocket) => names.push((socket.servername as string | null) ?? false));
   server.on('stream', (stream) => {
     const parts: Buffer[] = [];
@@ -33,13 +29,7 @@ async function startTls(options: http2.SecureServerOptions = {}): Promise<TlsSer
       stream.end(Buffer.concat(parts));
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  closeLater(() => {
-    sockets.destroy();
-    server.close();
-  });
-  return { port: (server.address() as AddressInfo).port, names };
+  return { port: await listen(server), names };
 }
 
 const noConnection = 'UNAVAILABLE: No connection established. Last error: ';
@@ -98,17 +88,9 @@ describe('TLS', () => {
   });
 
   test('is not spoken by a plain server', async () => {
-    const sockets = new Sockets();
     const server = http2.createServer();
-    server.on('connection', (socket) => sockets.add(socket));
     server.on('sessionError', () => undefined);
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    closeLater(() => {
-      sockets.destroy();
-      server.close();
-    });
-    const { port } = server.address() as AddressInfo;
+    const port = await listen(server);
     expect(await startClient(port, { ca }).outcome()).toMatch(/^UNAVAILABLE: No connection established. Last error: ./);
   });
 
@@ -121,18 +103,10 @@ describe('TLS', () => {
     ['no protocol', {}, /the server does not offer HTTP\/2 by ALPN/],
     ['HTTP/1 alone', { ALPNProtocols: ['http/1.1'] }, /no application protocol|ALPN/],
   ])('with a server that offers %s does not come about', async (_what, options, expected) => {
-    const sockets = new Sockets();
     const server = createTlsServer({ ...pairOf('server'), ...options });
-    server.on('connection', (socket) => sockets.add(socket));
     server.on('secureConnection', (socket) => socket.on('error', () => undefined));
     server.on('tlsClientError', () => undefined);
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    closeLater(() => {
-      sockets.destroy();
-      server.close();
-    });
-    const { port } = server.address() as AddressInfo;
+    const port = await listen(server);
     expect(await startClient(port, { ca }).outcome()).toMatch(expected);
   });
 });

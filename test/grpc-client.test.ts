@@ -1,7 +1,6 @@
-import { getEventListeners, once } from 'node:events';
+import { getEventListeners } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import * as http2 from 'node:http2';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -13,7 +12,7 @@ import {
   type ServerUnaryCall,
   type ServerWritableStream,
 } from '@grpc/grpc-js';
-import { closeLater, collect, failureText, framed, Sockets, startClient, until } from './grpc-client-fixture';
+import { closeLater, collect, failureText, framed, listen, startClient, until } from './grpc-client-fixture';
 
 type Unary = ServerUnaryCall<Buffer, Buffer>;
 type Streamed = ServerWritableStream<Buffer, Buffer>;
@@ -75,22 +74,14 @@ interface Http2Server {
 }
 
 async function startHttp2(onStream: OnStream, options: http2.ServerOptions = {}): Promise<Http2Server> {
-  const sockets = new Sockets();
   const sessions: http2.ServerHttp2Session[] = [];
   const server = http2.createServer(options);
-  server.on('connection', (socket) => sockets.add(socket));
   server.on('session', (session) => sessions.push(session));
   server.on('stream', (stream, headers) => {
     stream.on('error', () => undefined);
     onStream(stream, headers);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  closeLater(() => {
-    sockets.destroy();
-    server.close();
-  });
-  return { port: (server.address() as AddressInfo).port, sessions };
+  return { port: await listen(server), sessions };
 }
 
 /** Answers with what was sent. */

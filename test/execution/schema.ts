@@ -94,7 +94,7 @@ function plainValue(type: GraphQLOutputType, seed: number, depth: number): unkno
 }
 
 /** The same, now and then as a promise, or thrown. */
-export function anyValue(type: GraphQLOutputType, seed: number, depth: number, canThrow = false): unknown {
+function anyValue(type: GraphQLOutputType, seed: number, depth: number, canThrow = false): unknown {
   const pick = hash(seed, 7) % 20;
   if (pick === 0 && canThrow) throw new Error(`thrown ${seed % 1000}`);
   if (pick === 1 && canThrow) throw Object.assign(new Error(`extended ${seed % 1000}`), { extensions: { code: 'E' } });

@@ -34,8 +34,8 @@ export function documentsOf(text: string): Decoded[] {
   });
 }
 
-export const isKustomization = (path: string): boolean => path.endsWith('/kustomization.yaml');
-export const isExample = (path: string): boolean => path.endsWith('.example.yaml');
+const isKustomization = (path: string): boolean => path.endsWith('/kustomization.yaml');
+const isExample = (path: string): boolean => path.endsWith('.example.yaml');
 const isYaml = (path: string): boolean => /\.ya?ml$/.test(path);
 
 /** All that `kubectl apply -k k8s` applies as it stands, and the examples. */

@@ -26,7 +26,7 @@ const readers: Readonly<Record<string, Reader>> = {
 };
 
 /** The fields that the mask may name. */
-export const changeableFields: readonly string[] = Object.keys(readers);
+const changeableFields: readonly string[] = Object.keys(readers);
 
 /** Refuses a mask that is empty or names a field that cannot be changed. */
 export function checkMask(paths: readonly string[]): void {

@@ -56,7 +56,7 @@ export interface AuthService extends Upstream {
 }
 
 /** Everything an AuthService knows at first. */
-export function createAuthState(options: AuthStateOptions = {}): AuthState {
+function createAuthState(options: AuthStateOptions = {}): AuthState {
   const { adminToken = newToken(), memberToken = newToken() } = options;
   const ttlSeconds = options.sessionTtlSeconds ?? defaultSessionTtlSeconds;
   const sessions = new Sessions();

@@ -1,5 +1,5 @@
+import { ErrorCode } from '../src/http2/frames';
 import type * as SessionModule from '../src/http2/session';
-import { ErrorCode } from '../src/http2/session';
 import { collect, framed, startClient, until, type Client } from './grpc-client-fixture';
 import {
   answer,

@@ -1,5 +1,6 @@
+import { ErrorCode } from '../http2/frames';
 import type { Headers } from '../http2/hpack';
-import { ErrorCode, type OpenStream, type StreamEnd, type StreamListener } from '../http2/session';
+import type { OpenStream, StreamEnd, StreamListener } from '../http2/session';
 import type { Channel, Waiter } from './channel';
 import type { Connection } from './connection';
 import { timeoutHeader } from './metadata';

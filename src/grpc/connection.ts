@@ -1,6 +1,7 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { ClientSession, ErrorCode, type OpenStream, type StreamListener } from '../http2/session';
+import { ErrorCode } from '../http2/frames';
+import { ClientSession, type OpenStream, type StreamListener } from '../http2/session';
 import { serverHeaders } from './metadata';
 import { addressText, type Address } from './target';
 

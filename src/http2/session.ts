@@ -1,19 +1,22 @@
 import type { Socket } from 'node:net';
+import {
+  ConnectionError,
+  ErrorCode,
+  Flag,
+  frame,
+  Frame,
+  frameHeadSize,
+  goAway,
+  maxFrameSize,
+  Setting,
+  settings,
+  unpadded,
+  violation,
+  word,
+  wordFrame,
+  writeHead,
+} from './frames';
 import { HpackDecoder, HpackError, MalformedHeaders, type Headers } from './hpack';
-
-/** Error codes (RFC 9113, 7). */
-export const ErrorCode = {
-  NO_ERROR: 0,
-  PROTOCOL_ERROR: 1,
-  INTERNAL_ERROR: 2,
-  FLOW_CONTROL_ERROR: 3,
-  FRAME_SIZE_ERROR: 6,
-  REFUSED_STREAM: 7,
-  CANCEL: 8,
-  COMPRESSION_ERROR: 9,
-  ENHANCE_YOUR_CALM: 11,
-  INADEQUATE_SECURITY: 12,
-} as const;
 
 /** What a request hears, in this order. Nothing more comes once it was cancelled. */
 export interface StreamListener {
@@ -63,39 +66,14 @@ export interface SessionListener {
   closed(): void;
 }
 
+/** Why a session takes no more requests. */
 export interface Retirement {
+  /** An error code (RFC 9113, 7): that of the server's GOAWAY, where it sent one. */
   readonly code: number;
   /** What went wrong, for people. */
   readonly error: Error;
 }
 
-/** Frame types (RFC 9113, 6). */
-const Frame = {
-  DATA: 0,
-  HEADERS: 1,
-  RST_STREAM: 3,
-  SETTINGS: 4,
-  PUSH_PROMISE: 5,
-  PING: 6,
-  GOAWAY: 7,
-  WINDOW_UPDATE: 8,
-  CONTINUATION: 9,
-} as const;
-
-const Flag = { ACK: 0x1, END_STREAM: 0x1, END_HEADERS: 0x4, PADDED: 0x8, PRIORITY: 0x20 } as const;
-
-/** Settings (RFC 9113, 6.5.2). */
-const Setting = {
-  ENABLE_PUSH: 2,
-  MAX_CONCURRENT_STREAMS: 3,
-  INITIAL_WINDOW_SIZE: 4,
-  MAX_FRAME_SIZE: 5,
-  MAX_HEADER_LIST_SIZE: 6,
-} as const;
-
-const frameHeadSize = 9;
-/** What either side may send in a frame unless the other allows more (RFC 9113, 6.5.2). Here that is not done. */
-const maxFrameSize = 16_384;
 /** Flow-control windows at first, of streams and of the connection (6.9.2). */
 const initialWindow = 65_535;
 const largestWindow = 2 ** 31 - 1;
@@ -117,16 +95,6 @@ const lingerTimeout = 1_000;
  * it, servers that allow a smaller one than usual would wait for a block that says so (4.2).
  */
 const noTable = '\x20';
-
-/** The server does what the protocol does not allow: the connection ends with this code. */
-class ConnectionError extends Error {
-  constructor(
-    readonly code: number,
-    message: string,
-  ) {
-    super(message);
-  }
-}
 
 /**
  * The client's side of an HTTP/2 connection (RFC 9113), as far as gRPC needs it: requests whose bodies are there when they
@@ -662,10 +630,6 @@ class ClientStream implements OpenStream {
   }
 }
 
-function violation(message: string): ConnectionError {
-  return new ConnectionError(ErrorCode.PROTOCOL_ERROR, message);
-}
-
 /** @throws ConnectionError for a frame of the connection that says to be of a stream */
 function ofConnection(id: number): void {
   if (id !== 0) throw violation('a frame of the connection is for a stream');
@@ -679,55 +643,6 @@ function problemOf(status: string | undefined, areTrailers: boolean, isLast: boo
   }
   if (status === undefined || !/^[1-5]\d\d$/.test(status)) return 'a response has no status';
   return isLast && status.startsWith('1') ? 'an informational response is the end' : undefined;
-}
-
-function writeHead(bytes: Buffer, at: number, length: number, type: number, flags: number, id: number): void {
-  bytes[at] = length >>> 16;
-  bytes[at + 1] = length >>> 8;
-  bytes[at + 2] = length;
-  bytes[at + 3] = type;
-  bytes[at + 4] = flags;
-  bytes.writeUInt32BE(id, at + 5);
-}
-
-function frame(type: number, flags: number, id: number, payload: Buffer): Buffer {
-  const bytes = Buffer.allocUnsafe(frameHeadSize + payload.length);
-  writeHead(bytes, 0, payload.length, type, flags, id);
-  bytes.set(payload, frameHeadSize);
-  return bytes;
-}
-
-/** A frame whose payload is a number of 32 bits. */
-function wordFrame(type: number, id: number, value: number): Buffer {
-  const payload = Buffer.allocUnsafe(4);
-  payload.writeUInt32BE(value, 0);
-  return frame(type, 0, id, payload);
-}
-
-function goAway(code: number): Buffer {
-  const payload = Buffer.alloc(8);
-  payload.writeUInt32BE(code, 4);
-  return frame(Frame.GOAWAY, 0, 0, payload);
-}
-
-function word(payload: Buffer): number {
-  if (payload.length !== 4) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a frame is not of 4 bytes');
-  return payload.readUInt32BE(0);
-}
-
-function unpadded(payload: Buffer): Buffer {
-  const padding = payload[0] ?? Infinity;
-  if (padding >= payload.length) throw violation('a frame is nothing but padding');
-  return payload.subarray(1, payload.length - padding);
-}
-
-function settings(values: readonly (readonly [setting: number, value: number])[]): Buffer {
-  const payload = Buffer.allocUnsafe(6 * values.length);
-  for (const [index, [setting, value]] of values.entries()) {
-    payload.writeUInt16BE(setting, 6 * index);
-    payload.writeUInt32BE(value, 6 * index + 2);
-  }
-  return frame(Frame.SETTINGS, 0, 0, payload);
 }
 
 /** What a client begins with (RFC 9113, 3.4). */

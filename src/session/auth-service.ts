@@ -61,8 +61,12 @@ export const authServiceNeeds: Needs = {
   WatchRevocations: { purpose: 'early revocation', request: [], response: ['session_id', 'user_id'] },
 };
 
-/** Ms; the code exchange takes a round trip to the identity provider. */
-const timeouts = { signIn: 15_000, session: 2_000, watch: 24 * 3_600_000 };
+/** Ms that a ValidateSession or RevokeSession may take. */
+export const sessionTimeout = 2_000;
+/** Ms. It takes a round trip to the identity provider. */
+const signInTimeout = 15_000;
+/** Ms after which a watch is begun anew. */
+const watchTimeout = 24 * 3_600_000;
 
 /** Binds {@link AuthService} to the upstream's channel. */
 export function createAuthService(upstream: Upstream, protos: Root): AuthService {
@@ -84,11 +88,11 @@ export function createAuthService(upstream: Upstream, protos: Root): AuthService
   return {
     async handleSsoCallback({ provider, code, codeVerifier, redirectUri, nonce }, scope) {
       const request = { provider, code, code_verifier: codeVerifier, redirect_uri: redirectUri, nonce };
-      const response = await upstream.unary(handleSsoCallback, request, scope, timeouts.signIn);
+      const response = await upstream.unary(handleSsoCallback, request, scope, signInTimeout);
       return { sessionToken: response.session_token, expiresAt: milliseconds(response.expires_at) };
     },
     async validateSession(token, scope) {
-      const response = await upstream.unary(validateSession, { session_token: token }, scope, timeouts.session);
+      const response = await upstream.unary(validateSession, { session_token: token }, scope, sessionTimeout);
       return {
         sessionId: response.session_id,
         userId: response.user_id,
@@ -97,10 +101,10 @@ export function createAuthService(upstream: Upstream, protos: Root): AuthService
       };
     },
     async revokeSession(token, scope) {
-      await upstream.unary(revokeSession, { session_token: token }, scope, timeouts.session);
+      await upstream.unary(revokeSession, { session_token: token }, scope, sessionTimeout);
     },
     async *watchRevocations(scope) {
-      for await (const { session_id, user_id } of upstream.stream(watchRevocations, {}, scope, timeouts.watch)) {
+      for await (const { session_id, user_id } of upstream.stream(watchRevocations, {}, scope, watchTimeout)) {
         yield { ...(session_id ? { sessionId: session_id } : {}), ...(user_id ? { userId: user_id } : {}) };
       }
     },

@@ -5,7 +5,7 @@ import { upstreamStatus } from '../grpc/status';
 import type { CallScope } from '../grpc/upstream';
 import type { Logger } from '../log';
 import type { Metrics } from '../metrics';
-import type { AuthService, Session } from './auth-service';
+import { sessionTimeout, type AuthService, type Session } from './auth-service';
 import { createGuards, type SessionGuard } from './guards';
 import { authUnavailable, SessionRefused, unauthenticated } from './refusals';
 import {
@@ -64,8 +64,6 @@ export interface SessionsOptions {
   readonly connected: () => boolean;
 }
 
-/** Ms that a ValidateSession or RevokeSession may take. */
-const rpcDeadline = 2_000;
 /** How many sessions are kept; beyond that the one unused for longest goes, and costs one more look-up. */
 const confirmedCapacity = 50_000;
 /** Ms for which a definite no is kept, so that a client that insists does not reach AuthService each time. */
@@ -92,7 +90,7 @@ export function createSessions({ authService, cacheTtl, metrics, log, connected 
   const confirmed = createConfirmedSessions(cacheTtl);
   const refusals = new LRUCache<string, GatewayError>({ max: refusalCapacity, ttl: refusalTtl, ttlResolution: 0 });
   // A validation that was asked before the logout took effect may answer, and be cached, for as long as this.
-  const tombstoneTtl = Math.ceil(cacheTtl) + 2 * rpcDeadline;
+  const tombstoneTtl = Math.ceil(cacheTtl) + 2 * sessionTimeout;
   const tombstones = new LRUCache<string, GatewayError>({
     max: tombstoneCapacity,
     ttl: tombstoneTtl,
@@ -257,5 +255,5 @@ function keyOf(token: string): string {
 
 /** The scope of an RPC that is made for more than the caller who happened to ask first: without signal and budget. */
 function ownScope({ requestId, trace }: CallScope): CallScope {
-  return { requestId, ...(trace ? { trace } : {}), deadline: Date.now() + rpcDeadline };
+  return { requestId, ...(trace ? { trace } : {}), deadline: Date.now() + sessionTimeout };
 }

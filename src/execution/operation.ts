@@ -13,8 +13,7 @@ import { Selections, type SchemaTraits } from './selection';
 import type { OperationSource } from './source';
 import { VariableDefinitions, type CoercedVariables } from './variables';
 
-/** Input of a run. */
-export interface RunOptions {
+interface RunInput {
   readonly root?: unknown;
   readonly context: unknown;
   /** Coerced. */
@@ -53,7 +52,7 @@ export class CompiledOperation {
   }
 
   /** Runs a query or a mutation; or completes an event of a subscription, which is then the root. Never throws. */
-  execute({ root, context, variables }: RunOptions): ExecutionResult | Promise<ExecutionResult> {
+  execute({ root, context, variables }: RunInput): ExecutionResult | Promise<ExecutionResult> {
     const run = new Run(this.source, root, context, variables);
     try {
       const selection = this.selections(variables).root();

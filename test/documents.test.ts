@@ -1,92 +1,29 @@
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { promisify } from 'node:util';
 import * as fc from 'fast-check';
 import { parse, print, visit, type ASTNode } from 'graphql';
-import type { Upstream } from '../src/grpc/upstream';
-import { createDocuments, type Documents, type PreparedDocument } from '../src/pipeline/documents';
+import { createDocuments, type PreparedDocument } from '../src/pipeline/documents';
 import { createSlimmer } from '../src/pipeline/slim';
-import { buildSchema } from '../src/schema/build';
-import { loadSources } from '../src/schema/sources';
+import { documentOf, run, schema } from './documents/run';
+import type { Weight } from './documents/weigh';
 import { Writer } from './execution/documents';
 import { createSchema } from './execution/schema';
 
-const root = join(__dirname, '..');
-
-const sources = loadSources({ protoDir: join(root, 'proto'), schemaDir: join(root, 'schema') });
-const User = sources.protos.lookupType('auth.v1.User');
-const user = User.decode(User.encode({ user_id: 'a', email: 'a@example.com', display_name: 'A', status: 1 }).finish());
-
-const { schema } = buildSchema({
-  sources,
-  upstream: () => ({ unary: () => Promise.resolve(user) }) as unknown as Upstream,
-  resolvers: { gateway: () => ({ name: 'gateway', version: '1' }), logout: () => true },
-});
-
-/** About 100 characters, each its own. */
-function documentOf(index: number): string {
-  return `query FindUser${index}($id: ID!) { user${index}: user(id: $id) { id email displayName status createdAt } }`;
-}
-
-const context = { scope: {}, caller: { userId: 'a', sessionId: 's', permissions: ['admin:user:list'] } };
-
-/** Runs a document as a request does, so that it is compiled. */
-async function run(documents: Documents, source: string, variables = {}): Promise<PreparedDocument> {
-  const prepared = documents.prepare(source);
-  const result = await prepared.plans[0]?.compiled.execute({ context, variables: { id: 'a', ...variables } });
-  expect(result?.errors).toBeUndefined();
-  documents.ran(prepared);
-  return prepared;
-}
-
-// First of all, before others leave something to clean up.
-describe('a document takes no more memory than it is weighed with', () => {
-  const kinds: Record<string, (index: number) => string> = {
-    ordinary: documentOf,
-    'with a literal': (index) =>
-      `{ user(id: "user-${index}") { id email displayName status createdAt updatedAt roles } }`,
-    'with a fragment': (index) => `{ user(id: "a") { ...F${index} } } fragment F${index} on User { id email status }`,
-    invalid: (index) => `{ user${index}: user(id: "a") { id telephone fax address { street } } }`,
-  };
-  const perRound = 150;
-
-  test.each(Object.entries(kinds))(
-    '%s',
-    async (_, source) => {
-      setFlagsFromString('--expose-gc');
-      const collect = runInNewContext('gc') as () => void;
-      const used = (): number => {
-        // What the first finds dead may still hold on to something.
-        for (let times = 0; times < 2; times++) collect();
-        return process.memoryUsage().heapUsed;
-      };
-      const documents = createDocuments(schema, { introspection: true });
-      let next = 1_000;
-      let weighed = 0;
-      const runMore = async (count: number): Promise<void> => {
-        for (const end = next + count; next < end; next++) {
-          ({ weighed } = await run(documents, source(next), { all: true }));
-        }
-      };
-      await runMore(perRound);
-      const taken: number[] = [];
-      let before = used();
-      for (let round = 0; round < 3; round++) {
-        await runMore(perRound);
-        const now = used();
-        taken.push((now - before) / perRound);
-        before = now;
-      }
-      expect(documents.prepare(source(1_000)).weighed).toBe(weighed);
-      // The median: whatever else came or went on the heap did so in one round.
-      const [, each] = taken.sort((left, right) => left - right);
-      // What is measured is no more exact than this.
-      expect(each).toBeLessThan(weighed * 1.15);
-      expect(each).toBeGreaterThan(weighed / 2.5);
-    },
-    60_000,
-  );
-});
+test('a document takes no more memory than it is weighed with', async () => {
+  const script = join(__dirname, 'documents', 'weigh.ts');
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    '--expose-gc',
+    '--require',
+    join(__dirname, '..', 'node_modules', 'tsx', 'dist', 'cjs', 'index.cjs'),
+    script,
+  ]);
+  const weights = Object.entries(JSON.parse(stdout) as Record<string, Weight>);
+  expect(weights).toHaveLength(5);
+  // What is measured is no more exact than this.
+  const wrong = weights.filter(([, { taken, weighed }]) => taken > weighed * 1.15 || taken < weighed / 2.5);
+  expect(wrong).toEqual([]);
+}, 60_000);
 
 describe('the cache of documents', () => {
   test('has room for 10,000 ordinary ones that were run, and for no more than 48 MB', async () => {

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import * as fc from 'fast-check';
@@ -39,6 +40,31 @@ describe('the cache of documents', () => {
     for (; index * first.weighed < 48 * 1024 * 1024; index++) prepare(index);
     expect(prepare(1) === second).toBe(false);
   }, 60_000);
+
+  test('finds one among many long ones of the same length as fast as alone', () => {
+    const documents = createDocuments(schema, { introspection: true });
+    const long = (tail: string): string => `{ gateway { name } } #${'x'.repeat(17_000)}${tail}`;
+    const tails = Array.from({ length: 1_000 }, (_, index) => String(index).padStart(4, '0'));
+    for (const tail of [...tails, 'alone']) documents.prepare(long(tail));
+    /** Ms that it takes to find documents, each as it comes from the wire. */
+    const timeOf = (each: readonly string[]): number => {
+      const received = each.map((tail) => Buffer.from(long(tail)).toString());
+      const begin = performance.now();
+      for (const source of received) documents.prepare(source);
+      return performance.now() - begin;
+    };
+    const alone = timeOf(tails.map(() => 'alone'));
+    expect(timeOf(tails)).toBeLessThan(20 * alone);
+  });
+
+  test('tells long ones from texts that are the same in UTF-8, and from what they are found by', () => {
+    const documents = createDocuments(schema, { introspection: true });
+    const long = (id: string): string => `{ user(id: "${id}") { id } } #${'x'.repeat(17_000)}`;
+    const source = long('\ufffd');
+    expect(documents.prepare(source) === documents.prepare(source)).toBe(true);
+    expect(() => documents.prepare(long('\ud800'))).toThrow(/^Syntax Error/);
+    expect(() => documents.prepare(hash('sha256', source, 'base64url'))).toThrow(/^Syntax Error/);
+  });
 
   test('holds invalid ones, with what is wrong', () => {
     const documents = createDocuments(schema, { introspection: true });

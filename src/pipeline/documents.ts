@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import {
   GraphQLError,
   NoSchemaIntrospectionCustomRule,
@@ -55,6 +56,9 @@ const maxTokens = 4_000;
  */
 const cacheSize = 48 * 1024 * 1024;
 
+/** Characters of a text that V8 still makes a hash of: in its maps longer ones are told apart by their length alone. */
+const longestHashed = 16_383;
+
 /** Bytes of a document beside its nodes, and of each operation before it has run: measured, and rounded up. */
 const documentSize = 400;
 const operationSize = 700;
@@ -77,8 +81,9 @@ export function createDocuments(schema: GraphQLSchema, options: DocumentOptions)
   function keep(prepared: PreparedDocument): void {
     prepared.weighed = prepared.memory.bytes;
     // The size of an entry is asked for when it is new.
-    cache.delete(prepared.source);
-    cache.set(prepared.source, prepared);
+    const key = keyOf(prepared.source);
+    cache.delete(key);
+    cache.set(key, prepared);
   }
 
   function make(source: string): PreparedDocument {
@@ -97,20 +102,25 @@ export function createDocuments(schema: GraphQLSchema, options: DocumentOptions)
 
   return {
     prepare(source) {
-      const known = cache.get(source);
-      if (known) return known;
       if (source.length > maxDocumentSize) {
         throw new GatewayError('OPERATION_TOO_COMPLEX', `A document may have at most ${maxDocumentSize} characters.`);
       }
+      const known = cache.get(keyOf(source));
+      if (known?.source === source) return known;
       const prepared = withinStack(() => make(source));
       keep(prepared);
       return prepared;
     },
 
     ran(prepared) {
-      if (prepared.weighed !== prepared.memory.bytes && cache.peek(prepared.source) === prepared) keep(prepared);
+      if (prepared.weighed !== prepared.memory.bytes && cache.peek(keyOf(prepared.source)) === prepared) keep(prepared);
     },
   };
+}
+
+/** What a document is found by; other texts by the same: the digest itself, and those that differ in lone surrogates. */
+function keyOf(source: string): string {
+  return source.length > longestHashed ? hash('sha256', source, 'base64url') : source;
 }
 
 /** What goes through a document goes as deep into calls as the document is nested. */

@@ -35,8 +35,11 @@ export type ConnectionState = 'connecting' | 'ready' | 'failed' | 'closed';
 const connectTimeout = 10_000;
 /** Ms between the beginnings of two attempts, at first and at most. An upstream that comes back is found well within 5 s. */
 const backoff = { first: 250, factor: 1.6, most: 2_000, jitter: 0.2 };
-/** Ms. A server that does not answer in time is gone, though nothing has said so. */
-const keepalive = { interval: 30_000, timeout: 5_000 };
+/**
+ * Ms. A server that does not answer in time is gone, though nothing has said so. One that finds the pings too many is asked
+ * half as often each time, down to once in the longest interval: servers want no more than 5 minutes between them.
+ */
+const keepalive = { interval: 30_000, longestInterval: 3_600_000, timeout: 5_000 };
 
 /** The connection to one server of an upstream, made anew whenever it is lost. */
 export class Connection {
@@ -100,7 +103,7 @@ export class Connection {
       },
       retired: ({ code, error }) => {
         const isTooEager = code === ErrorCode.ENHANCE_YOUR_CALM && error.message.endsWith('too_many_pings');
-        if (isTooEager) this.keepaliveInterval *= 2;
+        if (isTooEager) this.keepaliveInterval = Math.min(2 * this.keepaliveInterval, keepalive.longestInterval);
         this.lastError = error;
         this.replace();
       },

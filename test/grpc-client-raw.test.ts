@@ -1,6 +1,8 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { ErrorCode } from '../src/http2/frames';
 import type * as SessionModule from '../src/http2/session';
-import { collect, framed, startClient, until, type Client } from './grpc-client-fixture';
+import { collect, framed, startClient, turn, until, type Client } from './grpc-client-fixture';
 import {
   answer,
   behave,
@@ -518,6 +520,32 @@ describe('requests', () => {
   });
 });
 
+test('a message that comes byte by byte takes little more memory than its bytes', async () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const used = (): number => {
+    collectGarbage();
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    return heapUsed + arrayBuffers;
+  };
+  const { client, peer } = await start();
+  const size = 400_000;
+  const outcome = client.outcome();
+  await peer.request();
+  peer.send(headers(1), data(1, framed('x'.repeat(size)).subarray(0, 5)));
+  const some = Buffer.concat(Array.from({ length: 4_000 }, () => data(1, Buffer.from('x'))));
+  await peer.settle();
+  const before = used();
+  for (let sent = 0; sent < size - 4_000; sent += 4_000) {
+    peer.send(some);
+    await turn();
+  }
+  await peer.settle();
+  expect(used() - before).toBeLessThan(20 * size);
+  peer.send(some, trailers(1));
+  expect(await outcome).toBe('x'.repeat(size));
+});
+
 describe('what is cancelled here', () => {
   test('keeps the tables of headers and the window of the connection as the server has them', async () => {
     const { client, peer } = await start();
@@ -830,6 +858,32 @@ describe('keepalive', () => {
       pass(1_000);
       await next.frame(isPing);
       next.send(pong, answer(1));
+      expect(await outcome).toBe('answer 1');
+    });
+  });
+
+  test('pings no less than once an hour, however often it is told that these are too many', async () => {
+    await withTime(async (pass) => {
+      const times = 20;
+      const tooMany = goAway(0, ErrorCode.ENHANCE_YOUR_CALM, 'too_many_pings');
+      const server = await startRawServer((peer, nth) =>
+        nth < times ? peer.send(settings(), tooMany) : peer.send(settings()),
+      );
+      const client = startClient(server.port);
+      await until(() => {
+        pass(300);
+        return server.peers.length > times;
+      });
+      await client.ready();
+      const peer = server.peers[times]!;
+      const outcome = client.outcome('', { timeout: 100_000_000 });
+      await peer.request();
+      pass(3_599_000);
+      await peer.settle();
+      expect(peer.frames.filter(isPing)).toHaveLength(0);
+      pass(1_000);
+      await peer.frame(isPing);
+      peer.send(pong, answer(1));
       expect(await outcome).toBe('answer 1');
     });
   });

@@ -190,8 +190,12 @@ function framed(message: Uint8Array): Buffer {
 
 /** Takes messages out of the bytes of an answer. */
 class MessageReader {
-  /** Bytes of a message, or of its frame, that has not come whole. */
-  private readonly parts: Buffer[] = [];
+  /**
+   * What has come of a message, or of its frame, that has not come whole. In memory of its own: chunks may be of a byte each,
+   * and each would keep what came beside it.
+   */
+  private kept = nothing;
+  /** Bytes of it. */
   private size = 0;
   /** How many bytes must be there before anything can be done. */
   private needed = 5;
@@ -207,16 +211,17 @@ class MessageReader {
 
   /** Fails the call where its answer is not as it must be. */
   push(chunk: Buffer): void {
-    this.size += chunk.length;
-    if (this.size < this.needed) {
-      this.parts.push(chunk);
-      return;
-    }
     let bytes = chunk;
-    if (this.parts.length > 0) {
-      bytes = Buffer.concat([...this.parts, chunk], this.size);
-      this.parts.length = 0;
+    if (this.size > 0) {
+      this.keep(chunk);
+      bytes = this.kept.subarray(0, this.size);
     }
+    if (bytes.length >= this.needed) this.take(bytes);
+    else if (this.size === 0) this.keep(bytes);
+  }
+
+  /** Takes all messages that are whole, and keeps the rest. */
+  private take(bytes: Buffer): void {
     let at = 0;
     while (bytes.length - at >= 5) {
       if (bytes[at] !== 0) {
@@ -233,11 +238,28 @@ class MessageReader {
       this.call.message(bytes.subarray(at + 5, end));
       at = end;
     }
-    this.size = bytes.length - at;
-    if (this.size > 0) this.parts.push(bytes.subarray(at));
-    this.needed = this.size < 5 ? 5 : 5 + bytes.readUInt32BE(at + 1);
+    const rest = bytes.subarray(at);
+    this.needed = rest.length < 5 ? 5 : 5 + rest.readUInt32BE(1);
+    // The messages that were taken have their bytes in what was kept.
+    this.kept = nothing;
+    this.size = 0;
+    if (rest.length > 0) this.keep(rest);
+  }
+
+  private keep(chunk: Buffer): void {
+    const size = this.size + chunk.length;
+    if (size > this.kept.length) {
+      // As much again as there is, so that bytes are not copied over and over; no more than came, whatever a frame says.
+      const larger = Buffer.allocUnsafe(Math.max(size, Math.min(2 * size, this.needed)));
+      larger.set(this.kept.subarray(0, this.size));
+      this.kept = larger;
+    }
+    this.kept.set(chunk, this.size);
+    this.size = size;
   }
 }
+
+const nothing: Buffer = Buffer.alloc(0);
 
 function statusCode(text: string): Status {
   const code = /^\d{1,2}$/.test(text) ? Number(text) : Status.UNKNOWN;

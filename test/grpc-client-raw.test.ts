@@ -520,14 +520,15 @@ describe('requests', () => {
   });
 });
 
-test('a message that comes byte by byte takes little more memory than its bytes', async () => {
+/** Bytes in use, behind the garbage. */
+function memoryInUse(): number {
   setFlagsFromString('--expose-gc');
-  const collectGarbage = runInNewContext('gc') as () => void;
-  const used = (): number => {
-    collectGarbage();
-    const { heapUsed, arrayBuffers } = process.memoryUsage();
-    return heapUsed + arrayBuffers;
-  };
+  (runInNewContext('gc') as () => void)();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+test('a message that comes byte by byte takes little more memory than its bytes', async () => {
   const { client, peer } = await start();
   const size = 400_000;
   const outcome = client.outcome();
@@ -535,15 +536,53 @@ test('a message that comes byte by byte takes little more memory than its bytes'
   peer.send(headers(1), data(1, framed('x'.repeat(size)).subarray(0, 5)));
   const some = Buffer.concat(Array.from({ length: 4_000 }, () => data(1, Buffer.from('x'))));
   await peer.settle();
-  const before = used();
+  const before = memoryInUse();
   for (let sent = 0; sent < size - 4_000; sent += 4_000) {
     peer.send(some);
     await turn();
   }
   await peer.settle();
-  expect(used() - before).toBeLessThan(20 * size);
+  expect(memoryInUse() - before).toBeLessThan(20 * size);
   peer.send(some, trailers(1));
   expect(await outcome).toBe('x'.repeat(size));
+});
+
+describe('requests to a server that takes more than it reads', () => {
+  const openWindows = async (): Promise<World> => {
+    const world = await start({ [Setting.INITIAL_WINDOW_SIZE]: 2 ** 31 - 1 });
+    await world.client.ready();
+    world.peer.send(windowUpdate(0, 2 ** 30));
+    await world.peer.settle();
+    world.peer.socket.pause();
+    return world;
+  };
+  const body = Buffer.alloc(7_000_000);
+
+  // First, so that what the other leaves to the garbage is not taken for memory that becomes free.
+  test('take no memory any more once they are over', async () => {
+    const { client } = await openWindows();
+    const before = memoryInUse();
+    const outcomes = Array.from({ length: 10 }, () => client.outcome(body, { timeout: 200 }));
+    for (const outcome of outcomes) expect(await outcome).toBe('DEADLINE_EXCEEDED: no answer in time');
+    await until(
+      () => memoryInUse() - before,
+      (more) => more < 20_000_000,
+    );
+  });
+
+  test('wait for it, whatever it asks meanwhile', async () => {
+    const { client, peer, server } = await openWindows();
+    const outcomes = Array.from({ length: 5 }, () => client.outcome(body));
+    await turn();
+    for (let pings = 0; pings < 10; pings++) {
+      peer.send(frame(Type.PING, 0, 0, 'abcdefgh'));
+      await turn();
+    }
+    peer.onRequest = (id) => peer.send(answer(id));
+    peer.socket.resume();
+    expect(await Promise.all(outcomes)).toEqual([1, 3, 5, 7, 9].map((id) => `answer ${id}`));
+    expect(server.peers).toHaveLength(1);
+  });
 });
 
 describe('what is cancelled here', () => {

@@ -86,8 +86,10 @@ const largestStreamId = 2 ** 31 - 1;
 /** Bytes of a response's headers, at most. */
 const maxHeaderListSize = 64 * 1024;
 const maxHeaderFrames = 16;
-/** Bytes that may wait to be sent before a server that asks for answers and does not read them is left. */
+/** Bytes of answers that may wait to be sent before a server that asks for them and does not read them is left. */
 const maxUnreadAnswers = 1024 * 1024;
+/** Bytes that may wait to be sent before no more of bodies is added to them, whatever the windows allow. */
+const maxUnread = 1024 * 1024;
 /** Ms that a connection of no more use may take to end by itself. */
 const lingerTimeout = 1_000;
 /**
@@ -107,7 +109,7 @@ export class ClientSession {
   private readonly streams = new Map<number, ClientStream>();
   /** Requests beyond what the server takes at once, in the order that they came in. */
   private readonly queue = new Set<ClientStream>();
-  /** Streams with more to send than the windows allow. */
+  /** Streams with more to send than the windows allow, or than waits to be sent already. */
   private readonly blocked = new Set<ClientStream>();
   private readonly decoder = new HpackDecoder(maxHeaderListSize);
   private readonly pings: (() => void)[] = [];
@@ -123,6 +125,10 @@ export class ClientSession {
   /** A header block that goes on in CONTINUATION frames. */
   private partial: { readonly id: number; readonly isLast: boolean; readonly parts: Buffer[] } | undefined;
   private output: Buffer[] = [];
+  /** Bytes of {@link output}. */
+  private outputSize = 0;
+  /** Bytes of answers since all that was sent was last taken. */
+  private unreadAnswers = 0;
   private isReady = false;
   private retirement: Retirement | undefined;
   private linger: NodeJS.Timeout | undefined;
@@ -210,7 +216,7 @@ export class ClientSession {
     this.streams.set(id, stream);
     const { body } = stream;
     const headers = id === 1 ? noTable + stream.headers : stream.headers;
-    const fits = body.length <= Math.min(this.sendWindow, stream.sendWindow, this.peerMaxFrameSize);
+    const fits = !this.isFull && body.length <= Math.min(this.sendWindow, stream.sendWindow, this.peerMaxFrameSize);
     if (fits && headers.length <= maxFrameSize) {
       const bodyAt = frameHeadSize + headers.length + frameHeadSize;
       const bytes = Buffer.allocUnsafe(bodyAt + body.length);
@@ -237,13 +243,18 @@ export class ClientSession {
     }
   }
 
-  /** Sends as much of a body as the windows allow. */
+  /** True while so much waits to be sent that bodies have to wait. */
+  private get isFull(): boolean {
+    return this.socket.writableLength + this.outputSize >= maxUnread;
+  }
+
+  /** Sends as much of a body as the windows, and what waits already, allow. */
   private sendBody(stream: ClientStream): void {
     const { id, body } = stream;
     for (;;) {
       const left = body.length - stream.sent;
       const size = Math.min(left, this.sendWindow, stream.sendWindow, this.peerMaxFrameSize);
-      if (size <= 0 && left > 0) {
+      if (this.isFull || (size <= 0 && left > 0)) {
         this.blocked.add(stream);
         return;
       }
@@ -262,16 +273,22 @@ export class ClientSession {
 
   /** Sends with everything else that this turn of the event loop has to send. */
   private send(bytes: Buffer): void {
+    this.outputSize += bytes.length;
     if (this.output.push(bytes) === 1) setImmediate(this.flush);
   }
 
   private readonly flush = (): void => {
     const { output } = this;
     this.output = [];
+    this.outputSize = 0;
     if (this.socket.destroyed || this.socket.writableEnded) return;
     this.firstUnsent = this.nextId;
-    this.socket.write(output.length === 1 ? output[0]! : Buffer.concat(output));
+    this.socket.write(output.length === 1 ? output[0]! : Buffer.concat(output), this.written);
     if (this.retirement && this.streams.size === 0) this.hangUp();
+  };
+
+  private readonly written = (): void => {
+    if (this.blocked.size > 0) this.unblock();
   };
 
   /** Ends the connection once everything is sent, or cannot be. */
@@ -511,14 +528,15 @@ export class ClientSession {
 
   private unblock(): void {
     for (const stream of this.blocked) {
-      if (this.sendWindow <= 0) return;
+      if (this.sendWindow <= 0 || this.isFull) return;
       this.sendBody(stream);
     }
   }
 
   /** Sends what the server has asked for, unless it asks without reading. */
   private answer(bytes: Buffer): void {
-    if (this.socket.writableLength > maxUnreadAnswers) {
+    this.unreadAnswers = this.socket.writableLength === 0 ? bytes.length : this.unreadAnswers + bytes.length;
+    if (this.unreadAnswers > maxUnreadAnswers) {
       throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'the server does not read what it asks for');
     }
     this.send(bytes);

@@ -121,6 +121,24 @@ const echo: Route = { method: 'POST', path: '/echo', handle: async (exchange) =>
 const refusedLine = { level: 'info', method: 'other', route: 'other', code: 'BAD_USER_INPUT' };
 const chunked = ['Content-Type: application/json', 'Transfer-Encoding: chunked'];
 
+test.each([
+  ['without a host', 'GET /nowhere HTTP/1.1\r\n\r\n', 400],
+  ['with an expectation', head('GET /nowhere HTTP/1.1', 'Expect: tea', 'Connection: close'), 404],
+])('a request %s is answered here, with an access line, a metric and an id', async (_what, bytes, status) => {
+  const site = await openSite([echo]);
+  const client = site.connect();
+  client.socket.write(bytes);
+  const text = await client.readToEnd();
+  expect(statuses(text)).toEqual([String(status)]);
+  const [requestId] = requestIds(text);
+  await until(
+    () => site.lines,
+    ([line]) => line?.['requestId'] === requestId && line?.['status'] === status,
+  );
+  const series = `http_requests_total{method="GET",path="other",status="${status}"}`;
+  expect(valueOf(await site.metrics.registry.metrics(), series)).toBe(1);
+});
+
 describe('what node:http cannot read', () => {
   test.each([
     ['nonsense', 'nonsense\r\n\r\n', 400, 'HPE_INVALID_METHOD'],

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ServerResponse, type OutgoingHttpHeader, type RequestListener } from 'node:http';
+import { ServerResponse, type IncomingMessage, type OutgoingHttpHeader, type RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
 import { json, type Exchange, type Reply, type Route } from '../exchange';
 import { errorHeaders, GatewayError, isClientClosed, logBug, publicDetails, toGatewayError } from '../errors';
@@ -181,6 +181,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
         ended(exchange);
       });
       try {
+        requireHost(request);
         const reply = found ? found.route.handle(exchange, found.params) : unrouted(exchange, elsewhere);
         if ('then' in reply) {
           reply.then(
@@ -255,6 +256,12 @@ function createCounts({ httpRequests, httpLatency }: Metrics) {
       return series;
     },
   };
+}
+
+/** @throws GatewayError BAD_USER_INPUT where a request does not say what host it is for (RFC 9112, 3.2) */
+function requireHost({ headers, httpVersion }: IncomingMessage): void {
+  if (headers.host !== undefined || httpVersion === '1.0') return;
+  throw new GatewayError('BAD_USER_INPUT', 'The header "Host" is missing.', { headers: { connection: 'close' } });
 }
 
 /** The answer where no route has both path and method. */

@@ -139,9 +139,13 @@ async function listen(
       connectionsCheckingInterval: readTimeouts.interval,
       // Longer than that of the load balancers in front, so that they close first.
       keepAliveTimeout: 75_000,
+      // node:http would refuse such requests itself, and nobody would hear of them.
+      requireHostHeader: false,
     },
     handle,
   );
+  // For the same reason: of what a client expects, beside 100-continue, nothing is kept (RFC 9110, 10.1.1).
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response));
   server.maxConnections = maxConnections;
   const connections = new Map<Socket, Connection>();
   server.on('connection', (socket) => {

@@ -585,6 +585,34 @@ describe('requests to a server that takes more than it reads', () => {
   });
 });
 
+describe('frames that come by the thousand cost the same, however many calls run', () => {
+  const many = (count: number, make: (index: number) => Buffer): Buffer =>
+    Buffer.concat(Array.from({ length: count }, (_, index) => make(index)));
+
+  test.each<[string, Buffer]>([
+    ['settings', many(20_000, (index) => settings({ [Setting.INITIAL_WINDOW_SIZE]: index % 2 }))],
+    ['windows of the connection', many(20_000, () => windowUpdate(0, 1))],
+  ])('%s', async (_what, flood) => {
+    /** Ms. */
+    const timeOf = async (calls: number): Promise<number> => {
+      const { client, peer } = await start({ [Setting.INITIAL_WINDOW_SIZE]: 0 });
+      await client.ready();
+      const outcomes = Array.from({ length: calls }, () => client.outcome());
+      await until(() => peer.of(Type.HEADERS).length === calls);
+      const begin = performance.now();
+      peer.send(flood);
+      await peer.settle();
+      const time = performance.now() - begin;
+      client.upstream.close();
+      await Promise.all(outcomes);
+      return time;
+    };
+    await timeOf(10);
+    const few = await timeOf(10);
+    expect(await timeOf(2_000)).toBeLessThan(6 * few + 200);
+  });
+});
+
 describe('what is cancelled here', () => {
   test('keeps the tables of headers and the window of the connection as the server has them', async () => {
     const { client, peer } = await start();

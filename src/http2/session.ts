@@ -118,6 +118,10 @@ export class ClientSession {
   private firstUnsent = 1;
   private maxStreams = Infinity;
   private peerInitialWindow = initialWindow;
+  /** The same as it was when streams were last looked at for it. */
+  private usedInitialWindow = initialWindow;
+  /** Whether windows were changed by what came last. */
+  private haveWindowsChanged = false;
   private peerMaxFrameSize = maxFrameSize;
   private sendWindow = initialWindow;
   private receiveWindow = connectionWindow;
@@ -125,6 +129,8 @@ export class ClientSession {
   /** A header block that goes on in CONTINUATION frames. */
   private partial: { readonly id: number; readonly isLast: boolean; readonly parts: Buffer[] } | undefined;
   private output: Buffer[] = [];
+  /** The last of the requests that a server which goes away has taken. */
+  private lastTaken = Infinity;
   /** Bytes of {@link output}. */
   private outputSize = 0;
   /** Bytes of answers since all that was sent was last taken. */
@@ -212,11 +218,10 @@ export class ClientSession {
     const id = this.nextId;
     this.nextId += 2;
     stream.id = id;
-    stream.sendWindow = this.peerInitialWindow;
     this.streams.set(id, stream);
     const { body } = stream;
     const headers = id === 1 ? noTable + stream.headers : stream.headers;
-    const fits = !this.isFull && body.length <= Math.min(this.sendWindow, stream.sendWindow, this.peerMaxFrameSize);
+    const fits = !this.isFull && body.length <= Math.min(this.sendWindow, this.windowOf(stream), this.peerMaxFrameSize);
     if (fits && headers.length <= maxFrameSize) {
       const bodyAt = frameHeadSize + headers.length + frameHeadSize;
       const bytes = Buffer.allocUnsafe(bodyAt + body.length);
@@ -226,7 +231,7 @@ export class ClientSession {
       bytes.set(body, bodyAt);
       this.send(bytes);
       this.sendWindow -= body.length;
-      stream.sendWindow -= body.length;
+      stream.credit -= body.length;
       stream.sent = body.length;
     } else {
       this.sendHeaders(id, Buffer.from(headers, 'latin1'));
@@ -243,6 +248,11 @@ export class ClientSession {
     }
   }
 
+  /** What a stream may send; less than nothing where the server has lowered it since. */
+  private windowOf({ credit }: ClientStream): number {
+    return this.peerInitialWindow + credit;
+  }
+
   /** True while so much waits to be sent that bodies have to wait. */
   private get isFull(): boolean {
     return this.socket.writableLength + this.outputSize >= maxUnread;
@@ -253,7 +263,7 @@ export class ClientSession {
     const { id, body } = stream;
     for (;;) {
       const left = body.length - stream.sent;
-      const size = Math.min(left, this.sendWindow, stream.sendWindow, this.peerMaxFrameSize);
+      const size = Math.min(left, this.sendWindow, this.windowOf(stream), this.peerMaxFrameSize);
       if (this.isFull || (size <= 0 && left > 0)) {
         this.blocked.add(stream);
         return;
@@ -262,7 +272,7 @@ export class ClientSession {
       const chunk = body.subarray(stream.sent, stream.sent + size);
       this.send(frame(Frame.DATA, isLast ? Flag.END_STREAM : 0, id, chunk));
       stream.sent += size;
-      stream.sendWindow -= size;
+      stream.credit -= size;
       this.sendWindow -= size;
       if (isLast) {
         this.blocked.delete(stream);
@@ -319,6 +329,8 @@ export class ClientSession {
         if (this.socket.destroyed) return;
         at = end;
       }
+      // Once for all frames that came together: it is work for every stream.
+      if (this.haveWindowsChanged) this.useWindows();
     } catch (error) {
       this.fail(error);
       return;
@@ -463,7 +475,6 @@ export class ClientSession {
       if (!this.retirement) this.listener.ready();
     }
     this.proceed();
-    this.unblock();
   }
 
   private set(setting: number, value: number): void {
@@ -473,13 +484,8 @@ export class ClientSession {
       this.maxStreams = value;
     } else if (setting === Setting.INITIAL_WINDOW_SIZE) {
       if (value > largestWindow) throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a window is too large');
-      for (const stream of this.streams.values()) {
-        stream.sendWindow += value - this.peerInitialWindow;
-        if (stream.sendWindow > largestWindow) {
-          throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a window is too large');
-        }
-      }
       this.peerInitialWindow = value;
+      this.haveWindowsChanged = true;
     } else if (setting === Setting.MAX_FRAME_SIZE) {
       if (value < maxFrameSize || value >= 2 ** 24) throw violation('a frame size is out of range');
       this.peerMaxFrameSize = value;
@@ -496,6 +502,8 @@ export class ClientSession {
   private onGoAway(payload: Buffer): void {
     if (payload.length < 8) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a GOAWAY breaks off');
     const lastId = payload.readUInt32BE(0) & 0x7fff_ffff;
+    if (lastId >= this.lastTaken) return;
+    this.lastTaken = lastId;
     const code = payload.readUInt32BE(4);
     const debug = payload.toString('latin1', 8);
     this.retire(code, new Error(`the server goes away${debug === '' ? '' : `: ${debug}`}`));
@@ -511,19 +519,29 @@ export class ClientSession {
       if (this.sendWindow > largestWindow) {
         throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a window is too large');
       }
-      this.unblock();
+      this.haveWindowsChanged = true;
       return;
     }
     const stream = this.streamOf(id);
     if (!stream) return;
-    stream.sendWindow += increment;
+    stream.credit += increment;
     if (increment === 0) {
       this.abandon(stream, ErrorCode.PROTOCOL_ERROR, new Error('a window grows by nothing'));
-    } else if (stream.sendWindow > largestWindow) {
+    } else if (this.windowOf(stream) > largestWindow) {
       this.abandon(stream, ErrorCode.FLOW_CONTROL_ERROR, new Error('a window is too large'));
     } else if (this.blocked.has(stream)) {
       this.sendBody(stream);
     }
+  }
+
+  private useWindows(): void {
+    this.haveWindowsChanged = false;
+    const hasGrown = this.peerInitialWindow > this.usedInitialWindow;
+    this.usedInitialWindow = this.peerInitialWindow;
+    if (hasGrown && [...this.streams.values()].some((stream) => this.windowOf(stream) > largestWindow)) {
+      throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a window is too large');
+    }
+    this.unblock();
   }
 
   private unblock(): void {
@@ -606,7 +624,8 @@ export class ClientSession {
 class ClientStream implements OpenStream {
   /** 0 until it was begun. */
   id = 0;
-  sendWindow = 0;
+  /** Bytes that it may send beside the window that all begin with: what it was granted, less what was sent. */
+  credit = 0;
   /** Bytes of the body that were sent. */
   sent = 0;
   hasHeaders = false;

@@ -558,7 +558,7 @@ describe('a client that does not read', () => {
 
   test('a handler is not hurried by what its client has not read yet', async () => {
     const { route, calls, open: release } = gate('/slow');
-    const site = await openSite([whole, route], { writeTimeout: 60 });
+    const site = await openSite([whole, route], { writeTimeout: 600 });
     const client = site.connect();
     client.socket.write(head('GET /large HTTP/1.1') + head('GET /slow HTTP/1.1'));
     await client.reads((text) => text !== '');
@@ -567,7 +567,7 @@ describe('a client that does not read', () => {
       () => site.lines,
       ({ length }) => length === 1,
     );
-    await new Promise((resolve) => setTimeout(resolve, 250));
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
     expect(client.socket.closed).toBe(false);
     release();
     await client.reads((text) => text.includes('"first"'));

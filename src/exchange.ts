@@ -66,6 +66,8 @@ export interface Route {
   readonly method: string;
   /** A path template such as `/api/v1/users/{userId}`; also its label in metrics and logs. */
   readonly path: string;
+  /** Statuses of its answers, beside those of errors; 200 alone where they are left out. Metrics begin with them. */
+  readonly statuses?: readonly number[];
   readonly handle: Handler;
 }
 

@@ -9,7 +9,7 @@ import { createUpstream, type Upstream } from './grpc/upstream';
 import { createGraphqlRoutes } from './graphql/door';
 import { createAdminHandler } from './http/admin';
 import { createHttpHandler, type Refuse } from './http/handler';
-import type { Logger } from './log';
+import { droppedLines, type Logger } from './log';
 import { createMetrics, type Metrics } from './metrics';
 import { createPipeline } from './pipeline/pipeline';
 import type { GatewayContext } from './pipeline/context';
@@ -62,13 +62,14 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
 
   // What is wrong with the contract is told before anything is opened. Its fields call what is made below.
   const upstream = (name: string): Upstream => upstreams.get(name) ?? unknownUpstream(name);
-  const { schema, operations } = loadContract(sources, {
+  const { schema, operations, rpcs } = loadContract(sources, {
     upstream,
     deadlines: Object.fromEntries(Object.entries(config.upstreams).map(([name, { deadline }]) => [name, deadline])),
     resolvers: { ...ownResolvers((exchange) => gatekeeper.signOut(exchange)), ...overrides.resolvers },
   });
 
   const upstreams = createUpstreams(config, sources, log, metrics);
+  for (const rpc of rpcs) upstream(rpc.upstream).expect(rpc);
   const authService = createAuthService(upstream(authUpstream), sources.protos);
 
   const cookie = createSessionCookie({ secure: !config.insecureCookies });
@@ -85,7 +86,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
   const pipeline = createPipeline({
     schema,
     gatekeeper,
-    registry: metrics.registry,
+    metrics,
     introspection: !config.production,
     requestTimeout: config.requestTimeout,
   });
@@ -104,6 +105,9 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
 
   let isDraining = false;
   const ready = (): boolean => !isDraining;
+  metrics.buildInfo.read({ version }, () => 1);
+  metrics.ready.read({}, () => (ready() ? 1 : 0));
+  metrics.logLinesDropped.read({}, () => droppedLines(log));
   return {
     handle: http.handle,
     refuse: http.refuse,
@@ -118,6 +122,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
     close() {
       sessions.close();
       for (const each of upstreams.values()) each.close();
+      metrics.close();
     },
   };
 }
@@ -133,7 +138,6 @@ function createUpstreams(
     const address = config.upstreams[name] ?? unknownUpstream(name);
     upstreams.set(name, createUpstream({ name, address, log, metrics }));
   }
-  metrics.collectReady(() => [...upstreams].map(([name, each]) => [name, each.ready()]));
   return upstreams;
 }
 

@@ -39,6 +39,11 @@ export function endLogAtOnce(log: Logger): void {
   outputOf(log)?.endAtOnce();
 }
 
+/** How many lines of a log were dropped, since nobody took what waited. */
+export function droppedLines(log: Logger): number {
+  return outputOf(log)?.droppedInAll ?? 0;
+}
+
 function outputOf(log: Logger): LogOutput | undefined {
   const stream = (log as unknown as Record<symbol, unknown>)[pino.symbols.streamSym];
   return stream instanceof LogOutput ? stream : undefined;
@@ -62,6 +67,7 @@ export class LogOutput implements DestinationStream {
   private pending = '';
   private timer: NodeJS.Timeout | undefined;
   private dropped = 0;
+  private allDropped = 0;
   /** Whether nothing is written any more: it was ended, or whoever read the lines has left. */
   private isOver = false;
 
@@ -77,7 +83,11 @@ export class LogOutput implements DestinationStream {
     maxLength = 16 * 1024 * 1024,
   ) {
     this.destination = pino.destination({ dest, sync: false, maxLength });
-    this.destination.on('drop', (lines: string) => (this.dropped += lines.split('\n').length - 1));
+    this.destination.on('drop', (text: string) => {
+      const lines = text.split('\n').length - 1;
+      this.dropped += lines;
+      this.allDropped += lines;
+    });
     this.destination.on('drain', () => {
       const { dropped } = this;
       this.dropped = 0;
@@ -88,6 +98,11 @@ export class LogOutput implements DestinationStream {
       if (error.code !== 'EPIPE') throw error;
       this.isOver = true;
     });
+  }
+
+  /** Lines that were dropped since the start. */
+  get droppedInAll(): number {
+    return this.allDropped;
   }
 
   write(line: string): void {

@@ -1,233 +1,180 @@
-import { collectDefaultMetrics, Gauge, Registry, type Metric } from 'prom-client';
+import { Registry } from 'prom-client';
+import { collectRuntimeMetrics } from './metrics/runtime';
+import {
+  createCounter,
+  createHistogram,
+  createReading,
+  type Counter,
+  type Histogram,
+  type Reading,
+} from './metrics/series';
 
-/** The values of a metric's labels, by their names. */
-export type Labels<Label extends string> = Readonly<Record<Label, string>>;
-
-/** One counter of a {@link Counter}. */
-export interface CounterSeries {
-  /** @param by - 1 where it is left out; never negative. */
-  inc(by?: number): void;
-}
-
-/** One histogram of a {@link Histogram}. */
-export interface HistogramSeries {
-  observe(seconds: number): void;
-}
+export type { Counter, CounterSeries, Histogram, HistogramSeries } from './metrics/series';
 
 /**
- * Counts by labels. Whoever counts asks once for a series and keeps it: to count is then an addition, where prom-client
- * looks the series up by its labels every time.
+ * The metrics of one gateway; the README's table is tested against them. Label values come from the schema, the route table
+ * and the catalogue of errors, never from a client.
+ *
+ * Whoever counts makes its series when the gateway is put together, so that the first failure is an increase and not the
+ * beginning of a series. Not everything that may happen at all is there from the start, or a schema of 200 RPCs would begin
+ * with 10,000 lines:
+ *
+ * - of HTTP: every method of every route with every status of the catalogue, and its latency; of methods that a path is not
+ *   there for, the refusals;
+ * - of each RPC that the schema or the sign-in uses: OK, and the statuses that callers get a 5xx for. Others, and its latency,
+ *   which takes 15 lines, begin with its first call: at most 50 lines for each RPC;
+ * - of GraphQL: every type of operation with every code of the catalogue.
  */
-export interface Counter<Label extends string> {
-  /** The series of these labels, always the same one; from its first count on, which may be 0, it is scraped. */
-  series(labels: Labels<Label>): CounterSeries;
-}
-
-/** Distributions by labels, as {@link Counter} has them. */
-export interface Histogram<Label extends string> {
-  /** The series of these labels, always the same one; from its first value on it is scraped. */
-  series(labels: Labels<Label>): HistogramSeries;
-}
-
-/** The metrics of one gateway. Label values come from the schema and the route table, never from a client. */
 export interface Metrics {
   readonly registry: Registry;
+  readonly buildInfo: Reading<'version'>;
+  readonly ready: Reading<never>;
   readonly httpRequests: Counter<'method' | 'path' | 'status'>;
   readonly httpLatency: Histogram<'method' | 'path'>;
-  readonly httpStreams: Gauge;
+  readonly httpInFlight: Reading<never>;
+  readonly httpStreams: Reading<never>;
+  readonly graphqlRequests: Counter<'operation_type'>;
+  readonly graphqlDuration: Histogram<'operation_type'>;
+  readonly graphqlErrors: Counter<'operation_type' | 'code'>;
+  readonly documentCache: Counter<'result'>;
+  readonly documentCacheBytes: Reading<never>;
+  readonly sessionCache: Counter<'result'>;
+  readonly sessionCacheEntries: Reading<never>;
   readonly upstreamRequests: Counter<'service' | 'method' | 'code'>;
   readonly upstreamErrors: Counter<'service' | 'method' | 'code'>;
   readonly upstreamLatency: Histogram<'service' | 'method'>;
-  /** Says how `upstream_grpc_channel_ready` is found out: by upstream, whether its channel is connected. */
-  collectReady(read: () => readonly (readonly [upstream: string, ready: boolean])[]): void;
-  readonly sessionCache: Counter<'result'>;
+  readonly upstreamReady: Reading<'service'>;
+  readonly upstreamInFlight: Reading<'service'>;
+  readonly logLinesDropped: Reading<never>;
+  /** Stops what measures the process. */
+  close(): void;
+}
+
+export interface MetricsOptions {
+  /** Whether Node's own metrics are collected too; on for the process, off in most tests. */
+  readonly processMetrics: boolean;
+  /** Ms that the figures of the event loop are of; as long as it is from one scrape to the next by default. */
+  readonly eventLoopWindow?: number;
 }
 
 /** Seconds. One edge is at exactly 1 s, so that an alert on "over a second" reads it off instead of interpolating. */
 export const latencyBuckets: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
-/** @param options.processMetrics - Whether Node's own metrics are collected too; on for the process, off in tests. */
-export function createMetrics(options: { processMetrics: boolean }): Metrics {
+/** As in k8s/api-gateway-servicemonitor.yaml; ms. */
+const scrapeInterval = 15_000;
+
+export function createMetrics({ processMetrics, eventLoopWindow = scrapeInterval }: MetricsOptions): Metrics {
   const registry = new Registry();
-  const registers = [registry];
-  if (options.processMetrics) collectDefaultMetrics({ register: registry });
+  const runtime = processMetrics ? collectRuntimeMetrics(registry, eventLoopWindow) : undefined;
   return {
     registry,
+    buildInfo: createReading(registry, {
+      name: 'api_gateway_build_info',
+      help: 'Always 1. What runs here is in the labels.',
+      labelNames: ['version'],
+    }),
+    ready: createReading(registry, {
+      name: 'api_gateway_ready',
+      help: '1 while new requests are welcome, 0 from the beginning of a shutdown on.',
+      labelNames: [],
+    }),
     httpRequests: createCounter(registry, {
       name: 'http_requests_total',
-      help: 'HTTP requests answered, by method, route template and status code.',
+      help: 'HTTP requests answered, by method, route template and status code; 499 where the client left.',
       labelNames: ['method', 'path', 'status'],
     }),
     httpLatency: createHistogram(registry, {
       name: 'http_request_latency_seconds',
-      help: 'Time from the first byte of a request to the last of its answer; streams are not counted.',
+      help: 'Time from the head of a request to the last byte of its answer. Neither streams, nor what no route answers: it takes no time, and would hide what does.',
       labelNames: ['method', 'path'],
       buckets: latencyBuckets,
     }),
-    httpStreams: new Gauge({
+    httpInFlight: createReading(registry, {
+      name: 'http_requests_in_flight',
+      help: 'HTTP requests that are being answered now, streams among them.',
+      labelNames: [],
+    }),
+    httpStreams: createReading(registry, {
       name: 'http_streams_open',
       help: 'Streamed answers that are open now.',
-      registers,
+      labelNames: [],
     }),
-    upstreamRequests: createCounter(registry, {
-      name: 'upstream_grpc_requests_total',
-      help: 'gRPC calls made, by service, method and status code.',
-      labelNames: ['service', 'method', 'code'],
+    // The names that @envelop/prometheus gives, which end in no `_total`. promtool wants that of a counter.
+    graphqlRequests: createCounter(registry, {
+      name: 'graphql_envelop_request',
+      help: 'Counts operations that were executed, by type, whichever door they came through.',
+      labelNames: ['operation_type'],
+      type: 'untyped',
     }),
-    upstreamErrors: createCounter(registry, {
-      name: 'upstream_grpc_errors_total',
-      help: 'gRPC calls that did not end with OK, by service, method and status code.',
-      labelNames: ['service', 'method', 'code'],
-    }),
-    upstreamLatency: createHistogram(registry, {
-      name: 'upstream_grpc_latency_seconds',
-      help: 'Time of unary gRPC calls, by service and method.',
-      labelNames: ['service', 'method'],
+    graphqlDuration: createHistogram(registry, {
+      name: 'graphql_envelop_request_duration',
+      help: 'Seconds that executed operations took, by type, from when the door had read them: document, session and all calls; streams until they ended.',
+      labelNames: ['operation_type'],
       buckets: latencyBuckets,
     }),
-    collectReady(read) {
-      // A gauge that reads itself off the channels whenever it is scraped.
-      void new Gauge({
-        name: 'upstream_grpc_channel_ready',
-        help: '1 where the channel to the upstream is connected, 0 where it is not.',
-        labelNames: ['service'],
-        registers,
-        collect() {
-          for (const [service, ready] of read()) this.set({ service }, ready ? 1 : 0);
-        },
-      });
-    },
+    graphqlErrors: createCounter(registry, {
+      name: 'graphql_envelop_error_result',
+      help: 'Counts errors of operations, by type and code; of what was refused before there was an operation, the type is unknown.',
+      labelNames: ['operation_type', 'code'],
+      type: 'untyped',
+    }),
+    documentCache: createCounter(registry, {
+      name: 'graphql_document_cache_lookups_total',
+      help: 'Documents looked up, by result: a hit, or a miss, which costs parsing and validation.',
+      labelNames: ['result'],
+    }),
+    documentCacheBytes: createReading(registry, {
+      name: 'graphql_document_cache_bytes',
+      help: 'What the documents that are kept take, about.',
+      labelNames: [],
+    }),
     sessionCache: createCounter(registry, {
       name: 'session_cache_lookups_total',
       help: 'Session look-ups, by how they were answered: hit, miss, coalesced into a call under way, or refused from the cache.',
       labelNames: ['result'],
     }),
+    sessionCacheEntries: createReading(registry, {
+      name: 'session_cache_entries',
+      help: 'Confirmed sessions that are kept, some of them past their time.',
+      labelNames: [],
+    }),
+    upstreamRequests: createCounter(registry, {
+      name: 'upstream_grpc_requests_total',
+      help: `gRPC calls that ended, by service, method and status code. ${byProto}`,
+      labelNames: ['service', 'method', 'code'],
+    }),
+    upstreamErrors: createCounter(registry, {
+      name: 'upstream_grpc_errors_total',
+      help: `gRPC calls that failed, by service, method and status code. Not those that were cancelled or cut short from here, nor statuses that are an answer. ${byProto}`,
+      labelNames: ['service', 'method', 'code'],
+    }),
+    upstreamLatency: createHistogram(registry, {
+      name: 'upstream_grpc_latency_seconds',
+      help: `Time of unary gRPC calls, by service and method. ${byProto}`,
+      labelNames: ['service', 'method'],
+      buckets: latencyBuckets,
+    }),
+    upstreamReady: createReading(registry, {
+      name: 'upstream_grpc_channel_ready',
+      help: `1 where the channel to the upstream is connected, 0 where it is not. ${byUpstream}`,
+      labelNames: ['service'],
+    }),
+    upstreamInFlight: createReading(registry, {
+      name: 'upstream_grpc_calls_in_flight',
+      help: `gRPC calls that are under way now, streams among them. ${byUpstream}`,
+      labelNames: ['service'],
+    }),
+    logLinesDropped: createReading(registry, {
+      name: 'log_lines_dropped_total',
+      help: 'Lines of the log that were dropped, since nobody took what waited.',
+      labelNames: [],
+      type: 'counter',
+    }),
+    close: () => runtime?.close(),
   };
 }
 
-interface MetricOptions<Label extends string> {
-  readonly name: string;
-  readonly help: string;
-  readonly labelNames: readonly Label[];
-}
-
-/** A value as prom-client writes it. */
-interface Value {
-  readonly labels: Readonly<Record<string, string | number>>;
-  readonly value: number;
-  /** Where it is not the metric's own. */
-  readonly metricName?: string;
-}
-
-/** Makes a counter whose values are read when the registry is scraped. */
-export function createCounter<Label extends string>(registry: Registry, options: MetricOptions<Label>): Counter<Label> {
-  const all = createSeriesMap(options.labelNames, (labels) => new CountedSeries(labels));
-  register(registry, 'counter', options, () => [...all.values()].flatMap((series) => series.values()));
-  return { series: (labels) => all.get(labels) };
-}
-
-/**
- * Makes a histogram whose values are read when the registry is scraped.
- *
- * @param options.buckets - Upper edges in seconds, ascending. What is over the last one counts for `+Inf` alone.
- */
-export function createHistogram<Label extends string>(
-  registry: Registry,
-  options: MetricOptions<Label> & { readonly buckets: readonly number[] },
-): Histogram<Label> {
-  const { name, labelNames, buckets } = options;
-  const all = createSeriesMap(labelNames, (labels) => new ObservedSeries(labels, buckets));
-  register(registry, 'histogram', options, () => [...all.values()].flatMap((series) => series.values(name)));
-  return { series: (labels) => all.get(labels) };
-}
-
-class CountedSeries implements CounterSeries {
-  private total = 0;
-  private isUsed = false;
-
-  constructor(private readonly labels: Labels<string>) {}
-
-  inc(by = 1): void {
-    this.isUsed = true;
-    this.total += by;
-  }
-
-  /** What is scraped. */
-  values(): Value[] {
-    return this.isUsed ? [{ labels: this.labels, value: this.total }] : [];
-  }
-}
-
-class ObservedSeries implements HistogramSeries {
-  /** How many values there are up to each edge and over the one before, and over the last. */
-  private readonly counts: number[];
-  private count = 0;
-  private sum = 0;
-
-  constructor(
-    private readonly labels: Labels<string>,
-    private readonly edges: readonly number[],
-  ) {
-    this.counts = Array.from({ length: edges.length + 1 }, () => 0);
-  }
-
-  observe(seconds: number): void {
-    const { edges, counts } = this;
-    let bucket = 0;
-    while (bucket < edges.length && seconds > edges[bucket]!) bucket += 1;
-    counts[bucket]! += 1;
-    this.count += 1;
-    this.sum += seconds;
-  }
-
-  /** What is scraped: cumulative buckets, sum and count; nothing before the first value. */
-  values(name: string): Value[] {
-    const { labels, count, sum } = this;
-    if (count === 0) return [];
-    let below = 0;
-    const edges = this.edges.map((le, index) => {
-      below += this.counts[index]!;
-      return { labels: { le, ...labels }, value: below, metricName: `${name}_bucket` };
-    });
-    return [
-      ...edges,
-      { labels: { le: '+Inf', ...labels }, value: count, metricName: `${name}_bucket` },
-      { labels, value: sum, metricName: `${name}_sum` },
-      { labels, value: count, metricName: `${name}_count` },
-    ];
-  }
-}
-
-/** The series of a metric by the values of its labels, in the order in which they were first asked for. */
-function createSeriesMap<Label extends string, Series>(
-  labelNames: readonly Label[],
-  create: (labels: Labels<string>) => Series,
-) {
-  const all = new Map<string, Series>();
-  return {
-    values: () => all.values(),
-    get(labels: Labels<Label>): Series {
-      // Label values hold no line breaks: they are names of the schema and of routes.
-      const key = labelNames.map((name) => labels[name]).join('\n');
-      const known = all.get(key);
-      if (known) return known;
-      const made = create({ ...labels });
-      all.set(key, made);
-      return made;
-    },
-  };
-}
-
-/** As much of prom-client's metrics as its registry looks at, when it is scraped and not before. */
-function register(
-  registry: Registry,
-  type: 'counter' | 'histogram',
-  { name, help }: MetricOptions<string>,
-  read: () => Value[],
-): void {
-  const metric = {
-    name,
-    get: () => Promise.resolve({ name, help, type, values: read(), aggregator: 'sum' }),
-  };
-  registry.registerMetric(metric as unknown as Metric);
-}
+// A channel is one for all services of its upstream, so that what is told of the one cannot be joined with the other by label.
+const byProto = 'The service is that of the proto, such as auth.v1.AuthService.';
+const byUpstream =
+  'The service is the upstream as the schema calls it, such as auth, whatever services of protos it answers for.';

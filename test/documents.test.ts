@@ -6,7 +6,7 @@ import * as fc from 'fast-check';
 import { parse, print, visit, type ASTNode } from 'graphql';
 import { createDocuments, type PreparedDocument } from '../src/pipeline/documents';
 import { createSlimmer } from '../src/pipeline/slim';
-import { documentOf, run, schema } from './documents/run';
+import { documentOf, options, run, schema } from './documents/run';
 import type { Weight } from './documents/weigh';
 import { Writer } from './execution/documents';
 import { createSchema } from './execution/schema';
@@ -28,7 +28,7 @@ test('a document takes no more memory than it is weighed with', async () => {
 
 describe('the cache of documents', () => {
   test('has room for 10,000 ordinary ones that were run, and for no more than 48 MB', async () => {
-    const documents = createDocuments(schema, { introspection: true });
+    const documents = createDocuments(schema, options);
     const { weighed } = await run(documents, documentOf(9_999));
     // They fill it as well as many small ones, and sooner.
     const long = '\u2026'.repeat(30_000);
@@ -42,7 +42,7 @@ describe('the cache of documents', () => {
   }, 60_000);
 
   test('finds one among many long ones of the same length as fast as alone', () => {
-    const documents = createDocuments(schema, { introspection: true });
+    const documents = createDocuments(schema, options);
     const long = (tail: string): string => `{ gateway { name } } #${'x'.repeat(17_000)}${tail}`;
     const tails = Array.from({ length: 1_000 }, (_, index) => String(index).padStart(4, '0'));
     for (const tail of [...tails, 'alone']) documents.prepare(long(tail));
@@ -58,7 +58,7 @@ describe('the cache of documents', () => {
   });
 
   test('tells long ones from texts that are the same in UTF-8, and from what they are found by', () => {
-    const documents = createDocuments(schema, { introspection: true });
+    const documents = createDocuments(schema, options);
     const long = (id: string): string => `{ user(id: "${id}") { id } } #${'x'.repeat(17_000)}`;
     const source = long('\ufffd');
     expect(documents.prepare(source) === documents.prepare(source)).toBe(true);
@@ -67,7 +67,7 @@ describe('the cache of documents', () => {
   });
 
   test('holds invalid ones, with what is wrong', () => {
-    const documents = createDocuments(schema, { introspection: true });
+    const documents = createDocuments(schema, options);
     const source = '{\n  user(id: "a") { telephone }\n}';
     const prepared = documents.prepare(source);
     expect(prepared.errors).toMatchObject([
@@ -77,7 +77,7 @@ describe('the cache of documents', () => {
   });
 
   test('weighs a document anew when more of it was compiled', async () => {
-    const documents = createDocuments(schema, { introspection: true });
+    const documents = createDocuments(schema, options);
     const source = 'query ($id: ID!, $all: Boolean!) { user(id: $id) { id email @include(if: $all) } }';
     const prepared = documents.prepare(source);
     const weights: number[] = [prepared.weighed];

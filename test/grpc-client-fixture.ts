@@ -140,6 +140,7 @@ export function startClient(target: string | number, tls?: TlsMaterial): Client 
         /^upstream_grpc_(requests|errors)_total\{(.*)\} (\d+)$/gm,
       )) {
         const label = (name: string) => new RegExp(`${name}="(.*?)"`).exec(labels)?.[1];
+        if (count === '0') continue;
         const key = `${label('method')} ${label('code')}`;
         counts.set(key, kind === 'requests' ? `${key} ${count}` : `${counts.get(key)} error ${count}`);
       }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLog, endLog, LogOutput, type Logger } from '../src/log';
+import { createLog, droppedLines, endLog, LogOutput, type Logger } from '../src/log';
 import { until, type LogLine } from './gateway-fixture';
 
 const folder = mkdtempSync(join(tmpdir(), 'gateway-log-'));
@@ -111,6 +111,7 @@ describe.each([
     const whole = read.split('\n').slice(0, -1);
     for (const line of whole) expect(JSON.parse(line)).toMatchObject({ msg: 'line' });
     expect(dropped).toEqual([500 - whole.length]);
+    expect(droppedLines(log)).toBe(500 - whole.length);
     expect(whole.length).toBeGreaterThan(90);
     expect(whole.length).toBeLessThan(110);
     log.info('after');

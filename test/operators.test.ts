@@ -86,9 +86,9 @@ describe('metrics', () => {
       ['upstream_grpc_errors_total', 'counter'],
       ['upstream_grpc_latency_seconds', 'histogram'],
       ['upstream_grpc_channel_ready', 'gauge'],
-      ['graphql_envelop_request', 'counter'],
+      ['graphql_envelop_request', 'untyped'],
       ['graphql_envelop_request_duration', 'histogram'],
-      ['graphql_envelop_error_result', 'counter'],
+      ['graphql_envelop_error_result', 'untyped'],
       ['session_cache_lookups_total', 'counter'],
     ]) {
       expect(scrape).toContain(`# TYPE ${name} ${type}\n`);
@@ -177,13 +177,13 @@ describe('metrics', () => {
           await world.graphql('{ nonsense }');
           await world.graphql('{ me {');
         },
-        'graphql_envelop_request{operationType="query"}',
-        'graphql_envelop_request{operationType="mutation"}',
-        'graphql_envelop_request_duration_count{operationType="query"}',
-        'graphql_envelop_error_result{operationType="mutation",code="FORBIDDEN"}',
-        'graphql_envelop_error_result{operationType="query",code="FORBIDDEN"}',
-        'graphql_envelop_error_result{operationType="unknown",code="GRAPHQL_VALIDATION_FAILED"}',
-        'graphql_envelop_error_result{operationType="unknown",code="GRAPHQL_PARSE_FAILED"}',
+        'graphql_envelop_request{operation_type="query"}',
+        'graphql_envelop_request{operation_type="mutation"}',
+        'graphql_envelop_request_duration_count{operation_type="query"}',
+        'graphql_envelop_error_result{operation_type="mutation",code="FORBIDDEN"}',
+        'graphql_envelop_error_result{operation_type="query",code="FORBIDDEN"}',
+        'graphql_envelop_error_result{operation_type="unknown",code="GRAPHQL_VALIDATION_FAILED"}',
+        'graphql_envelop_error_result{operation_type="unknown",code="GRAPHQL_PARSE_FAILED"}',
       ),
     ).toEqual([3, 2, 3, 1, 1, 1, 1]);
   });
@@ -230,11 +230,11 @@ describe('metrics', () => {
           (open) => open === 0,
         );
       },
-      'graphql_envelop_request{operationType="subscription"}',
-      'graphql_envelop_request_duration_count{operationType="subscription"}',
-      'graphql_envelop_error_result{operationType="subscription",code="UPSTREAM_ERROR"}',
-      'graphql_envelop_error_result{operationType="subscription",code="INTERNAL_SERVER_ERROR"}',
-      'graphql_envelop_error_result{operationType="subscription",code="CLIENT_CLOSED_REQUEST"}',
+      'graphql_envelop_request{operation_type="subscription"}',
+      'graphql_envelop_request_duration_count{operation_type="subscription"}',
+      'graphql_envelop_error_result{operation_type="subscription",code="UPSTREAM_ERROR"}',
+      'graphql_envelop_error_result{operation_type="subscription",code="INTERNAL_SERVER_ERROR"}',
+      'graphql_envelop_error_result{operation_type="subscription",code="CLIENT_CLOSED_REQUEST"}',
     );
     expect({ requests, durations, failed, others }).toEqual({ requests: 3, durations: 3, failed: 1, others: [0, 0] });
   });
@@ -283,7 +283,7 @@ describe('metrics', () => {
     const scrape = await world.metrics();
     const labels = (name: string) =>
       new Set([...scrape.matchAll(new RegExp(`[{,]${name}="([^"]*)"`, 'g'))].map(([, value]) => value));
-    expect([...labels('path')].every((path) => path === 'other' || /^\/(graphql|api)/.test(path ?? ''))).toBe(true);
+    expect([...labels('path')].every((path) => path === 'other' || /^\/(graphql|api|$)/.test(path ?? ''))).toBe(true);
     const methods = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|other|[A-Z][a-z]\w+)$/;
     expect([...labels('method')].filter((method) => !methods.test(method ?? ''))).toEqual([]);
     expect([...labels('code')].filter((code) => !/^[A-Z_]+$/.test(code ?? ''))).toEqual([]);

@@ -151,7 +151,7 @@ describe('npm run build && npm start', () => {
     expect(scrape).toContain('http_requests_total{method="POST",path="/api/ai",status="200"} 1\n');
     // The process's own, which tests of its parts leave out.
     expect(scrape).toMatch(/^process_cpu_seconds_total \d/m);
-    expect(scrape).toMatch(/^nodejs_eventloop_lag_seconds \d/m);
+    expect(scrape).toMatch(/^nodejs_eventloop_utilization \d/m);
 
     gateway.child.kill('SIGTERM');
     expect(await gateway.ended).toBe(0);

@@ -59,6 +59,7 @@ export function createGraphqlRoutes({ pipeline, graphiql }: GraphqlDoorOptions):
 const front: Route = {
   method: 'GET',
   path: '/',
+  statuses: [302],
   handle: () => ({ status: 302, headers: { location: '/graphql' } }),
 };
 

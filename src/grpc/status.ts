@@ -1,4 +1,4 @@
-import { GatewayError, type ErrorCode, type GatewayErrorOptions } from '../errors';
+import { catalogue, GatewayError, type ErrorCode, type GatewayErrorOptions } from '../errors';
 import { decodeStatusDetails } from './status-details';
 
 /**
@@ -67,6 +67,11 @@ const meanings: Record<StatusName, StatusMeaning> = {
   // The upstream refused the gateway, not the user: sessions are checked by ValidateSession alone.
   UNAUTHENTICATED: { code: 'UPSTREAM_ERROR', showMessage: false },
 };
+
+/** Statuses that callers get a 5xx for. */
+export const failureStatuses: readonly StatusName[] = (Object.keys(meanings) as StatusName[]).filter(
+  (name) => name !== 'OK' && catalogue[meanings[name].code].http >= 500,
+);
 
 /** The name of a status number; UNKNOWN for a number that gRPC does not define. */
 export function statusName(code: number): StatusName {

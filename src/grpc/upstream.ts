@@ -7,7 +7,7 @@ import { Call, type CallRequest } from './call';
 import { Channel } from './channel';
 import type { TlsMaterial } from './connection';
 import { callHeaders, rpcHeaders, type CallerIdentity } from './metadata';
-import { fromCallEnd, Status, statusName, type CallEnd, type StatusName } from './status';
+import { failureStatuses, fromCallEnd, Status, statusName, type CallEnd, type StatusName } from './status';
 import { parseTarget } from './target';
 
 /** The name of an RPC. */
@@ -28,6 +28,9 @@ export interface Rpc<Request, Response> extends RpcName {
   readonly encode: (request: Request) => Buffer;
   readonly decode: (bytes: Buffer) => Response;
 }
+
+/** As much of an RPC as is counted. */
+type AnyRpc = RpcName & Pick<Rpc<never, never>, 'expected'>;
 
 /** What a request gives to every RPC that is made for it. */
 export interface CallScope {
@@ -71,6 +74,10 @@ export interface Upstream {
    * @throws GatewayError from the iterator, for every status but OK.
    */
   stream<Req, Res>(rpc: Rpc<Req, Res>, request: Req, scope: CallScope, timeout: number): AsyncIterable<Res>;
+  /**
+   * Says that an RPC may be called, so that its series are there before its first call. Others are called just as well.
+   */
+  expect(rpc: AnyRpc): void;
   /** True while the channel is connected. */
   ready(): boolean;
   close(): void;
@@ -97,12 +104,11 @@ function createFailureLog(log: Logger, upstream: string) {
   };
 }
 
-type AnyRpc = RpcName & Pick<Rpc<never, never>, 'expected'>;
-
 /** What is the same for every call of an RPC. */
 interface KnownRpc {
   readonly headers: string;
-  readonly latency: HistogramSeries;
+  /** Of unary calls; from the first on. */
+  latency?: HistogramSeries;
   readonly ok: CounterSeries;
 }
 
@@ -118,6 +124,9 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
   const channel = new Channel(parseTarget(address.target), address.tls);
   const logFailure = createFailureLog(log, name);
   const known = new WeakMap<AnyRpc, KnownRpc>();
+  let inFlight = 0;
+  metrics.upstreamReady.read({ service: name }, () => (channel.ready ? 1 : 0));
+  metrics.upstreamInFlight.read({ service: name }, () => inFlight);
 
   function knownOf(rpc: AnyRpc): KnownRpc {
     const found = known.get(rpc);
@@ -125,7 +134,6 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
     const { service, method } = rpc;
     const made: KnownRpc = {
       headers: rpcHeaders(service, method),
-      latency: metrics.upstreamLatency.series({ service, method }),
       ok: metrics.upstreamRequests.series({ service, method, code: 'OK' }),
     };
     known.set(rpc, made);
@@ -181,6 +189,7 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
         const begin = performance.now();
         const callRequest = requestOf(rpc, request, scope, timeout);
         let answer: Buffer | undefined;
+        inFlight += 1;
         const onAbort = (): void => call.cancel();
         // Before the call, which may end as it begins.
         signal?.addEventListener('abort', onAbort, { once: true });
@@ -190,12 +199,15 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
             else answer = bytes;
           },
           ended(end) {
+            inFlight -= 1;
             signal?.removeEventListener('abort', onAbort);
-            const seconds = (performance.now() - begin) / 1000;
-            knownOf(rpc).latency.observe(seconds);
+            const { service, method } = rpc;
+            const rpcMetrics = knownOf(rpc);
+            rpcMetrics.latency ??= metrics.upstreamLatency.series({ service, method });
+            rpcMetrics.latency.observe((performance.now() - begin) / 1000);
             const outcome = end.code === Status.OK ? answerOf(rpc, answer) : end;
             if ('response' in outcome) {
-              knownOf(rpc).ok.inc();
+              rpcMetrics.ok.inc();
               resolve(outcome.response);
             } else {
               reject(callError(rpc, outcome, scope));
@@ -209,7 +221,9 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
       const obstacle = obstacleTo(rpc, scope);
       if (obstacle) throw obstacle;
       const messages = new MessageQueue();
-      const call = new Call(channel, requestOf(rpc, request, scope, timeout), messages);
+      const callRequest = requestOf(rpc, request, scope, timeout);
+      inFlight += 1;
+      const call = new Call(channel, callRequest, messages);
       const onAbort = (): void => call.cancel();
       scope.signal?.addEventListener('abort', onAbort, { once: true });
       let end: CallEnd | undefined;
@@ -234,6 +248,16 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
         // Where there is no end yet, the reader left.
         if (!end) finished(rpc, 'CANCELLED');
         call.cancel();
+        inFlight -= 1;
+      }
+    },
+
+    expect({ service, method, expected = [] }) {
+      for (const code of ['OK', ...failureStatuses, ...expected] as const) {
+        metrics.upstreamRequests.series({ service, method, code });
+      }
+      for (const code of failureStatuses) {
+        if (!expected.includes(code)) metrics.upstreamErrors.series({ service, method, code });
       }
     },
 

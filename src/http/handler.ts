@@ -2,12 +2,20 @@ import { randomUUID } from 'node:crypto';
 import { ServerResponse, type IncomingMessage, type OutgoingHttpHeader, type RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
 import { json, type Exchange, type Reply, type Route } from '../exchange';
-import { errorHeaders, GatewayError, isClientClosed, logBug, publicDetails, toGatewayError } from '../errors';
+import {
+  catalogue,
+  errorHeaders,
+  GatewayError,
+  isClientClosed,
+  logBug,
+  publicDetails,
+  toGatewayError,
+} from '../errors';
 import type { Logger } from '../log';
 import type { CounterSeries, HistogramSeries, Metrics } from '../metrics';
 import { continueTrace } from '../trace';
 import { IncomingExchange } from './incoming';
-import { refusalOf, refusalReply, writeRefusal } from './refusals';
+import { refusalOf, refusalReply, refusalStatuses, writeRefusal } from './refusals';
 import { Router, type Elsewhere } from './router';
 
 export interface HandlerOptions {
@@ -56,11 +64,14 @@ type Answer = ServerResponse & { exchange?: IncomingExchange };
 export function createHttpHandler(options: HandlerOptions): HttpHandler {
   const { log, metrics, writeTimeout = 30_000 } = options;
   const router = new Router(options.routes);
-  const counts = createCounts(metrics);
+  const counts = createCounts(metrics, options.routes);
   const streams = new Set<IncomingExchange>();
   /** Why streams end, once the gateway shuts down: those that begin later end at once. */
   let ending: GatewayError | undefined;
   let isDraining = false;
+  let inFlight = 0;
+  metrics.httpInFlight.read({}, () => inFlight);
+  metrics.httpStreams.read({}, () => streams.size);
   const baseHeaders: readonly (readonly [name: string, value: string])[] = [
     ['x-content-type-options', 'nosniff'],
     ['referrer-policy', 'no-referrer'],
@@ -102,7 +113,6 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
     exchange.isStreamed = true;
     streams.add(exchange);
     if (ending) exchange.abort(ending);
-    metrics.httpStreams.inc();
     try {
       if (!response.headersSent) {
         response.writeHead(reply.status, headOf(exchange, reply, undefined));
@@ -112,7 +122,6 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
       await writeStream(exchange, body);
     } finally {
       streams.delete(exchange);
-      metrics.httpStreams.dec();
     }
   }
 
@@ -142,13 +151,14 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
   function ended(exchange: IncomingExchange): void {
     exchange.endsLeft -= 1;
     if (exchange.endsLeft > 0) return;
+    inFlight -= 1;
     const { facts, refusal, isStreamed, response } = exchange;
     const method = knownMethods.has(exchange.method) ? exchange.method : other;
     // 499 is never sent: it marks answers that nobody waited for.
     const status = exchange.isComplete ? response.statusCode : 499;
     const seconds = (performance.now() - exchange.began) / 1000;
     counts.requests(method, exchange.route, status).inc();
-    if (!isStreamed) counts.latency(method, exchange.route).observe(seconds);
+    if (exchange.isRouted && !isStreamed) counts.latency(method, exchange.route).observe(seconds);
     // The logger leaves out what is undefined.
     const line = {
       requestId: exchange.id,
@@ -170,6 +180,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
     handle(request, response) {
       const exchange = new IncomingExchange(request, response, options);
       (response as Answer).exchange = exchange;
+      inFlight += 1;
       const found = router.find(exchange.method, exchange.path);
       const elsewhere = found ? undefined : router.elsewhere(exchange.path);
       exchange.route = found?.route.path ?? elsewhere?.path ?? other;
@@ -228,10 +239,16 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
   };
 }
 
-/** The series of the metrics, each found by what is known of a request without making a set of labels for it. */
-function createCounts({ httpRequests, httpLatency }: Metrics) {
+/** Every status that an error may have. */
+const errorStatuses = new Set([...Object.values(catalogue).map(({ http }) => http), ...refusalStatuses]);
+
+/**
+ * The series of the metrics, each found by what is known of a request without making a set of labels for it. All that the
+ * routes can answer is there from the start.
+ */
+function createCounts({ httpRequests, httpLatency }: Metrics, routes: readonly Route[]) {
   interface Series {
-    readonly latency: HistogramSeries;
+    latency?: HistogramSeries;
     readonly requests: Map<number, CounterSeries>;
   }
   const byRoute = new Map<string, Map<string, Series>>();
@@ -240,22 +257,48 @@ function createCounts({ httpRequests, httpLatency }: Metrics) {
     const byMethod = byRoute.get(path) ?? new Map<string, Series>();
     const known = byMethod.get(method);
     if (known) return known;
-    const series: Series = { latency: httpLatency.series({ method, path }), requests: new Map() };
+    const series: Series = { requests: new Map() };
     byRoute.set(path, byMethod.set(method, series));
     return series;
   }
 
-  return {
-    latency: (method: string, path: string) => find(method, path).latency,
-    requests(method: string, path: string, status: number): CounterSeries {
-      const { requests } = find(method, path);
-      const known = requests.get(status);
-      if (known) return known;
-      const series = httpRequests.series({ method, path, status: String(status) });
-      requests.set(status, series);
-      return series;
-    },
-  };
+  function latency(method: string, path: string): HistogramSeries {
+    const series = find(method, path);
+    return (series.latency ??= httpLatency.series({ method, path }));
+  }
+
+  function requests(method: string, path: string, status: number): CounterSeries {
+    const { requests: byStatus } = find(method, path);
+    const known = byStatus.get(status);
+    if (known) return known;
+    const series = httpRequests.series({ method, path, status: String(status) });
+    byStatus.set(status, series);
+    return series;
+  }
+
+  function expect(method: string, path: string, statuses: Iterable<number>): void {
+    for (const status of statuses) requests(method, path, status);
+  }
+
+  for (const { method, path, statuses = [200] } of routes) {
+    for (const served of method === 'GET' ? ['GET', 'HEAD'] : [method]) {
+      expect(served, path, [...statuses, ...errorStatuses]);
+      latency(served, path);
+    }
+  }
+  // What no route answers is refused in one of three ways: for its head, for where it leads, or the client leaves.
+  const always = [catalogue.BAD_USER_INPUT.http, catalogue.CLIENT_CLOSED_REQUEST.http];
+  const paths = [...byRoute.keys()];
+  for (const method of [...knownMethods, other]) {
+    for (const path of paths) {
+      if (byRoute.get(path)?.has(method)) continue;
+      expect(method, path, [method === 'OPTIONS' ? 204 : catalogue.METHOD_NOT_ALLOWED.http, ...always]);
+    }
+    expect(method, other, [catalogue.NOT_FOUND.http, ...always]);
+  }
+  expect(other, other, refusalStatuses);
+
+  return { latency, requests };
 }
 
 /** @throws GatewayError BAD_USER_INPUT where a request does not say what host it is for (RFC 9112, 3.2) */

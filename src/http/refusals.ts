@@ -3,13 +3,16 @@ import type { Reply } from '../exchange';
 
 /** Why node:http did not read a request, and what its client is told. */
 export interface Refusal {
-  readonly status: 400 | 408 | 431;
+  readonly status: (typeof refusalStatuses)[number];
   /** Node's name for it, such as `HPE_INVALID_METHOD`; holds nothing of what was sent. */
   readonly reason: string;
   readonly message: string;
 }
 
 const phrases = { 400: 'Bad Request', 408: 'Request Timeout', 431: 'Request Header Fields Too Large' } as const;
+
+/** What a request may be refused with that cannot be read. */
+export const refusalStatuses = [400, 408, 431] as const;
 
 /** @param error - As `clientError` has it. */
 export function refusalOf({ code = 'UNKNOWN' }: NodeJS.ErrnoException): Refusal {

@@ -13,6 +13,8 @@ const nobody = new GatewayError('UNAUTHENTICATED');
 
 /** The context of an operation: what the plugins, and then the resolvers, find. */
 export class GatewayContext implements ResolverContext {
+  /** When it was handed to the pipeline, in ms by the monotonic clock. */
+  readonly began = performance.now();
   caller: Caller | GatewayError = nobody;
   /** Set before the operation runs. */
   declare scope: CallScope;

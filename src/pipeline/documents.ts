@@ -13,6 +13,7 @@ import { GatewayError } from '../errors';
 import { Memory } from '../execution/memory';
 import { compileDocument } from '../execution/operation';
 import { SchemaTraits } from '../execution/selection';
+import type { Metrics } from '../metrics';
 import { withoutSuggestions } from './errors';
 import { planOperation, type OperationPlan } from './plan';
 import { createSlimmer } from './slim';
@@ -43,6 +44,7 @@ export interface Documents {
 export interface DocumentOptions {
   /** Whether clients may learn the schema: by introspection, and from the names that errors suggest. */
   readonly introspection: boolean;
+  readonly metrics: Pick<Metrics, 'documentCache' | 'documentCacheBytes'>;
 }
 
 /** Characters of a document. */
@@ -77,6 +79,9 @@ export function createDocuments(schema: GraphQLSchema, options: DocumentOptions)
     maxSize: cacheSize,
     sizeCalculation: (prepared) => prepared.weighed,
   });
+  const hits = options.metrics.documentCache.series({ result: 'hit' });
+  const misses = options.metrics.documentCache.series({ result: 'miss' });
+  options.metrics.documentCacheBytes.read({}, () => cache.calculatedSize);
 
   function keep(prepared: PreparedDocument): void {
     prepared.weighed = prepared.memory.bytes;
@@ -106,7 +111,9 @@ export function createDocuments(schema: GraphQLSchema, options: DocumentOptions)
         throw new GatewayError('OPERATION_TOO_COMPLEX', `A document may have at most ${maxDocumentSize} characters.`);
       }
       const known = cache.get(keyOf(source));
-      if (known?.source === source) return known;
+      const isHit = known?.source === source;
+      (isHit ? hits : misses).inc();
+      if (isHit) return known;
       const prepared = withinStack(() => make(source));
       keep(prepared);
       return prepared;

@@ -1,14 +1,13 @@
 import { envelop } from '@envelop/core';
 import type { DocumentNode, ExecutionArgs, ExecutionResult, GraphQLError, GraphQLSchema } from 'graphql';
-import type { Registry } from 'prom-client';
 import type { Exchange } from '../exchange';
-import { GatewayError, type ErrorCode } from '../errors';
-import { createCounter } from '../metrics';
+import { catalogue, GatewayError, type ErrorCode } from '../errors';
+import type { CounterSeries, Metrics } from '../metrics';
 import type { Gatekeeper } from '../session/gatekeeper';
 import { GatewayContext, OperationScope } from './context';
 import { createDocuments } from './documents';
 import { presentError, withoutSuggestions, type PresentedResult } from './errors';
-import { createPlugins, operationTypeOf } from './plugins';
+import { createPlugins } from './plugins';
 import type { OperationPlan } from './plan';
 
 /** An operation, as a door read it. */
@@ -38,7 +37,7 @@ export interface Pipeline {
 export interface PipelineOptions {
   readonly schema: GraphQLSchema;
   readonly gatekeeper: Pick<Gatekeeper, 'admit' | 'authenticate' | 'guard'>;
-  readonly registry: Registry;
+  readonly metrics: Metrics;
   /** Whether clients may learn the schema: by introspection, and from the names that errors suggest. */
   readonly introspection: boolean;
   /** Ms that an operation may take, unless one of its fields says more. */
@@ -46,14 +45,10 @@ export interface PipelineOptions {
 }
 
 export function createPipeline(options: PipelineOptions): Pipeline {
-  const { schema, gatekeeper, registry, introspection, requestTimeout } = options;
-  const documents = createDocuments(schema, { introspection });
-  const errorResults = createCounter(registry, {
-    name: 'graphql_envelop_error_result',
-    help: 'Errors of operations, by type and code.',
-    labelNames: ['operationType', 'code'],
-  });
-  const getEnveloped = envelop({ plugins: createPlugins({ schema, documents, gatekeeper, registry }) });
+  const { schema, gatekeeper, metrics, introspection, requestTimeout } = options;
+  const documents = createDocuments(schema, { introspection, metrics });
+  const errorCounts = createErrorCounts(metrics);
+  const getEnveloped = envelop({ plugins: createPlugins({ schema, documents, gatekeeper, metrics }) });
 
   function present(result: ExecutionResult, context: GatewayContext): PresentedResult {
     const { errors: found, data } = result;
@@ -65,9 +60,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   /** The answer to a request of which nothing was executed. */
   function refused(errors: readonly unknown[], context: GatewayContext, otherwise: ErrorCode): PresentedResult {
-    const operationType = operationTypeOf(context);
+    const counts = errorCounts[context.plan?.operation.operation ?? 'unknown'];
     const presented = errors.map((error) => presentError(error, context.exchange, otherwise));
-    for (const { error } of presented) errorResults.series({ operationType, code: error.code }).inc();
+    for (const { error } of presented) counts[error.code].inc();
     return { errors: presented };
   }
 
@@ -152,6 +147,21 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 }
 
 type Subscribe = (args: ExecutionArgs) => Promise<ExecutionResult | AsyncIterable<ExecutionResult>>;
+
+/** The series of errors: by the operation's type, unknown where none was chosen yet, and by code. */
+function createErrorCounts({ graphqlErrors }: Metrics) {
+  const byCode = (type: string): Record<ErrorCode, CounterSeries> => {
+    const codes = Object.keys(catalogue) as ErrorCode[];
+    const series = codes.map((code) => [code, graphqlErrors.series({ operation_type: type, code })] as const);
+    return Object.fromEntries(series) as Record<ErrorCode, CounterSeries>;
+  };
+  return {
+    query: byCode('query'),
+    mutation: byCode('mutation'),
+    subscription: byCode('subscription'),
+    unknown: byCode('unknown'),
+  };
+}
 
 /** What is said of the document or of variables may name what the client did not know. */
 function withoutNames(error: GraphQLError): GraphQLError {

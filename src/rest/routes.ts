@@ -9,7 +9,7 @@ import { createVariableReader } from './variables';
 export function createRestRoutes(operations: readonly RestOperation[], pipeline: Pipeline): Route[] {
   return operations.flatMap((operation) => {
     const handle = createHandler(operation, pipeline);
-    return operation.paths.map((path) => ({ method: operation.method, path, handle }));
+    return operation.paths.map((path) => ({ method: operation.method, path, statuses: [operation.status], handle }));
   });
 }
 

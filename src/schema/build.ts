@@ -1,5 +1,5 @@
 import { isObjectType, type GraphQLObjectType, type GraphQLSchema } from 'graphql';
-import type { Upstream } from '../grpc/upstream';
+import type { RpcName, Upstream } from '../grpc/upstream';
 import { accessOf, applyAccess, type Access } from './access';
 import { argsOf, directiveOn, hasUnknownDirective } from './ast';
 import { CallCompiler, type CompiledCall } from './calls';
@@ -11,7 +11,7 @@ import { didYouMean, Findings } from './findings';
 import { RequestCompiler } from './inputs';
 import { JoinCompiler } from './joins';
 import { OutputBinder } from './outputs';
-import { Services } from './services';
+import { serviceName, Services, type ResolvedRpc } from './services';
 import type { Sources } from './sources';
 import { rpcName, uses } from './usage';
 
@@ -42,6 +42,13 @@ export interface BuiltSchema {
   /** What clients see: executable, without the gateway's directives. */
   readonly schema: GraphQLSchema;
   readonly fields: readonly FieldPlan[];
+  /** What the fields call, each as often as a field does. */
+  readonly rpcs: readonly UpstreamRpc[];
+}
+
+/** An RPC, and the name of the upstream that has it. */
+export interface UpstreamRpc extends RpcName {
+  readonly upstream: string;
 }
 
 /**
@@ -101,11 +108,13 @@ export function checkSchema(options: SchemaOptions, findings: Findings): BuiltSc
     }
   }
   outputs.attach();
+  const rpcs: UpstreamRpc[] = [];
   for (const { type, field, attach } of attachments) {
     const { rpc, timeout } = attach();
     const grpc = directiveOn(field.astNode, 'grpc');
     const fallback = grpc && services.rpc(grpc, argsOf(grpc)['fallback']);
     field.extensions = { ...field.extensions, timeout };
+    rpcs.push(upstreamRpc(rpc), ...(fallback ? [upstreamRpc(fallback)] : []));
     plans.push({
       type,
       field,
@@ -131,7 +140,12 @@ export function checkSchema(options: SchemaOptions, findings: Findings): BuiltSc
       access: accessOf(field),
       ...plan,
     })),
+    rpcs,
   };
+}
+
+function upstreamRpc({ use, method }: ResolvedRpc): UpstreamRpc {
+  return { upstream: use.upstream, service: serviceName(use.service), method: method.name };
 }
 
 function objectTypes(schema: GraphQLSchema): GraphQLObjectType[] {

@@ -78,7 +78,9 @@ export function createAuthService(upstream: Upstream, protos: Root): AuthService
     if (!method) {
       throw new Error(`sign-in and sessions need ${authServiceName}.${name}, which the proto does not define`);
     }
-    return { ...rpcOf<AuthServiceRpcs[Name]['request'], AuthServiceRpcs[Name]['response']>(method), expected };
+    const found = { ...rpcOf<AuthServiceRpcs[Name]['request'], AuthServiceRpcs[Name]['response']>(method), expected };
+    upstream.expect(found);
+    return found;
   }
   const handleSsoCallback = rpc('HandleSsoCallback', ['UNAUTHENTICATED', 'PERMISSION_DENIED']);
   const validateSession = rpc('ValidateSession', ['UNAUTHENTICATED', 'NOT_FOUND']);

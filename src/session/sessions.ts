@@ -58,7 +58,7 @@ export interface SessionsOptions {
    * revoked session lives on for as long. 0 asks every time.
    */
   readonly cacheTtl: number;
-  readonly metrics: Pick<Metrics, 'sessionCache'>;
+  readonly metrics: Pick<Metrics, 'sessionCache' | 'sessionCacheEntries'>;
   readonly log: Logger;
   /** Whether the channel to AuthService is connected. */
   readonly connected: () => boolean;
@@ -105,8 +105,7 @@ export function createSessions({ authService, cacheTtl, metrics, log, connected 
     coalesced: metrics.sessionCache.series({ result: 'coalesced' }),
     refused: metrics.sessionCache.series({ result: 'refused' }),
   };
-  // They are there from the first scrape on.
-  for (const series of Object.values(lookUps)) series.inc(0);
+  metrics.sessionCacheEntries.read({}, () => confirmed.size());
 
   function onRevocation(revocation: Revocation): void {
     confirmed.dropRevoked(revocation);
@@ -214,6 +213,7 @@ interface ConfirmedSessions {
   drop(key: string): void;
   dropRevoked(revocation: Revocation): void;
   clear(): void;
+  size(): number;
 }
 
 /** @param ttl - Ms for which a confirmation counts; 0 keeps none. */
@@ -245,6 +245,7 @@ function createConfirmedSessions(ttl: number): ConfirmedSessions {
       for (const label of revocationLabels(revocation)) for (const key of keys.find(label)) sessions.delete(key);
     },
     clear: () => sessions.clear(),
+    size: () => sessions.size,
   };
 }
 

@@ -37,12 +37,12 @@ export const signInPaths = {
 
 /** The door through which browsers sign in and out: OpenID Connect's code flow, of which AuthService does the last step. */
 export function createSignInRoutes(options: SignInOptions): Route[] {
-  const logout: Route = { method: 'POST', path: signInPaths.logout, handle: createLogout(options) };
+  const logout: Route = { method: 'POST', path: signInPaths.logout, statuses: [204], handle: createLogout(options) };
   if (options.providers.length === 0) return [logout];
   const { login, callback } = createSignIn(options);
   return [
-    { method: 'GET', path: signInPaths.login, handle: forBrowsers(login) },
-    { method: 'GET', path: signInPaths.callback, handle: forBrowsers(callback) },
+    { method: 'GET', path: signInPaths.login, statuses: [302], handle: forBrowsers(login) },
+    { method: 'GET', path: signInPaths.callback, statuses: [302], handle: forBrowsers(callback) },
     logout,
   ];
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Upstream } from '../../src/grpc/upstream';
+import { createMetrics } from '../../src/metrics';
 import type { Documents, PreparedDocument } from '../../src/pipeline/documents';
 import { buildSchema } from '../../src/schema/build';
 import { loadSources } from '../../src/schema/sources';
@@ -15,6 +16,8 @@ export const { schema } = buildSchema({
   upstream: () => ({ unary: () => Promise.resolve(user) }) as unknown as Upstream,
   resolvers: { gateway: () => ({ name: 'gateway', version: '1' }), logout: () => true },
 });
+
+export const options = { introspection: true, metrics: createMetrics({ processMetrics: false }) };
 
 /** About 100 characters, each its own. */
 export function documentOf(index: number): string {

@@ -5,7 +5,7 @@
  * Writes a JSON object: by the kind of document, the {@link Weight} of one.
  */
 import { createDocuments } from '../../src/pipeline/documents';
-import { documentOf, run, schema } from './run';
+import { documentOf, options, run, schema } from './run';
 
 /** Bytes of one document. */
 export interface Weight {
@@ -29,7 +29,7 @@ function used(): number {
 }
 
 async function weigh(source: (index: number) => string): Promise<Weight> {
-  const documents = createDocuments(schema, { introspection: true });
+  const documents = createDocuments(schema, options);
   const first = 1_000;
   const warm = first + 300;
   const end = warm + 800;

@@ -3,6 +3,7 @@
  * REST, by bearer and cookie, lists, joins, mutations, refusals, many sessions, many documents, and streams that come and
  * go. Every answer is checked. Ends with 1 where memory, or the number of open files, has grown.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Arena } from './lib/arena.mjs';
 import { checked } from './lib/check.mjs';
@@ -48,6 +49,16 @@ async function mixture(port) {
   return Array.from({ length: longest }, (_, i) => lists.map((list) => list[i % list.length])).flat();
 }
 
+/** What is open once the connections that have ended are gone. */
+async function openFilesAtRest(pid) {
+  let files = Infinity;
+  for (let now = openFiles(pid); now < files; now = openFiles(pid)) {
+    files = now;
+    await sleep(500);
+  }
+  return files;
+}
+
 async function soak(arena, { minutes, connections }) {
   const gateway = await arena.startOurs();
   const { pid, port } = gateway;
@@ -66,7 +77,7 @@ async function soak(arena, { minutes, connections }) {
       await arena.command('closeStreams', {});
       offset = result.offset % requests.length;
       const memory = spread(samples).median;
-      perMinute.push({ memory, files: openFiles(pid) });
+      perMinute.push({ memory, files: await openFilesAtRest(pid) });
       say(
         `minute ${minute} of ${minutes}: ${memory.toFixed(0)} MB, ${perMinute.at(-1).files} open files, ${Math.round(result.throughput)} requests/s, ${Math.round(result.cpuPerRequest)} µs each`,
       );

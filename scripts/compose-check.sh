@@ -30,5 +30,6 @@ finds 'AuthService knows who has signed in' 'ada\.admin@example\.com' \
 finds 'AIService does too' 'Ada Admin' ask --data '{"query":"who am I"}' "$gateway/api/ai"
 finds 'Prometheus scrapes the gateway' '"job":"api-gateway".*,"1"\]' \
   browser 'http://localhost:9091/api/v1/query?query=up'
+finds 'Prometheus has the alerts' '"name":"AuthServiceUnreachable"' browser 'http://localhost:9091/api/v1/rules?type=alert'
 finds 'Grafana reads from Prometheus' '"status": ?"OK"' \
   browser http://localhost:3001/api/datasources/uid/prometheus/health

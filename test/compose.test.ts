@@ -150,7 +150,12 @@ describe('Prometheus and Grafana', () => {
     const [alias] = services['idp']!.networks.default.aliases;
     expect(job).toEqual({
       job_name: 'api-gateway',
-      static_configs: [{ targets: [`${alias}:${variables.adminPort.default}`] }],
+      static_configs: [
+        {
+          targets: [`${alias}:${variables.adminPort.default}`],
+          labels: { namespace: 'development', pod: 'api-gateway' },
+        },
+      ],
     });
     const monitor = documentsOf(read('k8s/api-gateway-servicemonitor.yaml')).find(
       ({ kind }) => kind === 'ServiceMonitor',
@@ -158,9 +163,10 @@ describe('Prometheus and Grafana', () => {
     expect(prometheus.global.scrape_interval).toBe(monitor.spec.endpoints[0].interval);
   });
 
-  test('Prometheus is given its configuration, and rules beside it', () => {
+  test('Prometheus is given its configuration, and the rules beside it', () => {
     expect(targets(services['prometheus'])).toEqual(['/etc/prometheus']);
-    expect(prometheus.rule_files).toEqual(['rules*.yml']);
+    expect(prometheus.rule_files).toEqual(['rules.yml']);
+    expect(existsSync(join(root, 'monitoring/rules.yml'))).toBe(true);
   });
 
   test('Grafana is given a data source and the dashboards', () => {

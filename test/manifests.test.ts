@@ -1,6 +1,7 @@
 /** The manifests of Kubernetes: against the schemas that are published, each other, and the gateway. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checks, container, deployment } from './manifests/checks';
 import { baseObjects, documentsOf, kustomizationProblems, readFiles } from './manifests/files';
@@ -15,9 +16,9 @@ const find = (all: readonly Decoded[], kind: string, name = 'api-gateway'): Deco
   all.find((each) => each.kind === kind && each.metadata.name === name);
 
 /** A cluster is not needed for it, and no file of one is read. */
-function kustomize(folder: string): { status: number | null; stdout: string; stderr: string } {
+function kustomize(folder: string, cwd = root): { status: number | null; stdout: string; stderr: string } {
   return spawnSync('kubectl', ['kustomize', folder], {
-    cwd: root,
+    cwd,
     encoding: 'utf8',
     env: { PATH: process.env['PATH'], KUBECONFIG: '/dev/null' },
   });
@@ -46,7 +47,7 @@ test('the two files that are applied by their names hold what they are called', 
 
 test('the README has every file of the base', () => {
   const [, section = ''] = /\n## Kubernetes\n(.*?)\n## /s.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? [];
-  const listed = [...section.matchAll(/^\| `([\w.-]+)`/gm)].map((match) => `k8s/${match[1]}`);
+  const listed = [...section.matchAll(/^\| `([\w./-]+)`/gm)].map((match) => `k8s/${match[1]}`);
   const base = [...files.keys()].filter((path) => path.startsWith('k8s/') && path !== 'k8s/kustomization.yaml');
   expect(listed.sort()).toEqual(base.sort());
 });
@@ -66,6 +67,26 @@ describe('an overlay', () => {
       for (const check of Object.values(checks)) expect(await check(rendered)).toEqual([]);
     },
   );
+
+  (hasKubectl ? test : test.skip)('has one line for where the runbook is', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'runbook-'));
+    try {
+      for (const name of ['k8s', 'deploy']) cpSync(join(root, name), join(folder, name), { recursive: true });
+      const line = /runbook: \S+/g;
+      const kustomization = files.get('deploy/production/kustomization.yaml') ?? '';
+      expect(kustomization.match(line)).toHaveLength(1);
+      const moved = kustomization.replace(line, 'runbook: https://wiki.example.com/gateway');
+      writeFileSync(join(folder, 'deploy/production/kustomization.yaml'), moved);
+      const rule = find(documentsOf(kustomize('deploy/production', folder).stdout), 'PrometheusRule');
+      const alerts = rule.spec.groups.flatMap(({ rules }: Decoded) => rules).filter(({ alert }: Decoded) => alert);
+      expect(alerts).toHaveLength(4);
+      for (const { annotations } of alerts) {
+        expect(annotations.runbook_url).toMatch(/^https:\/\/wiki\.example\.com\/gateway#\w+-p[12]$/);
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
 });
 
 /** A mistake, and what is said of it. */
@@ -229,7 +250,7 @@ describe('a mistake is found', () => {
     const problemsWith = (path: string, text: string): string =>
       kustomizationProblems(new Map([...files, [path, text]])).join('\n');
     const base = files.get('k8s/kustomization.yaml') ?? '';
-    expect(problemsWith('k8s/kustomization.yaml', `${base}  - other.yaml\n`)).toBe(
+    expect(problemsWith('k8s/kustomization.yaml', base.replace('resources:\n', '$&  - other.yaml\n'))).toBe(
       'k8s/kustomization.yaml: there is no other.yaml',
     );
     expect(problemsWith('k8s/kustomization.yaml', `${base}resource: []\n`)).toContain('resource is no field');

@@ -60,7 +60,14 @@ export const checks: Readonly<Record<string, Check>> = {
       const found = objects.some((it) => it.apiVersion === apiVersion && it.kind === kind && it.metadata.name === name);
       if (!found) problems.push(`HorizontalPodAutoscaler scales ${kind} ${name}, which is not there`);
     }
-    const kinds = ['Service', 'PodDisruptionBudget', 'NetworkPolicy', 'HorizontalPodAutoscaler', 'ServiceMonitor'];
+    const kinds = [
+      'Service',
+      'PodDisruptionBudget',
+      'NetworkPolicy',
+      'HorizontalPodAutoscaler',
+      'ServiceMonitor',
+      'PrometheusRule',
+    ];
     return [
       ...problems,
       ...kinds.filter((kind) => all(objects, kind).length === 0).map((kind) => `there is no ${kind}`),

@@ -54,6 +54,7 @@ const fields = [
   'patches',
   'configMapGenerator',
   'generatorOptions',
+  'replacements',
   'namespace',
 ];
 

@@ -33,3 +33,4 @@ finds 'Prometheus scrapes the gateway' '"job":"api-gateway".*,"1"\]' \
 finds 'Prometheus has the alerts' '"name":"AuthServiceUnreachable"' browser 'http://localhost:9091/api/v1/rules?type=alert'
 finds 'Grafana reads from Prometheus' '"status": ?"OK"' \
   browser http://localhost:3001/api/datasources/uid/prometheus/health
+finds 'Grafana has the dashboard' '"title": ?"API Gateway"' browser http://localhost:3001/api/dashboards/uid/api-gateway

@@ -169,9 +169,11 @@ describe('Prometheus and Grafana', () => {
     expect(existsSync(join(root, 'monitoring/rules.yml'))).toBe(true);
   });
 
-  test('Grafana is given a data source and the dashboards', () => {
-    expect(targets(services['grafana'])).toEqual(['/etc/grafana/provisioning', '/etc/monitoring']);
-    expect(provider.options.path).toBe('/etc/monitoring');
+  test('Grafana is given a data source and the dashboard', () => {
+    expect(services['grafana']?.volumes).toEqual([
+      './monitoring/grafana:/etc/grafana/provisioning:ro',
+      `./k8s/dashboards:${provider.options.path}:ro`,
+    ]);
     expect(datasource.url).toBe('http://prometheus:9090');
     expect(datasource.jsonData.timeInterval).toBe(prometheus.global.scrape_interval);
   });

@@ -65,6 +65,9 @@ describe('an overlay', () => {
       const rendered = documentsOf(stdout);
       for (const object of rendered) expect(schemaProblems(object)).toEqual([]);
       for (const check of Object.values(checks)) expect(await check(rendered)).toEqual([]);
+      const dashboard = find(rendered, 'ConfigMap', 'api-gateway-dashboard');
+      expect(dashboard.data).toEqual({ 'api-gateway.json': files.get('k8s/dashboards/api-gateway.json') });
+      expect(dashboard.metadata.labels.grafana_dashboard).toBe('1');
     },
   );
 

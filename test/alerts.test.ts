@@ -22,7 +22,7 @@ const list = (world: World) => world.graphql('{ users { totalCount } }');
 
 /** Traffic as it should be, until there are neither failures nor slow answers among enough of it. */
 const goodTraffic = (world: World) =>
-  Promise.all([...Array.from({ length: 40 }, () => world.graphql(me)), ...Array.from({ length: 5 }, () => ask(world))]);
+  Promise.all([...Array.from({ length: 20 }, () => world.graphql(me)), ...Array.from({ length: 4 }, () => ask(world))]);
 
 const scenarios: readonly Scenario[] = [
   {
@@ -47,7 +47,7 @@ const scenarios: readonly Scenario[] = [
       world.auth.control.setFault({ method: 'ListUsers', delayMs: 1_050 });
       world.ai.control.setFault({ method: 'ProcessQuery', code: grpc.INTERNAL });
       for (let time = 0; time < 15; time += 1) {
-        await Promise.all([list(world), ask(world), ...Array.from({ length: 40 }, () => world.graphql(me))]);
+        await Promise.all([list(world), ask(world), ...Array.from({ length: 30 }, () => world.graphql(me))]);
       }
     },
     firing: ['HighAiServiceErrorRate', 'HighApiLatency'],
@@ -58,7 +58,8 @@ const scenarios: readonly Scenario[] = [
   },
 ];
 
-const minutes = 60_000;
+/** In ms. */
+const minute = 60_000;
 
 (isInstalled('prometheus') ? describe : describe.skip)('in a real Prometheus', () => {
   const worlds = new Map<Scenario, World>();
@@ -88,6 +89,7 @@ const minutes = 60_000;
     await until(
       () => prometheus.query(`http_requests_total{namespace="${scenario.namespace}"}`),
       (series) => series.length > 0,
+      minute,
     );
     await scenario.begin(world);
     for (;;) {
@@ -121,6 +123,6 @@ const minutes = 60_000;
         }),
       );
     },
-    5 * minutes,
+    5 * minute,
   );
 });

@@ -143,8 +143,10 @@ const grafana = { __rate_interval: '1m' };
   /** Some of everything that can happen. */
   async function traffic(): Promise<void> {
     const me = '{ me { id } }';
+    // A session that nobody has asked AuthService about.
+    const token = world.auth.createSession('user-ada');
     const ask = () => world.rest('POST', '/api/ai', { body: { query: 'who am I' } });
-    await Promise.all([world.graphql(me), world.graphql('{ users { totalCount } }'), ask()]);
+    await Promise.all([world.graphql(me, { token }), world.graphql('{ users { totalCount } }'), ask()]);
     await world.graphql(me, { token: null });
     await world.graphql('{ gateway { name } }');
     await world.rest('GET', '/nowhere');

@@ -70,7 +70,7 @@ export const catalogue = {
   RATE_LIMITED: {
     http: 429,
     message: 'Too many requests. Try again later.',
-    meaning: 'the upstream said RESOURCE_EXHAUSTED, or a rate limit of the gateway',
+    meaning: 'the upstream said RESOURCE_EXHAUSTED',
   },
   CLIENT_CLOSED_REQUEST: {
     http: 499,

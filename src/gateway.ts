@@ -70,7 +70,11 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
 
   const upstreams = createUpstreams(config, sources, log, metrics);
   for (const rpc of rpcs) upstream(rpc.upstream).expect(rpc);
-  const authService = createAuthService(upstream(authUpstream), sources.protos);
+  const authService = createAuthService(
+    upstream(authUpstream),
+    sources.protos,
+    config.upstreams[authUpstream]?.deadline,
+  );
 
   const cookie = createSessionCookie({ secure: !config.insecureCookies });
   const sessions = createSessions({

@@ -68,8 +68,12 @@ const signInTimeout = 15_000;
 /** Ms after which a watch is begun anew. */
 const watchTimeout = 24 * 3_600_000;
 
-/** Binds {@link AuthService} to the upstream's channel. */
-export function createAuthService(upstream: Upstream, protos: Root): AuthService {
+/**
+ * Binds {@link AuthService} to the upstream's channel.
+ *
+ * @param deadline - Ms that any call may take at most. Not so the watch, which is there to last.
+ */
+export function createAuthService(upstream: Upstream, protos: Root, deadline = Infinity): AuthService {
   const service = findService(protos, authServiceName);
   if (!service) throw new Error(`sign-in and sessions need ${authServiceName}, which no proto defines`);
   /** @param expected - Statuses that are an answer; no fault of anybody, so not logged as one. */
@@ -86,15 +90,17 @@ export function createAuthService(upstream: Upstream, protos: Root): AuthService
   const validateSession = rpc('ValidateSession', ['UNAUTHENTICATED', 'NOT_FOUND']);
   const revokeSession = rpc('RevokeSession');
   const watchRevocations = rpc('WatchRevocations', ['UNIMPLEMENTED', 'DEADLINE_EXCEEDED', 'CANCELLED']);
+  const unary: Upstream['unary'] = (called, request, scope, timeout) =>
+    upstream.unary(called, request, scope, Math.min(timeout, deadline));
 
   return {
     async handleSsoCallback({ provider, code, codeVerifier, redirectUri, nonce }, scope) {
       const request = { provider, code, code_verifier: codeVerifier, redirect_uri: redirectUri, nonce };
-      const response = await upstream.unary(handleSsoCallback, request, scope, signInTimeout);
+      const response = await unary(handleSsoCallback, request, scope, signInTimeout);
       return { sessionToken: response.session_token, expiresAt: milliseconds(response.expires_at) };
     },
     async validateSession(token, scope) {
-      const response = await upstream.unary(validateSession, { session_token: token }, scope, sessionTimeout);
+      const response = await unary(validateSession, { session_token: token }, scope, sessionTimeout);
       return {
         sessionId: response.session_id,
         userId: response.user_id,
@@ -103,7 +109,7 @@ export function createAuthService(upstream: Upstream, protos: Root): AuthService
       };
     },
     async revokeSession(token, scope) {
-      await upstream.unary(revokeSession, { session_token: token }, scope, sessionTimeout);
+      await unary(revokeSession, { session_token: token }, scope, sessionTimeout);
     },
     async *watchRevocations(scope) {
       for await (const { session_id, user_id } of upstream.stream(watchRevocations, {}, scope, watchTimeout)) {

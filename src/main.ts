@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { ConfigError, readConfig, sourceFolders, type Config } from './config';
 import { createGateway } from './gateway';
 import { startServer } from './http/server';
-import { createLog, endLog, endLogAtOnce, type Logger } from './log';
+import { createLog, endLog, endLogAtOnce, type Logger, type LogLevel } from './log';
 import { createMetrics } from './metrics';
 import { SchemaError } from './schema/findings';
 import { loadSources, type Sources } from './schema/sources';
@@ -31,16 +31,36 @@ class Refusal extends Error {
 }
 
 async function main(): Promise<void> {
-  const { config, sources } = readAll(process.env);
-  const log = createLog(config.logLevel);
-  process.once('exit', () => endLogAtOnce(log));
-  for (const warning of config.warnings) log.warn(warning);
+  let log: Logger | undefined;
   try {
+    const { config, sources } = readAll(process.env);
+    log = startLog(config.logLevel);
+    for (const warning of config.warnings) log.warn(warning);
     await serve(config, sources, log);
   } catch (error) {
+    // How much is to be logged is not known where the configuration is wrong; this is, in any case.
+    log ??= startLog('fatal');
+    log.fatal(isForeseen(error) ? { reason: reasonOf(error).split('\n') } : { err: error }, 'api-gateway cannot start');
     await endLog(log);
     throw error;
   }
+}
+
+/** Makes the log, which from now on tells of the process's end too, whatever that is. */
+function startLog(level: LogLevel): Logger {
+  const log = createLog(level);
+  process.once('exit', () => endLogAtOnce(log));
+  process.on('uncaughtException', (error) => {
+    // The state of the process is unknown from here on: say so and let it be replaced.
+    log.fatal({ err: error }, 'uncaught exception');
+    void exit(log, 1);
+  });
+  return log;
+}
+
+async function exit(log: Logger, code: number): Promise<void> {
+  await endLog(log);
+  process.exit(code);
 }
 
 /** Opens the doors, and closes them when the process is told to end. */
@@ -49,10 +69,6 @@ async function serve(config: Config, sources: Sources, log: Logger): Promise<voi
   const server = await startServer(gateway, config, log);
   log.info({ port: server.port, adminPort: server.adminPort, env: config.env }, 'listening');
 
-  const exit = async (code: number): Promise<void> => {
-    await endLog(log);
-    process.exit(code);
-  };
   let stopping = false;
   const stop = (signal: NodeJS.Signals): void => {
     if (stopping) process.exit(128 + constants.signals[signal]);
@@ -60,24 +76,27 @@ async function serve(config: Config, sources: Sources, log: Logger): Promise<voi
     log.info({ signal }, 'shutting down');
     void server.close().then((clean) => {
       log.info({ clean }, 'stopped');
-      return exit(0);
+      return exit(log, 0);
     });
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  process.on('uncaughtException', (error) => {
-    // The state of the process is unknown from here on: say so and let it be replaced.
-    log.fatal({ err: error }, 'uncaught exception');
-    void exit(1);
-  });
+}
+
+/** Whether it is whoever configured the gateway that has something to mend. */
+function isForeseen(error: unknown): error is Error {
+  return error instanceof Refusal || error instanceof SchemaError || isOfListening(error);
+}
+
+function isOfListening(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).syscall === 'listen';
 }
 
 /** Why it cannot start, for whoever reads the terminal; where it is a bug of ours, with the stack. */
 function reasonOf(error: unknown): string {
-  if (error instanceof Refusal || error instanceof SchemaError) return error.message;
-  const { syscall, message, stack } = error as NodeJS.ErrnoException;
-  if (syscall === 'listen') return `${message}\n  PORT, HOST, ADMIN_PORT and ADMIN_HOST say where to listen`;
-  return stack ?? String(error);
+  if (!isForeseen(error)) return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const hint = isOfListening(error) ? '\n  PORT, HOST, ADMIN_PORT and ADMIN_HOST say where to listen' : '';
+  return error.message + hint;
 }
 
 main().catch((error: unknown) => {

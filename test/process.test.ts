@@ -233,15 +233,47 @@ describe('the end', () => {
   });
 });
 
+/** Runs with code of the test's own that is loaded before. */
+function runWith(script: string, env: Record<string, string>): Run {
+  const file = join(mkdtempSync(join(folder, 'script-')), 'script.cjs');
+  writeFileSync(file, script);
+  return run({ ...env, NODE_OPTIONS: `--require=${file}` });
+}
+
+describe('a crash', () => {
+  test.each([
+    ['a throw', 'throw new Error("made to crash")'],
+    ['a rejection', 'Promise.reject(new Error("made to crash"))'],
+  ])('by %s is the last line of the log, and fatal', async (_how, crash) => {
+    const gateway = runWith(`process.on('SIGUSR2', () => { ${crash} })`, variables());
+    const { url } = await listening(gateway);
+    await post(`${url}/graphql`, { query: '{ gateway { name } }' });
+    gateway.child.kill('SIGUSR2');
+    expect(await gateway.ended).toBe(1);
+    expect(gateway.logs.map(({ msg }) => msg)).toEqual(['listening', 'request', 'uncaught exception']);
+    expect(gateway.logs.at(-1)).toMatchObject({
+      level: 'fatal',
+      service: 'api-gateway',
+      err: { message: 'made to crash', stack: expect.stringContaining('script.cjs') },
+    });
+    expect(gateway.errors()).toBe('');
+  });
+});
+
 describe('what it cannot start with', () => {
   /** What it says to whoever started it. */
   async function refusal(env: Record<string, string>): Promise<string> {
     const gateway = run(env);
     expect(await gateway.ended).toBe(1);
-    expect(gateway.output()).toBe('');
-    expect(gateway.errors()).toMatch(/^api-gateway cannot start: /);
-    expect(gateway.errors()).not.toMatch(/\n {4}at /);
-    return gateway.errors();
+    const errors = gateway.errors();
+    expect(errors).toMatch(/^api-gateway cannot start: /);
+    expect(errors).not.toMatch(/\n {4}at /);
+    // And the same to whoever watches the log.
+    const [line, ...more] = gateway.logs;
+    expect(more).toEqual([]);
+    expect(line).toMatchObject({ level: 'fatal', service: 'api-gateway', msg: 'api-gateway cannot start' });
+    expect(`api-gateway cannot start: ${(line!['reason'] as string[]).join('\n')}\n`).toBe(errors);
+    return errors;
   }
 
   test('variables that are missing are all told at once', async () => {

@@ -8,6 +8,8 @@ export interface TraceContext {
   readonly traceparent: string;
   /** Value of `tracestate`, passed on untouched. */
   readonly tracestate: string | undefined;
+  /** What the request spends on upstreams; one for all of the request. */
+  readonly upstreams: UpstreamTime;
 }
 
 const traceparentPattern = /^(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
@@ -20,19 +22,47 @@ const tracestatePattern = /^[\x20-\x7e]{1,512}$/;
  */
 export function continueTrace(traceparent: string | undefined, tracestate: string | undefined): TraceContext {
   const spanId = randomHex(8);
+  const upstreams = new UpstreamTime();
   const match = traceparent === undefined ? null : traceparentPattern.exec(traceparent);
   const known = match?.[1] && !/^0+$/.test(match[1]) && !/^0+$/.test(match[2] ?? '0') ? match : null;
   // Version 00 has exactly four fields; later versions may have more.
   if (!known || (traceparent?.startsWith('00-') && known[4] !== undefined)) {
     const traceId = randomHex(16);
-    return { traceId, traceparent: `00-${traceId}-${spanId}-00`, tracestate: undefined };
+    return { traceId, traceparent: `00-${traceId}-${spanId}-00`, tracestate: undefined, upstreams };
   }
   const traceId = known[1] ?? '';
   return {
     traceId,
     traceparent: `00-${traceId}-${spanId}-${known[3] ?? '00'}`,
     tracestate: tracestate !== undefined && tracestatePattern.test(tracestate) ? tracestate : undefined,
+    upstreams,
   };
+}
+
+/** Time in which a request waits for upstreams: what it waits for at once counts once. */
+export class UpstreamTime {
+  /** RPCs made for the request. */
+  calls = 0;
+  private milliseconds = 0;
+  /** What it waits for now, and since when. */
+  private waiting = 0;
+  private since = 0;
+
+  /** @param now - By the monotonic clock, as everywhere here. */
+  begin(now: number): void {
+    if (this.waiting === 0) this.since = now;
+    this.waiting += 1;
+  }
+
+  end(now: number): void {
+    this.waiting -= 1;
+    if (this.waiting === 0) this.milliseconds += now - this.since;
+  }
+
+  /** Ms up to now. */
+  total(now: number): number {
+    return this.waiting === 0 ? this.milliseconds : this.milliseconds + now - this.since;
+  }
 }
 
 const pool = Buffer.allocUnsafe(4096);

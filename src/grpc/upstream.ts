@@ -86,19 +86,25 @@ export interface Upstream {
 /** Ms between two lines about one upstream, at least: during an outage every request fails alike. */
 const logInterval = 1_000;
 
+/** What operators look for in the log: one of the two is in every line about a failed call. */
+const failureMessages: Partial<Record<StatusName, string>> = {
+  UNAVAILABLE: 'upstream connection error: service unavailable',
+  DEADLINE_EXCEEDED: 'upstream connection error: no answer in time',
+};
+const otherFailure = 'service unavailable: the upstream failed the call';
+
 /** Logs failed calls, saying how many went unlogged since the last line. */
 function createFailureLog(log: Logger, upstream: string) {
   let last = -Infinity;
   let unlogged = 0;
-  return (call: RpcName & { readonly code: StatusName }, cause: unknown): void => {
+  return (call: RpcName & { readonly code: StatusName }, { requestId, trace }: CallScope, cause: unknown): void => {
     if (performance.now() - last < logInterval) {
       unlogged++;
       return;
     }
-    const message =
-      call.code === 'UNAVAILABLE' ? 'upstream connection error: service unavailable' : 'upstream call failed';
     // Below a key of its own: on every line `service` is the gateway.
-    log.error({ upstream, grpc: call, err: cause, ...(unlogged > 0 ? { unlogged } : {}) }, message);
+    const line = { upstream, grpc: call, requestId, traceId: trace?.traceId, err: cause };
+    log.error(unlogged > 0 ? { ...line, unlogged } : line, failureMessages[call.code] ?? otherFailure);
     last = performance.now();
     unlogged = 0;
   };
@@ -147,31 +153,31 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
   }
 
   /** @param error - What the upstream failed with; left out for a call that succeeded or was ended from here. */
-  function finished(rpc: AnyRpc, code: StatusName, error?: GatewayError): void {
+  function finished(rpc: AnyRpc, code: StatusName, scope: CallScope, error?: GatewayError): void {
     const labels = { service: rpc.service, method: rpc.method, code };
     metrics.upstreamRequests.series(labels).inc();
     if (!error || rpc.expected?.includes(code)) return;
     metrics.upstreamErrors.series(labels).inc();
-    if (error.status >= 500) logFailure(labels, error.cause);
+    if (error.status >= 500) logFailure(labels, scope, error.cause);
   }
 
   function callError(rpc: AnyRpc, end: CallEnd, scope: CallScope): GatewayError {
     const { signal } = scope;
     // A call that was cancelled from here fails with the reason of the cancellation.
     if (signal?.aborted && end.code === Status.CANCELLED) {
-      finished(rpc, 'CANCELLED');
+      finished(rpc, 'CANCELLED', scope);
       return abortReason(signal);
     }
     // So is one that ran when the gateway ended.
     if (channel.closed) {
-      finished(rpc, 'CANCELLED');
+      finished(rpc, 'CANCELLED', scope);
       return new GatewayError('OVERLOADED', 'The gateway is restarting.');
     }
     const converted = fromCallEnd(end, rpc.service, rpc.method);
     // No client may make an upstream look slow by its own impatience.
     const isCutShort =
       end.code === Status.DEADLINE_EXCEEDED && scope.deadline === scope.clientDeadline && isSpent(scope);
-    finished(rpc, statusName(end.code), isCutShort ? undefined : converted);
+    finished(rpc, statusName(end.code), scope, isCutShort ? undefined : converted);
     return converted;
   }
 
@@ -188,6 +194,9 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
         }
         const begin = performance.now();
         const callRequest = requestOf(rpc, request, scope, timeout);
+        const upstreams = scope.trace?.upstreams;
+        if (upstreams) upstreams.calls += 1;
+        upstreams?.begin(begin);
         let answer: Buffer | undefined;
         inFlight += 1;
         const onAbort = (): void => call.cancel();
@@ -201,10 +210,12 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
           ended(end) {
             inFlight -= 1;
             signal?.removeEventListener('abort', onAbort);
+            const now = performance.now();
+            upstreams?.end(now);
             const { service, method } = rpc;
             const rpcMetrics = knownOf(rpc);
             rpcMetrics.latency ??= metrics.upstreamLatency.series({ service, method });
-            rpcMetrics.latency.observe((performance.now() - begin) / 1000);
+            rpcMetrics.latency.observe((now - begin) / 1000);
             const outcome = end.code === Status.OK ? answerOf(rpc, answer) : end;
             if ('response' in outcome) {
               rpcMetrics.ok.inc();
@@ -224,12 +235,16 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
       const callRequest = requestOf(rpc, request, scope, timeout);
       inFlight += 1;
       const call = new Call(channel, callRequest, messages);
+      const upstreams = scope.trace?.upstreams;
+      if (upstreams) upstreams.calls += 1;
       const onAbort = (): void => call.cancel();
       scope.signal?.addEventListener('abort', onAbort, { once: true });
       let end: CallEnd | undefined;
       try {
         for (;;) {
+          upstreams?.begin(performance.now());
           const next = await messages.next(call);
+          upstreams?.end(performance.now());
           if (!Buffer.isBuffer(next)) {
             end = next;
             break;
@@ -246,7 +261,7 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
       } finally {
         scope.signal?.removeEventListener('abort', onAbort);
         // Where there is no end yet, the reader left.
-        if (!end) finished(rpc, 'CANCELLED');
+        if (!end) finished(rpc, 'CANCELLED', scope);
         call.cancel();
         inFlight -= 1;
       }

@@ -156,17 +156,21 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
     const method = knownMethods.has(exchange.method) ? exchange.method : other;
     // 499 is never sent: it marks answers that nobody waited for.
     const status = exchange.isComplete ? response.statusCode : 499;
-    const seconds = (performance.now() - exchange.began) / 1000;
+    const now = performance.now();
+    const duration = now - exchange.began;
     counts.requests(method, exchange.route, status).inc();
-    if (exchange.isRouted && !isStreamed) counts.latency(method, exchange.route).observe(seconds);
+    if (exchange.isRouted && !isStreamed) counts.latency(method, exchange.route).observe(duration / 1000);
+    const { traceId, upstreams } = exchange.trace;
     // The logger leaves out what is undefined.
     const line = {
       requestId: exchange.id,
-      traceId: exchange.trace.traceId,
+      traceId,
       method,
       route: exchange.route,
       status,
-      durationMs: Math.round(seconds * 1e6) / 1e3,
+      durationMs: toMicroseconds(duration),
+      upstreamMs: toMicroseconds(upstreams.total(now)),
+      upstreamCalls: upstreams.calls,
       operation: facts.operation,
       userId: facts.userId,
       code: refusal ? 'BAD_USER_INPUT' : facts.code,
@@ -305,6 +309,11 @@ function createCounts({ httpRequests, httpLatency }: Metrics, routes: readonly R
 function requireHost({ headers, httpVersion }: IncomingMessage): void {
   if (headers.host !== undefined || httpVersion === '1.0') return;
   throw new GatewayError('BAD_USER_INPUT', 'The header "Host" is missing.', { headers: { connection: 'close' } });
+}
+
+/** Ms with three digits. */
+function toMicroseconds(milliseconds: number): number {
+  return Math.round(milliseconds * 1e3) / 1e3;
 }
 
 /** The answer where no route has both path and method. */

@@ -137,7 +137,13 @@ export function createSessions({ authService, cacheTtl, metrics, log, connected 
     if (found) return found;
     const flight = flights.get(key);
     (flight ? lookUps.coalesced : lookUps.miss).inc();
-    return waitFor((flight ?? depart(key, token, scope)).session, scope);
+    const { upstreams } = scope.trace ?? {};
+    upstreams?.begin(performance.now());
+    try {
+      return await waitFor((flight ?? depart(key, token, scope)).session, scope);
+    } finally {
+      upstreams?.end(performance.now());
+    }
   }
 
   function depart(key: string, token: string, scope: CallScope): Flight {

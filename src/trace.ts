@@ -16,24 +16,24 @@ const traceparentPattern = /^(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0
 const tracestatePattern = /^[\x20-\x7e]{1,512}$/;
 
 /**
- * Goes on with the client's trace where its headers are valid, or begins one. Either way this request is a new span.
+ * Goes on with the client's trace where its headers are valid, or begins one. The client's span stays the parent of what is
+ * called, since no span of this request is recorded: by the id of one that nobody ever sees, the trace would fall apart.
  *
  * @see https://www.w3.org/TR/trace-context/#processing-model
  */
 export function continueTrace(traceparent: string | undefined, tracestate: string | undefined): TraceContext {
-  const spanId = randomHex(8);
   const upstreams = new UpstreamTime();
   const match = traceparent === undefined ? null : traceparentPattern.exec(traceparent);
   const known = match?.[1] && !/^0+$/.test(match[1]) && !/^0+$/.test(match[2] ?? '0') ? match : null;
   // Version 00 has exactly four fields; later versions may have more.
   if (!known || (traceparent?.startsWith('00-') && known[4] !== undefined)) {
     const traceId = randomHex(16);
-    return { traceId, traceparent: `00-${traceId}-${spanId}-00`, tracestate: undefined, upstreams };
+    return { traceId, traceparent: `00-${traceId}-${randomHex(8)}-00`, tracestate: undefined, upstreams };
   }
   const traceId = known[1] ?? '';
   return {
     traceId,
-    traceparent: `00-${traceId}-${spanId}-${known[3] ?? '00'}`,
+    traceparent: `00-${traceId}-${known[2] ?? ''}-${known[3] ?? '00'}`,
     tracestate: tracestate !== undefined && tracestatePattern.test(tracestate) ? tracestate : undefined,
     upstreams,
   };

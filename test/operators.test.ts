@@ -441,14 +441,12 @@ describe('what upstreams are told of a request', () => {
   const metadataOf = (rpc: string): Readonly<Record<string, string>> =>
     world.auth.control.calls(rpc)[0]?.metadata ?? {};
 
-  test('is its trace, as another span of it', async () => {
+  // As nothing is recorded here, a span of the gateway's own would be the parent of theirs, and nobody would know it.
+  test('is its trace, as its client has it', async () => {
     const traceparent = `00-${traceId}-${spanId}-01`;
     const answer = await world.graphql(me, { headers: { traceparent, tracestate: 'vendor=value' } });
     for (const rpc of ['ValidateSession', 'GetUser']) {
-      expect(metadataOf(rpc)).toMatchObject({
-        traceparent: expect.stringMatching(new RegExp(`^00-${traceId}-(?!${spanId})[0-9a-f]{16}-01$`)),
-        tracestate: 'vendor=value',
-      });
+      expect(metadataOf(rpc)).toMatchObject({ traceparent, tracestate: 'vendor=value' });
     }
     expect(await world.accessLine(answer)).toMatchObject({ traceId });
   });

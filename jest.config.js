@@ -1,5 +1,5 @@
-/** ESM-only packages that Jest must transform, since the tests run as CommonJS. */
-const esmOnly = ['jose', 'openid-client', 'oauth4webapi', 'oidc-provider'];
+/** ESM-only packages, and one that calls import(): Jest must transform them, since the tests run as CommonJS. */
+const esmOnly = ['jose', 'openid-client', 'oauth4webapi', 'oidc-provider', '@opentelemetry/otlp-exporter-base'];
 
 /** @type {import('jest').Config} */
 module.exports = {

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { misspellings } from './config/misspellings';
 import { nameOf, Reader } from './config/reader';
 import { isLoopback, packageRoot, shown } from './config/values';
-import { variables, type Environment, type Variable } from './config/variables';
+import { variables, type Environment, type OtlpProtocol, type Variable } from './config/variables';
 import type { LogLevel } from './log';
 
 export { isLoopback, parseDuration } from './config/values';
@@ -28,6 +28,28 @@ export interface ProviderConfig {
   readonly clientId: string;
   /** Separated by single spaces, with `openid` among them. */
   readonly scopes: string;
+}
+
+/** Which requests are recorded. */
+export interface Sampling {
+  /** Whether the client decides, where it sends a trace. */
+  readonly parentBased: boolean;
+  /** Part of the other requests, from 0 to 1. */
+  readonly ratio: number;
+}
+
+/** Where traces are exported to, and what is recorded. */
+export interface TracingConfig {
+  /** Whole, with the path. */
+  readonly url: string;
+  readonly protocol: OtlpProtocol;
+  /** Secret. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Ms that an export may take. */
+  readonly timeout: number;
+  readonly serviceName: string;
+  readonly resourceAttributes: Readonly<Record<string, string>>;
+  readonly sampling: Sampling;
 }
 
 /** Everything that the environment decides. Times are in ms. */
@@ -57,6 +79,8 @@ export interface Config {
   readonly shutdownGrace: number;
   readonly shutdownDelay: number;
   readonly logLevel: LogLevel;
+  /** Off where it is left out. */
+  readonly tracing?: TracingConfig;
   /** Absolute; so are `protoDir` and `protoInclude`. */
   readonly schemaDir: string;
   readonly protoDir: string;
@@ -127,6 +151,8 @@ export function readConfig(env: NodeJS.ProcessEnv, upstreamNames: readonly strin
     reader.problem(variables.shutdownDelay, `${shutdownDelay}ms is not less than SHUTDOWN_GRACE, ${shutdownGrace}ms`);
   }
 
+  const tracing = readTracing(reader, warnings);
+
   const config: Config = {
     env: environment,
     production,
@@ -144,6 +170,7 @@ export function readConfig(env: NodeJS.ProcessEnv, upstreamNames: readonly strin
     shutdownGrace,
     shutdownDelay,
     logLevel: reader.required(variables.logLevel),
+    ...(tracing === undefined ? {} : { tracing }),
     schemaDir: reader.required(variables.schemaDir),
     protoDir: reader.required(variables.protoDir),
     protoInclude: reader.optional(variables.protoInclude) ?? [],
@@ -231,4 +258,34 @@ function readSecrets(reader: Reader, needed: boolean): string[] | undefined {
   if (both) reader.problems.push('SESSION_SECRET: SESSION_SECRET_FILE is set too; give one of them');
   if (neither && needed) reader.problem(variables.secret, undefined);
   return direct ?? fromFile;
+}
+
+/** What OpenTelemetry has set down of these variables, as far as traces go. */
+function readTracing(reader: Reader, warnings: string[]): TracingConfig | undefined {
+  const base = reader.optional(variables.otlpEndpoint);
+  const whole = reader.optional(variables.otlpTracesEndpoint);
+  const { 'service.name': givenName, ...resourceAttributes } = reader.optional(variables.otelResourceAttributes) ?? {};
+  const tracing = {
+    protocol: reader.required(variables.otlpProtocol),
+    headers: reader.optional(variables.otlpHeaders) ?? {},
+    timeout: reader.required(variables.otlpTimeout),
+    serviceName: reader.optional(variables.otelServiceName) ?? givenName ?? 'api-gateway',
+    resourceAttributes,
+    sampling: readSampling(reader, warnings),
+  };
+  const url = whole ?? (base === undefined ? undefined : `${base.replace(/\/$/, '')}/v1/traces`);
+  const isDisabled = reader.required(variables.otelSdkDisabled);
+  return url === undefined || isDisabled ? undefined : { url, ...tracing };
+}
+
+function readSampling(reader: Reader, warnings: string[]): Sampling {
+  const sampler = reader.required(variables.tracesSampler);
+  const arg = reader.required(variables.tracesSamplerArg);
+  const parentBased = sampler?.startsWith('parentbased_');
+  const takesArg = sampler?.endsWith('traceidratio') || !reader.isSet(variables.tracesSampler);
+  if (takesArg) return { parentBased, ratio: arg };
+  if (reader.isSet(variables.tracesSamplerArg)) {
+    warnings.push(`OTEL_TRACES_SAMPLER_ARG says nothing with OTEL_TRACES_SAMPLER=${sampler}`);
+  }
+  return { parentBased, ratio: sampler?.endsWith('always_on') ? 1 : 0 };
 }

@@ -21,6 +21,7 @@ import { createSessionCookie } from './session/cookies';
 import { createGatekeeper, type Gatekeeper } from './session/gatekeeper';
 import { createSessions } from './session/sessions';
 import { createSignInRoutes } from './signin/routes';
+import type * as Tracing from './tracing';
 
 /** The gateway, put together. */
 export interface Gateway {
@@ -38,6 +39,8 @@ export interface Gateway {
   endStreams(): void;
   /** Closes channels and watches. Requests that still run fail. */
   close(): void;
+  /** Exports what was recorded of traces. Resolves once that is done or has failed. */
+  flush(): Promise<void>;
 }
 
 /** What tests and tools put in place of the usual. */
@@ -94,6 +97,8 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
     introspection: !config.production,
     requestTimeout: config.requestTimeout,
   });
+  const tracer =
+    config.tracing && loadTracing().createTracer(config.tracing, { version, publicUrl: publicOrigin, log });
   const providers = config.signIn.providers.map(({ name }) => name);
   const http = createHttpHandler({
     routes: [
@@ -105,6 +110,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
     metrics,
     requestTimeout: config.requestTimeout,
     strictTransport: config.production,
+    tracer,
   });
 
   let isDraining = false;
@@ -128,6 +134,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
       for (const each of upstreams.values()) each.close();
       metrics.close();
     },
+    flush: () => tracer?.flush() ?? Promise.resolve(),
   };
 }
 
@@ -150,6 +157,9 @@ function unknownUpstream(name: string): never {
 }
 
 const { version } = JSON.parse(readFileSync(join(__dirname, '..', 'package.json'), 'utf8')) as { version: string };
+
+/** What records traces is loaded where that is asked for, and costs nothing elsewhere. */
+const loadTracing = () => require('./tracing') as typeof Tracing;
 
 /** Functions that the gateway's own fields are answered by. */
 function ownResolvers(signOut: Gatekeeper['signOut']): Record<OwnResolverName, Resolver> {

@@ -331,6 +331,32 @@ describe('problems', () => {
     SHUTDOWN_GRACE: ['99ms', '11m', '5s', '1s'],
     SHUTDOWN_DELAY: ['25s', '1m', '-1s'],
     LOG_LEVEL: ['INFO', 'verbose', '30'],
+    OTEL_EXPORTER_OTLP_ENDPOINT: [
+      'otel-collector:4318',
+      'grpc://otel-collector:4317',
+      'http://',
+      'http://user:hunter2@otel-collector:4318',
+      'http://otel-collector:4318?key=hunter2',
+      'http://otel-collector:4318/#hunter2',
+    ],
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: ['/v1/traces', 'http://otel-collector:4318/v1/traces?key=hunter2'],
+    OTEL_EXPORTER_OTLP_PROTOCOL: ['grpc', 'http', 'HTTP/JSON'],
+    OTEL_EXPORTER_OTLP_HEADERS: [
+      'hunter2',
+      'api-key=hunter2,',
+      'a=1,a=hunter2',
+      'a b=hunter2',
+      'a:=hunter2',
+      '=hunter2',
+      'a=hunter2%',
+      'a=hunter2%0d%0ab: c',
+    ],
+    OTEL_EXPORTER_OTLP_TIMEOUT: ['0', '10s', '-1', '1.5', '1e3', '1000000'],
+    OTEL_SERVICE_NAME: ['a\nb', 'a\u0000'],
+    OTEL_RESOURCE_ATTRIBUTES: ['service.name', 'a=1;b=2,', 'a=%zz', 'a=1,a=2'],
+    OTEL_TRACES_SAMPLER: ['on', 'parentbased', 'jaeger_remote', 'ALWAYS_ON'],
+    OTEL_TRACES_SAMPLER_ARG: ['1.1', '-0.1', '1 %', '1e-2', '0,1', '.', 'half'],
+    OTEL_SDK_DISABLED: ['yes', '1', 'no'],
     SCHEMA_DIR: ['/nowhere', __filename, '\u0000', 'x'.repeat(5000)],
     PROTO_DIR: ['/nowhere', __filename],
     PROTO_INCLUDE: ['/nowhere', 'src:/nowhere', `${__filename}:src`, 'src:', ':', 'src,test'],
@@ -386,6 +412,11 @@ describe('problems', () => {
       AUTH_SERVICE_DEADLINE: ['1ms', '10m', '0.5s', '1.1s'],
       SESSION_CACHE_TTL: ['0ms', '60s', '1m'],
       SSO_GOOGLE_ISSUER: ['https://login.example/tenant/v2.0', 'https://a.example/'],
+      OTEL_EXPORTER_OTLP_ENDPOINT: ['http://otel-collector:4318', 'https://otlp.example/tenant/'],
+      OTEL_EXPORTER_OTLP_HEADERS: ['api-key=a%2Cb==', 'a = 1 , B=2', 'a='],
+      OTEL_RESOURCE_ATTRIBUTES: ['service.namespace=shop,k8s.pod.name=a-1', 'a=%C3%A9'],
+      OTEL_TRACES_SAMPLER_ARG: ['0', '1', '1.0', '.5', '0.000001'],
+      OTEL_SDK_DISABLED: ['true', 'TRUE', 'False'],
     };
     for (const [name, values] of Object.entries(right)) {
       const told = values.map((value) => [value, ...problems({ ...signIn, [name]: value })]);
@@ -453,6 +484,7 @@ describe('secrets', () => {
       ...problems({ AUTH_SERVICE_TLS_KEY: 'hunter2' }),
       ...problems({ AUTH_SERVICE_TLS_KEY: pem.key, AUTH_SERVICE_TLS_CERT: pem.cert }),
       ...problems({ PUBLIC_URL: 'https://x:hunter2@a.example' }),
+      ...problems({ OTEL_EXPORTER_OTLP_HEADERS: 'api-key=hunter2,hunter2' }),
       ...read({ SESSION_SECRETS: 'hunter2' }).warnings,
     ];
     expect(told.length).toBeGreaterThan(8);
@@ -506,6 +538,71 @@ describe('TLS', () => {
   });
 });
 
+describe('tracing', () => {
+  const collector = 'http://otel-collector:4318';
+
+  test('is off, unless there is a collector', () => {
+    expect(read().tracing).toBeUndefined();
+    expect(read({ OTEL_TRACES_SAMPLER: 'always_on', OTEL_SERVICE_NAME: 'front' }).tracing).toBeUndefined();
+    expect(read({ OTEL_EXPORTER_OTLP_ENDPOINT: '' }).tracing).toBeUndefined();
+    expect(read({ OTEL_EXPORTER_OTLP_ENDPOINT: collector, OTEL_SDK_DISABLED: 'True' }).tracing).toBeUndefined();
+  });
+
+  test('with a collector, and the defaults of the rest', () => {
+    expect(read({ OTEL_EXPORTER_OTLP_ENDPOINT: collector }).tracing).toEqual({
+      url: `${collector}/v1/traces`,
+      protocol: 'http/protobuf',
+      headers: {},
+      timeout: 10_000,
+      serviceName: 'api-gateway',
+      resourceAttributes: {},
+      sampling: { parentBased: true, ratio: 1 },
+    });
+  });
+
+  test('everything', () => {
+    const env = {
+      OTEL_EXPORTER_OTLP_ENDPOINT: `${collector}/base/`,
+      OTEL_EXPORTER_OTLP_HEADERS: 'api-key=a%2Cb%3D, x = 1',
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+      OTEL_EXPORTER_OTLP_TIMEOUT: '500',
+      OTEL_RESOURCE_ATTRIBUTES: 'service.name=front,service.namespace=shop%20floor',
+      OTEL_TRACES_SAMPLER: 'traceidratio',
+      OTEL_TRACES_SAMPLER_ARG: '0.25',
+    };
+    const expected = {
+      url: `${collector}/base/v1/traces`,
+      protocol: 'http/json',
+      headers: { 'api-key': 'a,b=', x: '1' },
+      timeout: 500,
+      serviceName: 'front',
+      resourceAttributes: { 'service.namespace': 'shop floor' },
+      sampling: { parentBased: false, ratio: 0.25 },
+    };
+    expect(read(env).tracing).toEqual(expected);
+    const before = { OTEL_SERVICE_NAME: 'door', OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://a.example/traces' };
+    expect(read({ ...env, ...before }).tracing).toEqual({
+      ...expected,
+      url: 'https://a.example/traces',
+      serviceName: 'door',
+    });
+  });
+
+  test('a number that the sampler does not look at is pointed out', () => {
+    const env = { OTEL_EXPORTER_OTLP_ENDPOINT: collector, OTEL_TRACES_SAMPLER_ARG: '0.1' };
+    const { tracing, warnings } = read({ ...env, OTEL_TRACES_SAMPLER: 'parentbased_always_off' });
+    expect(tracing?.sampling).toEqual({ parentBased: true, ratio: 0 });
+    expect(warnings).toEqual(['OTEL_TRACES_SAMPLER_ARG says nothing with OTEL_TRACES_SAMPLER=parentbased_always_off']);
+    expect(read(env)).toMatchObject({ tracing: { sampling: { parentBased: true, ratio: 0.1 } }, warnings: [] });
+  });
+
+  test('says what there is instead of gRPC', () => {
+    expect(problems({ OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' })).toEqual([
+      'OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" is none of them; give http/protobuf or http/json, which collectors take on port 4318',
+    ]);
+  });
+});
+
 describe('hints', () => {
   test.each([
     ['REQUEST_TIMEOUTS', 'REQUEST_TIMEOUT'],
@@ -515,6 +612,8 @@ describe('hints', () => {
     ['SSO_PROVIDER', 'SSO_PROVIDERS'],
     ['AUTH_SERVICE_TLS_CERTS', 'AUTH_SERVICE_TLS_CERT'],
     ['SESSION_SECRET_FIEL', 'SESSION_SECRET_FILE'],
+    ['OTEL_EXPORTER_OLTP_ENDPOINT', 'OTEL_EXPORTER_OTLP_ENDPOINT'],
+    ['OTEL_TRACE_SAMPLER', 'OTEL_TRACES_SAMPLER'],
   ])('%s looks like %s', (name, meant) => {
     expect(read({ [name]: 'x' }).warnings).toEqual([`${name} looks like ${meant}`]);
   });
@@ -559,7 +658,9 @@ describe('hints', () => {
       NODE_OPTIONS NODE_PATH NODE_VERSION NODE_EXTRA_CA_CERTS NODE_DEBUG NODE_NAME YARN_VERSION HTTP_PROXY NO_PROXY
       npm_config_user_agent npm_package_name npm_lifecycle_event INIT_CWD JEST_WORKER_ID SSH_CLIENT POD_NAME POD_IP
       NAMESPACE HOST_IP KUBERNETES_SERVICE_HOST KUBERNETES_PORT_443_TCP_ADDR DEV_AUTH_PORT DEV_AI_PORT DEV_IDP_PORT
-      REDIS_URL DATABASE_URL TRUSTED_PROXIES TRUSTED_DOCUMENTS OTEL_EXPORTER_OTLP_ENDPOINT`;
+      REDIS_URL DATABASE_URL TRUSTED_PROXIES TRUSTED_DOCUMENTS OTEL_PROPAGATORS OTEL_TRACES_EXPORTER
+      OTEL_METRICS_EXPORTER OTEL_LOGS_EXPORTER OTEL_EXPORTER_OTLP_METRICS_ENDPOINT OTEL_EXPORTER_OTLP_LOGS_ENDPOINT
+      OTEL_EXPORTER_OTLP_COMPRESSION OTEL_EXPORTER_OTLP_CERTIFICATE OTEL_BSP_SCHEDULE_DELAY OTEL_LOG_LEVEL`;
     const common = names.split(/\s+/).map((name) => [name, 'x']);
     expect(read(Object.fromEntries([...links, ...common]) as NodeJS.ProcessEnv).warnings).toEqual([]);
   });

@@ -62,7 +62,8 @@ async function openSite(
     strictTransport: false,
     writeTimeout,
   });
-  const served = { ...http, handleAdmin: http.handle, drain: () => {}, endStreams: () => {}, close: () => {} };
+  const rest = { drain: () => {}, endStreams: () => {}, close: () => {}, flush: () => Promise.resolve() };
+  const served = { ...http, handleAdmin: http.handle, ...rest };
   const listen = { port: 0, adminPort: 0, host: '127.0.0.1', adminHost: '127.0.0.1' };
   const server = await startServer(served, { ...listen, shutdownDelay: 0, shutdownGrace: 100, readTimeouts }, log);
   const site: Site = {

@@ -5,6 +5,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until, type Decoded, type LogLine } from './gateway-fixture';
+import { startCollector } from './otlp-collector';
 import { startAiService, type AiService } from './upstreams/ai/service';
 import { startAuthService, type AuthService } from './upstreams/auth/service';
 
@@ -257,6 +258,43 @@ describe('a crash', () => {
       err: { message: 'made to crash', stack: expect.stringContaining('script.cjs') },
     });
     expect(gateway.errors()).toBe('');
+  });
+});
+
+describe('tracing', () => {
+  /** Says at the end which packages were loaded. */
+  const tellPackages = `process.on('exit', () => {
+    const names = Object.keys(require.cache).map((path) => /.*node_modules.((?:@[^/]+.)?[^/]+)/.exec(path)?.[1]);
+    process.stderr.write([...new Set(names)].join(' '));
+  })`;
+
+  test('takes no package where it is off', async () => {
+    const gateway = runWith(tellPackages, variables());
+    const { url } = await listening(gateway);
+    await post(`${url}/graphql`, { query: '{ me { id } }' });
+    gateway.child.kill('SIGTERM');
+    expect(await gateway.ended).toBe(0);
+    const packages = gateway.errors().split(' ');
+    expect(packages).toContain('pino');
+    // prom-client brings along the interface, which does nothing by itself.
+    expect(packages.filter((name) => name.startsWith('@opentelemetry/'))).toEqual(['@opentelemetry/api']);
+  });
+
+  test('exports what it has when it is told to end', async () => {
+    const collector = await startCollector();
+    try {
+      const gateway = runWith(tellPackages, { ...variables(), OTEL_EXPORTER_OTLP_ENDPOINT: collector.url });
+      const { url } = await listening(gateway);
+      expect((await post(`${url}/graphql`, { query: '{ me { id } }' })).status).toBe(200);
+      expect(collector.requests).toEqual([]);
+      gateway.child.kill('SIGTERM');
+      expect(await gateway.ended).toBe(0);
+      expect(collector.spans.map(({ name }) => name)).toContain('POST /graphql');
+      expect(gateway.errors()).toContain('@opentelemetry/sdk-trace');
+      expect(gateway.logs.map(({ level }) => level)).not.toContain('warn');
+    } finally {
+      await collector.close();
+    }
   });
 });
 

@@ -221,3 +221,62 @@ export function secrets(text: string): string[] {
   const which = items.length === 1 ? 'its secret' : `secret ${short + 1} of its ${items.length}`;
   throw new Refusal(`${which} has ${items[short]?.length ?? 0} characters`);
 }
+
+/** Where OTLP is sent to. May carry a credential by mistake, so that it is not shown. */
+export function collectorUrl(text: string): string {
+  if (/[?#]/.test(text)) throw new Refusal('its URL has a query or a fragment');
+  return url(text).href;
+}
+
+/**
+ * Reads pairs such as `team=search,region=eu`, values percent-encoded (OpenTelemetry, "Environment Variable Specification";
+ * W3C Baggage). They may be secrets, so that nothing of them is shown.
+ *
+ * @param isName - Whether a name may be one.
+ */
+export function pairs(isName: (name: string) => boolean): (text: string) => Readonly<Record<string, string>> {
+  return (text) => {
+    const entries = text.split(',').map((item, index) => {
+      const [, name, value] = /^\s*([^\s=]+)\s*=\s*(.*?)\s*$/s.exec(item) ?? [];
+      if (name !== undefined && value !== undefined && isName(name)) return [name, decoded(value, index)] as const;
+      throw new Refusal(`entry ${index + 1} is no pair`);
+    });
+    const names = entries.map(([name]) => name);
+    const twice = names.findIndex((name, index) => names.indexOf(name) !== index);
+    if (twice >= 0) throw new Refusal(`entry ${twice + 1} has the name of another`);
+    return Object.fromEntries(entries);
+  };
+}
+
+function decoded(value: string, index: number): string {
+  try {
+    const text = decodeURIComponent(value);
+    // As a header it would break the request, as an attribute nobody would see it.
+    if (!/\p{Cc}/u.test(text)) return text;
+  } catch {
+    // Told below.
+  }
+  throw new Refusal(`the value of entry ${index + 1} cannot be read`);
+}
+
+/** A name of an HTTP header (RFC 9110, section 5.6.2), as of an attribute. */
+export function isFieldName(name: string): boolean {
+  return /^[\w!#$%&'*+.^`|~-]+$/.test(name);
+}
+
+export function ratio(text: string): number {
+  const value = /^\d*\.?\d+$/.test(text) ? Number(text) : Number.NaN;
+  return value >= 0 && value <= 1 ? value : refuse(text, 'is not from 0 to 1');
+}
+
+export function milliseconds(text: string): number {
+  return /^[1-9]\d{0,5}$/.test(text) ? Number(text) : refuse(text, 'is not a number of milliseconds');
+}
+
+export function boolean(text: string): boolean {
+  return oneOf(['true', 'false'])(text.toLowerCase()) === 'true';
+}
+
+export function serviceName(text: string): string {
+  return /\p{Cc}/u.test(text) ? refuse(text, 'has control characters') : text;
+}

@@ -1,28 +1,48 @@
 import { logLevels } from '../log';
 import {
+  boolean,
   certificates,
   clientId,
+  collectorUrl,
   duration,
   fileContent,
   folder,
   folders,
+  isFieldName,
   issuer,
   listenHost,
   listOf,
+  milliseconds,
   oneOf,
   origin,
+  pairs,
   port,
   privateKey,
   providerName,
+  ratio,
   refuse,
   scopes,
   secrets,
+  serviceName,
   shortestSecret,
   target,
 } from './values';
 
 const environments = ['production', 'development', 'test'] as const;
 export type Environment = (typeof environments)[number];
+
+const samplers = [
+  'always_on',
+  'always_off',
+  'traceidratio',
+  'parentbased_always_on',
+  'parentbased_always_off',
+  'parentbased_traceidratio',
+] as const;
+export type Sampler = (typeof samplers)[number];
+
+const otlpProtocols = ['http/protobuf', 'http/json'] as const;
+export type OtlpProtocol = (typeof otlpProtocols)[number];
 
 /** One variable, or one for each upstream or provider. */
 export interface Variable<T> {
@@ -220,6 +240,80 @@ export const variables = {
     parse: oneOf(logLevels),
     expected: logLevels.join(', '),
     description: `${logLevels.map((level) => `\`${level}\``).join(', ')}. From \`warn\` on there are no access lines.`,
+  },
+  otlpEndpoint: {
+    name: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+    without: 'no tracing',
+    parse: collectorUrl,
+    expected: 'the URL of an OTLP collector without /v1/traces, such as http://otel-collector:4318',
+    description:
+      'Collector that traces are exported to by OTLP over HTTP, such as `http://otel-collector:4318`; `/v1/traces` is appended. This and what begins with `OTEL_` is read as OpenTelemetry has it.',
+  },
+  otlpTracesEndpoint: {
+    name: 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+    without: 'unset',
+    parse: collectorUrl,
+    expected: 'the whole URL that traces are sent to, such as http://otel-collector:4318/v1/traces',
+    description: 'The same as a whole URL, taken as it is; counts before the other.',
+  },
+  otlpProtocol: {
+    name: 'OTEL_EXPORTER_OTLP_PROTOCOL',
+    default: 'http/protobuf',
+    parse: oneOf(otlpProtocols),
+    expected: `${otlpProtocols.join(' or ')}, which collectors take on port 4318`,
+    description: '`http/protobuf` or `http/json`. There is no `grpc`.',
+  },
+  otlpHeaders: {
+    name: 'OTEL_EXPORTER_OTLP_HEADERS',
+    without: 'none',
+    parse: pairs(isFieldName),
+    expected: 'headers as name=value, separated by commas, with percent-encoded values',
+    description: 'Headers for the collector, such as `api-key=...`, separated by commas, values percent-encoded.',
+  },
+  otlpTimeout: {
+    name: 'OTEL_EXPORTER_OTLP_TIMEOUT',
+    default: '10000',
+    parse: milliseconds,
+    expected: 'whole milliseconds without a unit, from 1 to 999999, such as 10000',
+    description:
+      'Ms that an export may take, attempts included, before its spans are given up. Requests never wait for it; too long, and more spans are lost while the collector is away.',
+  },
+  otelServiceName: {
+    name: 'OTEL_SERVICE_NAME',
+    without: '`api-gateway`',
+    parse: serviceName,
+    expected: 'the name of this service, such as api-gateway',
+    description: 'Name of this service in traces; counts before `service.name` of the attributes below.',
+  },
+  otelResourceAttributes: {
+    name: 'OTEL_RESOURCE_ATTRIBUTES',
+    without: 'none',
+    parse: pairs(isFieldName),
+    expected: 'attributes as name=value, separated by commas, with percent-encoded values',
+    description:
+      'More about this service, such as `deployment.environment.name=production,service.namespace=shop`, values percent-encoded.',
+  },
+  tracesSampler: {
+    name: 'OTEL_TRACES_SAMPLER',
+    default: 'parentbased_always_on',
+    parse: oneOf(samplers),
+    expected: samplers.join(', '),
+    description: `Which requests are recorded: ${samplers.map((name) => `\`${name}\``).join(', ')}. \`parentbased_...\` does as the client’s \`traceparent\` says, where it sends one. Recording all costs CPU time and fills the collector; take \`parentbased_traceidratio\` under load.`,
+  },
+  tracesSamplerArg: {
+    name: 'OTEL_TRACES_SAMPLER_ARG',
+    default: '1',
+    parse: ratio,
+    expected: 'a number from 0 to 1, such as 0.01',
+    description:
+      'Which part of the requests the `...traceidratio` samplers record, 0 to 1. Set alone, it chooses `parentbased_traceidratio`.',
+  },
+  otelSdkDisabled: {
+    name: 'OTEL_SDK_DISABLED',
+    default: 'false',
+    parse: boolean,
+    expected: 'true or false',
+    description: '`true` turns tracing off, whatever else is set. Trace ids are passed on and logged all the same.',
   },
   schemaDir: {
     name: 'SCHEMA_DIR',

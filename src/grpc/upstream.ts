@@ -2,7 +2,7 @@ import type { Cancellation } from '../cancellation';
 import { GatewayError } from '../errors';
 import type { Logger } from '../log';
 import type { CounterSeries, HistogramSeries, Metrics } from '../metrics';
-import type { TraceContext } from '../trace';
+import type { CallSpan, TraceContext } from '../trace';
 import { Call, type CallRequest } from './call';
 import { Channel } from './channel';
 import type { TlsMaterial } from './connection';
@@ -127,7 +127,8 @@ export interface UpstreamOptions {
 
 export function createUpstream({ name, address, log, metrics }: UpstreamOptions): Upstream {
   // It connects now, so that the first request does not pay for it.
-  const channel = new Channel(parseTarget(address.target), address.tls);
+  const target = parseTarget(address.target);
+  const channel = new Channel(target, address.tls);
   const logFailure = createFailureLog(log, name);
   const known = new WeakMap<AnyRpc, KnownRpc>();
   let inFlight = 0;
@@ -146,9 +147,20 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
     return made;
   }
 
-  function requestOf<Req>(rpc: Rpc<Req, unknown>, request: Req, scope: CallScope, timeout: number): CallRequest {
+  function beginSpan({ service, method }: RpcName, { trace }: CallScope): CallSpan | undefined {
+    return trace?.span?.beginCall({ service, method, authority: target.authority });
+  }
+
+  /** @param span - What records the call, if it is recorded. */
+  function requestOf<Req>(
+    rpc: Rpc<Req, unknown>,
+    request: Req,
+    scope: CallScope,
+    timeout: number,
+    span: CallSpan | undefined,
+  ): CallRequest {
     const deadline = Math.min(scope.deadline, Date.now() + timeout);
-    const headers = knownOf(rpc).headers + callHeaders(scope.requestId, scope.trace, scope.identity);
+    const headers = knownOf(rpc).headers + callHeaders(scope.requestId, (span ?? scope).trace, scope.identity);
     return { headers, message: rpc.encode(request), deadline };
   }
 
@@ -193,7 +205,8 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
           return;
         }
         const begin = performance.now();
-        const callRequest = requestOf(rpc, request, scope, timeout);
+        const span = beginSpan(rpc, scope);
+        const callRequest = requestOf(rpc, request, scope, timeout, span);
         const upstreams = scope.trace?.upstreams;
         if (upstreams) upstreams.calls += 1;
         upstreams?.begin(begin);
@@ -217,6 +230,7 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
             rpcMetrics.latency ??= metrics.upstreamLatency.series({ service, method });
             rpcMetrics.latency.observe((now - begin) / 1000);
             const outcome = end.code === Status.OK ? answerOf(rpc, answer) : end;
+            if (span) endSpan(span, rpc, 'response' in outcome ? Status.OK : outcome.code, signal?.aborted);
             if ('response' in outcome) {
               rpcMetrics.ok.inc();
               resolve(outcome.response);
@@ -232,7 +246,8 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
       const obstacle = obstacleTo(rpc, scope);
       if (obstacle) throw obstacle;
       const messages = new MessageQueue();
-      const callRequest = requestOf(rpc, request, scope, timeout);
+      const span = beginSpan(rpc, scope);
+      const callRequest = requestOf(rpc, request, scope, timeout, span);
       inFlight += 1;
       const call = new Call(channel, callRequest, messages);
       const upstreams = scope.trace?.upstreams;
@@ -262,6 +277,7 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
         scope.signal?.removeEventListener('abort', onAbort);
         // Where there is no end yet, the reader left.
         if (!end) finished(rpc, 'CANCELLED', scope);
+        if (span) endSpan(span, rpc, end?.code ?? Status.CANCELLED, !end || scope.signal?.aborted);
         call.cancel();
         inFlight -= 1;
       }
@@ -279,6 +295,13 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
     ready: () => channel.ready,
     close: () => channel.close(),
   };
+}
+
+/** @param wasLeft - Whether nobody waits for the call any more: that it is cancelled is no failure then. */
+function endSpan(span: CallSpan, { expected }: AnyRpc, code: Status, wasLeft = false): void {
+  const name = statusName(code);
+  const isFine = code === Status.OK || (wasLeft && code === Status.CANCELLED);
+  span.end(code, isFine || expected?.includes(name) ? undefined : name);
 }
 
 /** Messages of a stream that have come and were not asked for yet. The call is read only while there are none. */

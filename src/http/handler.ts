@@ -11,19 +11,15 @@ import {
   publicDetails,
   toGatewayError,
 } from '../errors';
-import type { Logger } from '../log';
 import type { CounterSeries, HistogramSeries, Metrics } from '../metrics';
 import { continueTrace } from '../trace';
-import { IncomingExchange } from './incoming';
+import { IncomingExchange, type IncomingOptions } from './incoming';
 import { refusalOf, refusalReply, refusalStatuses, writeRefusal } from './refusals';
 import { Router, type Elsewhere } from './router';
 
-export interface HandlerOptions {
+export interface HandlerOptions extends IncomingOptions {
   readonly routes: readonly Route[];
-  readonly log: Logger;
   readonly metrics: Metrics;
-  /** Ms. */
-  readonly requestTimeout: number;
   /** Whether browsers are told to use HTTPS alone from now on. */
   readonly strictTransport: boolean;
   /** Ms for which a client may take nothing of what waits for it, after which its connection is closed; 30,000 by default. */
@@ -177,6 +173,13 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
       reason: refusal?.reason,
       streamed: isStreamed || undefined,
     };
+    exchange.span?.end({
+      requestId: line.requestId,
+      method: method === other ? undefined : method,
+      route: line.route === other ? undefined : line.route,
+      status,
+      code: line.code,
+    });
     log.info(line, 'request');
   }
 

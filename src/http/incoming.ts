@@ -4,11 +4,19 @@ import { Canceller, signalOf } from '../cancellation';
 import type { Exchange } from '../exchange';
 import { GatewayError, toGatewayError } from '../errors';
 import type { Logger } from '../log';
-import { continueTrace, type TraceContext } from '../trace';
+import { continueTrace, type RequestSpan, type TraceContext, type Tracer } from '../trace';
 import type { Refusal } from './refusals';
 
 /** Bytes of a body, at most. */
 const maxBodySize = 1024 * 1024;
+
+export interface IncomingOptions {
+  readonly log: Logger;
+  /** Ms. */
+  readonly requestTimeout: number;
+  /** Records requests; none is recorded where it is left out. */
+  readonly tracer?: Tracer | undefined;
+}
 
 /** An {@link Exchange} over a request of node:http, and what the HTTP layer itself has to remember of it. */
 export class IncomingExchange implements Exchange {
@@ -38,6 +46,8 @@ export class IncomingExchange implements Exchange {
   endsLeft = 2;
   /** What the client was told instead of the handler's reply, where the rest of the request could not be read. */
   refusal: Refusal | undefined;
+  /** What records the request, if it is recorded; known once {@link trace} was asked for. */
+  span: RequestSpan | undefined;
 
   private lazySignal: AbortSignal | undefined;
   private lazyTrace: TraceContext | undefined;
@@ -46,7 +56,7 @@ export class IncomingExchange implements Exchange {
   constructor(
     private readonly request: IncomingMessage,
     readonly response: ServerResponse,
-    private readonly options: { readonly log: Logger; readonly requestTimeout: number },
+    private readonly options: IncomingOptions,
   ) {
     this.method = request.method ?? 'GET';
     const url = request.url ?? '/';
@@ -79,8 +89,18 @@ export class IncomingExchange implements Exchange {
   }
 
   get trace(): TraceContext {
-    this.lazyTrace ??= continueTrace(one(this.headers['traceparent']), one(this.headers['tracestate']));
+    this.lazyTrace ??= this.beginTrace();
     return this.lazyTrace;
+  }
+
+  private beginTrace(): TraceContext {
+    const { tracer } = this.options;
+    const { traceparent, tracestate } = this.headers;
+    return continueTrace(
+      one(traceparent),
+      one(tracestate),
+      tracer && ((traceId, parent) => (this.span = tracer.beginRequest(traceId, parent, this))?.trace),
+    );
   }
 
   get log(): Logger {

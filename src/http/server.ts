@@ -14,6 +14,8 @@ export interface Served {
   drain(): void;
   endStreams(): void;
   close(): void;
+  /** What is left to do once everything is closed. */
+  flush(): Promise<void>;
 }
 
 export interface ServerOptions {
@@ -82,6 +84,7 @@ export async function startServer(served: Served, options: ServerOptions, log: L
       if (!clean) log.error('requests were cut off at the end of the grace period');
       main.destroy();
       served.close();
+      await Promise.race([served.flush(), late]);
       admin.destroy();
       await admin.drain();
       return clean;

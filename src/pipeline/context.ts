@@ -1,10 +1,11 @@
 import type DataLoader from 'dataloader';
 import type { Cancellation } from '../cancellation';
-import { GatewayError } from '../errors';
+import { GatewayError, type ErrorCode } from '../errors';
 import type { Exchange } from '../exchange';
 import type { CallScope } from '../grpc/upstream';
 import type { Authenticated } from '../session/gatekeeper';
 import type { Caller, ResolverContext } from '../schema/context';
+import type { OperationSpan, TraceContext } from '../trace';
 import type { PreparedDocument } from './documents';
 import type { OperationPlan } from './plan';
 
@@ -24,12 +25,31 @@ export class GatewayContext implements ResolverContext {
   declare plan?: OperationPlan;
   /** The session and the credential that it was found by, for operations that need one and got one. */
   declare authenticated?: Authenticated;
+  /** Code of the first error that the gateway or an upstream is to blame for. */
+  failure: ErrorCode | undefined;
+  private span: OperationSpan | undefined;
   private madeLoaders: Map<object, DataLoader<never, unknown, string>> | undefined;
 
-  constructor(readonly exchange: Exchange) {}
+  constructor(readonly exchange: Exchange) {
+    this.span = exchange.trace.span?.beginOperation();
+  }
+
+  /** What the operation's RPCs are a part of. */
+  get trace(): TraceContext {
+    return (this.span ?? this.exchange).trace;
+  }
 
   get loaders(): Map<object, DataLoader<never, unknown, string>> {
     return (this.madeLoaders ??= new Map());
+  }
+
+  /** The operation has its answer, or its last one, or nobody waits for it any more; the first of them counts. */
+  ended(): void {
+    if (!this.span) return;
+    const { reason } = this.exchange.cancellation;
+    const cut = reason instanceof GatewayError && reason.status >= 500 ? reason.code : undefined;
+    this.span.end({ type: this.plan?.operation.operation, failure: this.failure ?? cut });
+    this.span = undefined;
   }
 }
 
@@ -38,11 +58,13 @@ export class OperationScope implements CallScope {
   readonly identity?: Caller;
 
   /**
+   * @param trace - What the RPCs are a part of.
    * @param deadline - Ms since the epoch.
    * @param watch - Ends the operation as well, where something else than the exchange does.
    */
   constructor(
     private readonly exchange: Exchange,
+    readonly trace: TraceContext,
     readonly deadline: number,
     caller: Caller | GatewayError,
     private readonly watch?: Cancellation,
@@ -56,10 +78,6 @@ export class OperationScope implements CallScope {
 
   get clientDeadline(): number {
     return this.exchange.clientDeadline;
-  }
-
-  get trace(): Exchange['trace'] {
-    return this.exchange.trace;
   }
 
   get signal(): Cancellation {

@@ -62,7 +62,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   function refused(errors: readonly unknown[], context: GatewayContext, otherwise: ErrorCode): PresentedResult {
     const counts = errorCounts[context.plan?.operation.operation ?? 'unknown'];
     const presented = errors.map((error) => presentError(error, context.exchange, otherwise));
-    for (const { error } of presented) counts[error.code].inc();
+    for (const { error } of presented) {
+      counts[error.code].inc();
+      if (error.status >= 500) context.failure ??= error.code;
+    }
     return { errors: presented };
   }
 
@@ -88,18 +91,22 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     const watch = authenticated && gatekeeper.guard(authenticated, exchange);
     if (watch) {
       const signal = AbortSignal.any([exchange.signal, watch.signal]);
-      context.scope = new OperationScope(exchange, scope.deadline, caller, signal);
+      context.scope = new OperationScope(exchange, context.trace, scope.deadline, caller, signal);
     }
     const result = await subscribe(args);
     if (!(Symbol.asyncIterator in result)) {
       watch?.release();
-      return present(result, context);
+      return answered(present(result, context), context);
     }
     // The stream may never be read, where the client has left already.
-    exchange.cancellation.addEventListener('abort', () => watch?.release(), { once: true });
+    const left = (): void => {
+      watch?.release();
+      context.ended();
+    };
+    exchange.cancellation.addEventListener('abort', left, { once: true });
     return presentStream(result, context, () => {
       ran(context);
-      watch?.release();
+      left();
     });
   }
 
@@ -111,7 +118,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         gatekeeper.admit(exchange, { navigation });
         const document = enveloped.parse(query) as DocumentNode;
         const invalid = enveloped.validate(schema, document) as readonly GraphQLError[];
-        if (invalid.length > 0) return refused(invalid, context, 'GRAPHQL_VALIDATION_FAILED');
+        if (invalid.length > 0) return answered(refused(invalid, context, 'GRAPHQL_VALIDATION_FAILED'), context);
         const plan = choose(context.prepared?.plans ?? [], operationName);
         const { operation: kind } = plan.operation;
         if (safe && kind !== 'query') {
@@ -127,7 +134,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         exchange.facts.operation = kind;
         await enveloped.contextFactory();
         const deadline = exchange.deadlineFor(Math.max(requestTimeout, plan.timeout));
-        context.scope = new OperationScope(exchange, deadline, context.caller);
+        context.scope = new OperationScope(exchange, context.trace, deadline, context.caller);
         const args: ExecutionArgs = {
           schema,
           document,
@@ -138,12 +145,17 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         if (kind === 'subscription') return await stream(enveloped.subscribe as Subscribe, args, context);
         const result = (await enveloped.execute(args)) as ExecutionResult;
         ran(context);
-        return present(result, context);
+        return answered(present(result, context), context);
       } catch (error) {
-        return refused([error], context, 'GRAPHQL_PARSE_FAILED');
+        return answered(refused([error], context, 'GRAPHQL_PARSE_FAILED'), context);
       }
     },
   };
+}
+
+function answered(result: PresentedResult, context: GatewayContext): PresentedResult {
+  context.ended();
+  return result;
 }
 
 type Subscribe = (args: ExecutionArgs) => Promise<ExecutionResult | AsyncIterable<ExecutionResult>>;

@@ -39,7 +39,6 @@ const samplers = [
   'parentbased_always_off',
   'parentbased_traceidratio',
 ] as const;
-export type Sampler = (typeof samplers)[number];
 
 const otlpProtocols = ['http/protobuf', 'http/json'] as const;
 export type OtlpProtocol = (typeof otlpProtocols)[number];

@@ -55,6 +55,7 @@ const plans = {
     lookup: { rounds: 5, warmMs: 2_000, warmCount: 6_000, warmLimitMs: 15_000, measureMs: 2_500 },
     // Refusals are cheap: what they take is compiled after more of them.
     doors: { warmMs: 1_500, warmCount: 15_000, warmLimitMs: 4_000 },
+    tracing: { pairs: 4, rounds: 2, warmCount: 15_000, warmLimitMs: 6_000 },
     'growth-schema': { warmMs: 2_000, warmCount: 3_000, warmLimitMs: 6_000 },
     limitMs: 15 * 60_000,
     measurements: Object.keys(measurements),
@@ -71,6 +72,7 @@ const plans = {
     streamTimes: 1,
     starts: 2,
     rotation: 1_000,
+    tracing: { pairs: 2, rounds: 2 },
     lookup: { rounds: 3, warmMs: 500, warmCount: 1_000, warmLimitMs: 2_000, measureMs: 400 },
     limitMs: 3 * 60_000,
     measurements: ['lookup', 'list', 'doors', 'streams', 'start'],

@@ -81,6 +81,21 @@ export class Arena {
     return { name, pid: child.pid, port, adminPort, stop: () => this.#stop(child) };
   }
 
+  /** Starts a collector of traces. */
+  async startCollector() {
+    const child = this.#fork('collector', join(benchDir, 'lib/collector.mjs'), {});
+    const { url } = await this.#message(child);
+    return {
+      url,
+      /** How often it was sent something. */
+      countExports: async () => {
+        child.send('count');
+        return (await this.#message(child)).exports;
+      },
+      stop: () => this.#stop(child),
+    };
+  }
+
   /** Starts a peer of `peers/`. */
   async startPeer(name) {
     if (name === 'hive') return this.#startHive();

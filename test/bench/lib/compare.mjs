@@ -48,6 +48,21 @@ export async function compare(arena, title, entries, plan, say) {
     say(`${title}, round ${round + 1} of ${plan.rounds}, µs: ${figures.join(', ')}`);
   }
 
+  return resultOf(title, contestants);
+}
+
+/** Puts measurements of the same contestants together that were made with other processes. */
+export function merge(results) {
+  const [first] = results;
+  const rows = first.rows.map(({ name, label }, index) => ({
+    name,
+    label,
+    rounds: results.flatMap((result) => result.rows[index].rounds),
+  }));
+  return resultOf(first.title, rows);
+}
+
+function resultOf(title, contestants) {
   const [base] = contestants;
   return {
     title,

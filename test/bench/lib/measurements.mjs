@@ -1,7 +1,7 @@
 /** What can be measured, by the names that `--only` takes. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checked } from './check.mjs';
-import { compare } from './compare.mjs';
+import { compare, merge } from './compare.mjs';
 import { writeGrowth } from './growth.mjs';
 import { residentMegabytes } from './proc.mjs';
 import { spread } from './stats.mjs';
@@ -187,6 +187,30 @@ async function growthInRotation(arena, title, gateway, workloadOf, plan, say) {
   return compare(arena, title, entries, plan, say);
 }
 
+/** The look-up with traces and without, by several pairs of processes: two of one kind differ by more than is looked for. */
+async function tracing({ arena, plan, say }) {
+  const collector = await arena.startCollector();
+  const sampling = { OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.01' };
+  const env = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, ...sampling };
+  const workload = operationWorkload('lookup');
+  const results = [];
+  for (let pair = 0; pair < plan.pairs; pair++) {
+    const kinds = [
+      ['off', 'without tracing', await arena.startOurs('ours-untraced')],
+      ['on', '1 % of requests traced', await arena.startOurs('ours-traced', { env })],
+    ];
+    const entries = [];
+    for (const [name, label, gateway] of kinds) {
+      entries.push({ name, label, gateway, requests: await checked(label, gateway.port, workload) });
+    }
+    results.push(await compare(arena, 'tracing', entries, plan, say));
+    await Promise.all(kinds.map(([, , gateway]) => gateway.stop()));
+  }
+  if ((await collector.countExports()) < plan.pairs) throw new Error('the collector was sent too few traces');
+  await collector.stop();
+  return merge(results);
+}
+
 /** In the order that they are measured in; those that need the peers come first. */
 export const measurements = {
   ...Object.fromEntries(
@@ -196,6 +220,7 @@ export const measurements = {
     ]),
   ),
   doors: { title: 'bearer, cookie, REST, a public field, 401, 403, 400', run: doors },
+  tracing: { title: 'the look-up with 1 % of requests traced', run: tracing },
   streams: { title: 'memory per open stream', run: streams },
   start: { title: 'cold start', run: start },
   'growth-schema': { title: '1,000 fields and 200 RPCs more', run: growthSchema },

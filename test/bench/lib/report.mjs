@@ -72,6 +72,7 @@ export function goalsOf(results) {
     ['list of 100 to bare', 1, ratioTo('list', 'ours', 'bare')],
     ['401 to a look-up', 0.5, ratioTo('doors', 'refused401', 'graphql')],
     ['403 to a look-up', 0.5, ratioTo('doors', 'refused403', 'graphql')],
+    ['look-up with 1 % traced to one without', 1.05, ratioTo('tracing', 'on', 'off')],
     ...['schema', 'connections', 'documents', 'sessions'].map((what) => {
       const rows = results[`growth-${what}`]?.rows;
       return [`growth: ${what}`, 1.1, rows && Math.max(...rows.slice(1).map(({ ratio }) => ratio.median))];

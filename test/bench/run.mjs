@@ -32,7 +32,7 @@ CPU time per request of the gateway and of its peers, read from the operating sy
   --profile          instead: a CPU profile of the gateway for --seconds (5), under one operation (--only, lookup) or door:
                      DOORS
   --no-build         takes dist/ as it is
-  --write            writes results.md, results.json, results.svg and the README's section; of a full run only
+  --write            writes results.*, and the sections of README and runbook; of a full run only
   --help
 
 `;
@@ -221,7 +221,7 @@ async function main() {
         goals,
       };
       await writeResults({ date: new Date().toISOString().slice(0, 10), ...run });
-      say('wrote results.md, results.json, results.svg and the section of the README');
+      say('wrote results.md, results.json, results.svg and the sections of README and runbook');
     }
   } finally {
     clearTimeout(limit);

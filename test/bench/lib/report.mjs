@@ -186,6 +186,39 @@ export function readmeSection(run) {
   ].join('\n');
 }
 
+/** µs of CPU that a replica has in a second where k8s/api-gateway-hpa.yaml keeps it: 600m of a core. */
+const cpuOfReplica = 600_000;
+
+/** The lines of docs/runbook.md between its two marks: how many requests a second one replica carries. */
+export function capacitySection({ results, machine, date }) {
+  const rows = [
+    ['look-up of one user, GraphQL', 'lookup', 'ours'],
+    ['the same, REST', 'doors', 'rest'],
+    ['mutation of 2 KB', 'mutation', 'ours'],
+    ['40 fields, five RPCs', 'fields', 'ours'],
+    ['list of 100 users', 'list', 'ours'],
+    ['join of 100 over two services', 'join', 'ours'],
+  ].map(([label, measurement, name]) => {
+    const { median, max } = results[measurement].rows.find((each) => each.name === name).cpuPerRequest;
+    return [label, ...[median, max].flatMap((µs) => [number(µs), number(roundedDown(cpuOfReplica / µs))])];
+  });
+  const memory = Object.values(results).flatMap((result) => result.rows?.find(({ name }) => name === 'ours')?.rss ?? []);
+  return [
+    `Measured ${date} on ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}.`,
+    '',
+    toMarkdown({ head: ['request', 'µs, median', 'requests/s', 'µs, worst round', 'requests/s'], rows }),
+    '',
+    `Resident memory after these: ${number(Math.min(...memory))} to ${number(Math.max(...memory))} MB.`,
+    `An open stream took ${number(Math.max(0, results.streams.kilobytes.max), 1)} KB in the worst round.`,
+  ].join('\n');
+}
+
+/** To two digits: the figures are not better than that. */
+function roundedDown(value) {
+  const unit = 10 ** Math.max(0, Math.floor(Math.log10(value)) - 1);
+  return Math.floor(value / unit) * unit;
+}
+
 /** The file of all figures. */
 export function resultsFile(run) {
   const { date, machine, versions, options, results, goals } = run;

@@ -2,10 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { benchDir, rootDir } from './paths.mjs';
-import { readmeSection, resultsFile, toChart } from './report.mjs';
-
-const begin = '<!-- bench:begin -->';
-const end = '<!-- bench:end -->';
+import { capacitySection, readmeSection, resultsFile, toChart } from './report.mjs';
 
 /** @param run - `{ date, machine, versions, options, results, goals }` */
 export async function writeResults(run) {
@@ -15,8 +12,8 @@ export async function writeResults(run) {
   writeFileSync(inBench('results.svg'), toChart(run.results, caption));
   await writeFormatted(inBench('results.md'), resultsFile(run));
   await writeFormatted(inBench('results.json'), JSON.stringify(run, rounded));
-  const readme = join(rootDir, 'README.md');
-  await writeFormatted(readme, withSection(readFileSync(readme, 'utf8'), readmeSection(run)));
+  await writeSection('README.md', 'bench', readmeSection(run));
+  await writeSection('docs/runbook.md', 'capacity', capacitySection(run));
 }
 
 /** Microseconds and milliseconds need no more than three places. */
@@ -24,10 +21,14 @@ function rounded(_name, value) {
   return typeof value === 'number' ? Math.round(value * 1000) / 1000 : value;
 }
 
-function withSection(readme, section) {
-  const [from, to] = [readme.indexOf(begin), readme.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`the README has no section from "${begin}" to "${end}"`);
-  return `${readme.slice(0, from)}${begin}\n\n${section}\n\n${readme.slice(to)}`;
+/** Replaces what stands between `<!-- name:begin -->` and `<!-- name:end -->` in a file. */
+async function writeSection(file, name, section) {
+  const path = join(rootDir, file);
+  const text = readFileSync(path, 'utf8');
+  const [begin, end] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`];
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`${file} has no section from "${begin}" to "${end}"`);
+  await writeFormatted(path, `${text.slice(0, from)}${begin}\n\n${section}\n\n${text.slice(to)}`);
 }
 
 /** As the repository's own rules have it. */

@@ -204,6 +204,11 @@ describe('a mistake is found', () => {
       /livenessProbe asks at port http/,
     ],
     [
+      'a label that the operator gives too',
+      (all) => delete find(all, 'ServiceMonitor').spec.endpoints[0].honorLabels,
+      /label service of metrics/,
+    ],
+    [
       'what is scraped',
       (all) => (find(all, 'ServiceMonitor').spec.endpoints[0].path = '/stats'),
       /\/stats is not there/,

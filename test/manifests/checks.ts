@@ -190,7 +190,8 @@ export const checks: Readonly<Record<string, Check>> = {
       for (const service of found) {
         if (service.metadata.labels[jobLabel] !== 'api-gateway') problems.push('the job is not called api-gateway');
         if (!namespaceSelector.matchNames.includes(service.metadata.namespace)) problems.push('it looks elsewhere');
-        for (const { port, path } of endpoints) {
+        for (const { port, path, honorLabels } of endpoints) {
+          if (honorLabels !== true) problems.push('the label service of metrics is renamed');
           if (!service.spec.ports.some((each: Decoded) => each.name === port)) {
             problems.push(`${port} is no port of it`);
           }

@@ -164,10 +164,9 @@ const isResource = (code: string, { objects }: Facts): boolean =>
   objects.some(({ metadata }) => metadata.name === code) ||
   addressesOf(objects).some((address) => address.startsWith(`${code}.`));
 
-const isHeader = (code: string, { read }: Facts): boolean =>
-  ['src/http/handler.ts', 'src/session/csrf.ts', 'src/grpc/metadata.ts'].some((path) =>
-    read(path).toLowerCase().includes(`'${code.toLowerCase()}'`),
-  );
+/** What has to be sent is written where it is looked for. */
+const isHeader = (code: string, { headers, read }: Facts): boolean =>
+  headers.has(code.toLowerCase()) || read('src/session/csrf.ts').includes(`'${code.toLowerCase()}'`);
 
 /** Of the log, or of the terminal where it does not start. */
 const isMessage = (code: string, { logs, read }: Facts): boolean =>
@@ -191,10 +190,9 @@ function isWord(code: string, facts: Facts): boolean {
   const isNamespace = deployment(objects).metadata.namespace === code;
   const isOfOverlay = new RegExp(`\\b${code}:`).test(read('deploy/production/kustomization.yaml'));
   const isOfAlerts = alerts.some((alert) => code in alert);
-  const isTraced = read('src/http/incoming.ts').includes(`'${code}'`);
   const isOfPod = container(objects).name === code;
   return (
-    [values, isLevel, isSetting, isNamespace, isOfOverlay, isOfAlerts, isTraced, isOfPod].includes(true) ||
+    [values, isLevel, isSetting, isNamespace, isOfOverlay, isOfAlerts, isOfPod, isHeader(code, facts)].includes(true) ||
     labelValues.has(code) ||
     facts.logs.has(code) ||
     isField(code, facts)

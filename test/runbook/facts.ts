@@ -41,6 +41,8 @@ export interface Facts {
   readonly isVariable: (name: string) => boolean;
   /** Whether something answers there, on the public listener or for operators. */
   readonly answers: (path: string) => Promise<boolean>;
+  /** Of answers, and of what upstreams are called with; in lower case. */
+  readonly headers: ReadonlySet<string>;
   /** Titles of the dashboard's panels. */
   readonly panels: ReadonlySet<string>;
   readonly objects: readonly Decoded[];
@@ -158,6 +160,7 @@ async function collect(world: World, own: readonly LogLine[]): Promise<Facts> {
     grpcStatuses: new Set(Object.keys(Status).filter((name) => !/^\d/.test(name))),
     rpcs: namesOfProtos(),
     isVariable: (name) => patterns.some((pattern) => pattern.test(name)),
+    headers: await headersOf(world),
     async answers(path) {
       const [route, admin] = await Promise.all([
         world.accessLine(await fetch(`${world.url}${path}`)),
@@ -177,6 +180,12 @@ async function collect(world: World, own: readonly LogLine[]): Promise<Facts> {
 const patterns = Object.values(variables).map(
   ({ name }) => new RegExp(`^${name.replaceAll(/<(\w+)>/g, '(?:<$1>|[A-Z][A-Z0-9]*)')}$`),
 );
+
+async function headersOf(world: World): Promise<Set<string>> {
+  const { headers } = await world.rest('GET', '/api/v1/users/me');
+  const { metadata } = world.auth.control.calls('GetUser').at(-1)!;
+  return new Set([...headers.keys(), ...Object.keys(metadata)]);
+}
 
 function readScrape(scrape: string): { metrics: Map<string, Set<string>>; labelValues: Map<string, Set<string>> } {
   const metrics = new Map<string, Set<string>>();

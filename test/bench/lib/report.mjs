@@ -202,7 +202,9 @@ export function capacitySection({ results, machine, date }) {
     const { median, max } = results[measurement].rows.find((each) => each.name === name).cpuPerRequest;
     return [label, ...[median, max].flatMap((µs) => [number(µs), number(roundedDown(cpuOfReplica / µs))])];
   });
-  const memory = Object.values(results).flatMap((result) => result.rows?.find(({ name }) => name === 'ours')?.rss ?? []);
+  const memory = Object.values(results).flatMap(
+    (result) => result.rows?.find(({ name }) => name === 'ours')?.rss ?? [],
+  );
   return [
     `Measured ${date} on ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}.`,
     '',

@@ -21,7 +21,7 @@ import { createSessionCookie } from './session/cookies';
 import { createGatekeeper, type Gatekeeper } from './session/gatekeeper';
 import { createSessions } from './session/sessions';
 import { createSignInRoutes } from './signin/routes';
-import type * as Tracing from './tracing';
+import type * as OpenTelemetry from './opentelemetry';
 
 /** The gateway, put together. */
 export interface Gateway {
@@ -98,7 +98,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
     requestTimeout: config.requestTimeout,
   });
   const tracer =
-    config.tracing && loadTracing().createTracer(config.tracing, { version, publicUrl: publicOrigin, log });
+    config.tracing && loadOpenTelemetry().createTracer(config.tracing, { version, publicUrl: publicOrigin, log });
   const providers = config.signIn.providers.map(({ name }) => name);
   const http = createHttpHandler({
     routes: [
@@ -159,7 +159,7 @@ function unknownUpstream(name: string): never {
 const { version } = JSON.parse(readFileSync(join(__dirname, '..', 'package.json'), 'utf8')) as { version: string };
 
 /** What records traces is loaded where that is asked for, and costs nothing elsewhere. */
-const loadTracing = () => require('./tracing') as typeof Tracing;
+const loadOpenTelemetry = () => require('./opentelemetry') as typeof OpenTelemetry;
 
 /** Functions that the gateway's own fields are answered by. */
 function ownResolvers(signOut: Gatekeeper['signOut']): Record<OwnResolverName, Resolver> {

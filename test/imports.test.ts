@@ -16,7 +16,7 @@ const levels = [
   ['schema', 'session'],
   ['grpc', 'execution'],
   ['http2'],
-  ['errors', 'config', 'log', 'metrics', 'exchange', 'trace', 'tracing', 'cancellation', 'generated'],
+  ['errors', 'config', 'log', 'metrics', 'exchange', 'trace', 'opentelemetry', 'cancellation', 'generated'],
 ];
 const bottom = levels.length - 1;
 

@@ -140,6 +140,38 @@ describe('a server of grpc-js', () => {
     expect(answers.slice(messages.length)).toEqual(small);
   });
 
+  test('gives each call its own answer, while hundreds of streams stay and calls come and go in any order', async () => {
+    const feeds: Streamed[] = [];
+    const held: (() => void)[] = [];
+    const server = await startGrpc({
+      feed: (call) => feeds.push(call),
+      echo(call, done) {
+        // Every third waits until many have come after it, and the last of those answers first.
+        if (Number(call.request.toString()) % 3 === 0) held.push(() => done(null, call.request));
+        else done(null, call.request);
+        if (held.length > 150) for (const answer of held.splice(0).toReversed()) answer();
+      },
+    });
+    const client = startClient(server.port);
+    const names = Array.from({ length: 300 }, (_, index) => `feed ${index}`);
+    const reading = names.map((name) => collect(client.feed(name)));
+    await until(() => feeds.length === names.length);
+    for (let round = 0; round < 5; round++) {
+      const numbers = Array.from({ length: 453 }, (_, index) => String(index));
+      const leave = new AbortController();
+      // Of a thousand at a time, node:http2 would suspect an attack.
+      const left = numbers.slice(0, 150).map(() => client.outcome('1', { signal: leave.signal }));
+      leave.abort();
+      expect(await Promise.all(numbers.map((number) => client.outcome(number)))).toEqual(numbers);
+      expect(new Set(await Promise.all(left))).toEqual(new Set(['CLIENT_CLOSED_REQUEST']));
+    }
+    for (const feed of feeds) {
+      feed.write(feed.request);
+      feed.end();
+    }
+    expect(await Promise.all(reading)).toEqual(names.map((name) => [name]));
+  });
+
   test('takes and gives 8 MB, and no more', async () => {
     const most = 8 * 1024 * 1024;
     const server = await startGrpc({

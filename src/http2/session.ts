@@ -17,6 +17,7 @@ import {
   writeHead,
 } from './frames';
 import { HpackDecoder, HpackError, MalformedHeaders, type Headers } from './hpack';
+import { StreamQueue, StreamTable, type StreamEntry } from './streams';
 
 /** What a request hears, in this order. Nothing more comes once it was cancelled. */
 export interface StreamListener {
@@ -106,9 +107,9 @@ const noTable = '\x20';
  * `write` of its own. Here a request is a few bytes in what the event loop's turn sends anyway.
  */
 export class ClientSession {
-  private readonly streams = new Map<number, ClientStream>();
+  private readonly streams = new StreamTable<ClientStream>();
   /** Requests beyond what the server takes at once, in the order that they came in. */
-  private readonly queue = new Set<ClientStream>();
+  private readonly queue = new StreamQueue<ClientStream>();
   /** Streams with more to send than the windows allow, or than waits to be sent already. */
   private readonly blocked = new Set<ClientStream>();
   private readonly decoder = new HpackDecoder(maxHeaderListSize);
@@ -202,7 +203,7 @@ export class ClientSession {
    */
   drop(stream: ClientStream, code: number | undefined): boolean {
     if (stream.id === 0) return this.queue.delete(stream);
-    if (!this.streams.delete(stream.id)) return false;
+    if (!this.streams.delete(stream)) return false;
     this.blocked.delete(stream);
     if (code !== undefined) this.send(wordFrame(Frame.RST_STREAM, stream.id, code));
     this.proceed();
@@ -218,7 +219,7 @@ export class ClientSession {
     const id = this.nextId;
     this.nextId += 2;
     stream.id = id;
-    this.streams.set(id, stream);
+    this.streams.add(stream);
     const { body } = stream;
     const headers = id === 1 ? noTable + stream.headers : stream.headers;
     const fits = !this.isFull && body.length <= Math.min(this.sendWindow, this.windowOf(stream), this.peerMaxFrameSize);
@@ -507,7 +508,7 @@ export class ClientSession {
     const code = payload.readUInt32BE(4);
     const debug = payload.toString('latin1', 8);
     this.retire(code, new Error(`the server goes away${debug === '' ? '' : `: ${debug}`}`));
-    for (const stream of this.streams.values()) {
+    for (const stream of this.streams.all()) {
       if (stream.id > lastId) this.finish(stream, this.isUnsent(stream) ? unsent : refused);
     }
   }
@@ -538,7 +539,7 @@ export class ClientSession {
     this.haveWindowsChanged = false;
     const hasGrown = this.peerInitialWindow > this.usedInitialWindow;
     this.usedInitialWindow = this.peerInitialWindow;
-    if (hasGrown && [...this.streams.values()].some((stream) => this.windowOf(stream) > largestWindow)) {
+    if (hasGrown && this.streams.all().some((stream) => this.windowOf(stream) > largestWindow)) {
       throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a window is too large');
     }
     this.unblock();
@@ -582,9 +583,8 @@ export class ClientSession {
       if (this.streams.size === 0 && this.output.length === 0) this.hangUp();
       return;
     }
-    if (this.queue.size === 0) return;
-    for (const stream of this.queue) {
-      if (this.streams.size >= this.maxStreams) return;
+    while (this.queue.first && this.streams.size < this.maxStreams) {
+      const stream = this.queue.first;
       this.queue.delete(stream);
       this.begin(stream);
     }
@@ -594,7 +594,8 @@ export class ClientSession {
     if (this.retirement) return;
     this.retirement = { code, error };
     this.listener.retired(this.retirement);
-    for (const stream of this.queue) {
+    while (this.queue.first) {
+      const stream = this.queue.first;
       this.queue.delete(stream);
       stream.listener.closed(unsent);
     }
@@ -612,16 +613,15 @@ export class ClientSession {
     clearTimeout(this.linger);
     this.retire(ErrorCode.NO_ERROR, new Error('closed by the server'));
     const lost: StreamEnd = { how: 'lost', error: this.retirement!.error };
-    for (const stream of this.streams.values()) {
-      this.streams.delete(stream.id);
-      stream.listener.closed(this.isUnsent(stream) ? unsent : lost);
+    for (const stream of this.streams.all()) {
+      if (this.streams.delete(stream)) stream.listener.closed(this.isUnsent(stream) ? unsent : lost);
     }
     this.blocked.clear();
     this.listener.closed();
   }
 }
 
-class ClientStream implements OpenStream {
+class ClientStream implements OpenStream, StreamEntry<ClientStream> {
   /** 0 until it was begun. */
   id = 0;
   /** Bytes that it may send beside the window that all begin with: what it was granted, less what was sent. */
@@ -629,6 +629,8 @@ class ClientStream implements OpenStream {
   /** Bytes of the body that were sent. */
   sent = 0;
   hasHeaders = false;
+  previous: ClientStream | undefined = undefined;
+  next: ClientStream | undefined = undefined;
   private receiveWindow = initialWindow;
   private isPaused = false;
 

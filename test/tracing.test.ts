@@ -383,8 +383,8 @@ async function withCollector(
 
 describe('which requests are recorded', () => {
   /** To samplers by ratio, the lowest id that there is, and the highest. */
-  const low = `${'0'.repeat(31)}1`;
-  const high = `${'f'.repeat(8)}${'0'.repeat(24)}`;
+  const low = `${'f'.repeat(18)}${'0'.repeat(14)}`;
+  const high = `${'0'.repeat(18)}${'f'.repeat(14)}`;
 
   test.each([
     // What the client says, by the flags of its trace: 01, 00, and nothing.
@@ -405,8 +405,8 @@ describe('which requests are recorded', () => {
     await withCollector(env, async (world, collector) => {
       const found: boolean[] = [];
       for (const headers of [
-        { traceparent: `00-${low}-${spanId}-01` },
-        { traceparent: `00-${low}-${spanId}-00` },
+        { traceparent: `00-${high}-${spanId}-01` },
+        { traceparent: `00-${high}-${spanId}-00` },
         {},
       ]) {
         world.reset();
@@ -426,8 +426,8 @@ describe('which requests are recorded', () => {
     const env = { OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.5' };
     await withCollector(env, async (world, collector) => {
       for (const [id, isRecorded] of [
-        [low, true],
-        [high, false],
+        [high, true],
+        [low, false],
       ] as const) {
         for (const flags of ['00', '01']) {
           world.reset();

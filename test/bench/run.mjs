@@ -55,7 +55,8 @@ const plans = {
     lookup: { rounds: 5, warmMs: 2_000, warmCount: 6_000, warmLimitMs: 15_000, measureMs: 2_500 },
     // Refusals are cheap: what they take is compiled after more of them.
     doors: { warmMs: 1_500, warmCount: 15_000, warmLimitMs: 4_000 },
-    tracing: { pairs: 4, rounds: 2, warmCount: 15_000, warmLimitMs: 6_000 },
+    // A difference smaller than the machine's own moods: many short rounds, close together.
+    tracing: { pairs: 4, rounds: 15, warmCount: 30_000, warmLimitMs: 6_000, rewarmMs: 50, measureMs: 300 },
     'growth-schema': { warmMs: 2_000, warmCount: 3_000, warmLimitMs: 6_000 },
     limitMs: 15 * 60_000,
     measurements: Object.keys(measurements),

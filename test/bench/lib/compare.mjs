@@ -1,7 +1,7 @@
 import { ratio, summarize } from './stats.mjs';
 
 /** Until the compiler has seen enough, which takes requests, however long a busy machine needs for them. */
-const warmUp = ({ warmMs, warmCount, warmLimitMs }) => ({
+const warmFor = ({ warmMs, warmCount, warmLimitMs }) => ({
   warmupMs: warmMs,
   warmupCount: warmCount,
   limitMs: warmLimitMs,
@@ -11,25 +11,25 @@ const warmUp = ({ warmMs, warmCount, warmLimitMs }) => ({
  * Measures contestants against each other: in every round each of them once, beginning with another one each time, so
  * that what else the machine does falls on all of them alike.
  *
- * @param entries - `{ name, label, gateway: { pid, port }, requests, connections? }`; the first one is what the others are
- * compared with.
+ * @param entries - `{ name, label, gateway: { pid, port }, requests, warmUp?, connections? }`; the first one is what the
+ * others are compared with, and `warmUp` are requests that come before the others, and are not measured.
  * @param plan - `{ connections, rounds, warmMs, warmCount, warmLimitMs, rewarmMs, measureMs }`
  */
 export async function compare(arena, title, entries, plan, say) {
   const contestants = entries.map((entry) => ({ ...entry, offset: 0, rounds: [] }));
 
   async function run(contestant, options) {
-    const { gateway, requests, connections = plan.connections, label } = contestant;
+    const { gateway, connections = plan.connections, label } = contestant;
     try {
       const result = await arena.command('run', {
         pid: gateway.pid,
         port: gateway.port,
         connections,
-        requests,
         offset: contestant.offset,
+        requests: contestant.requests,
         ...options,
       });
-      contestant.offset = result.offset % requests.length;
+      contestant.offset = result.offset % contestant.requests.length;
       return result;
     } catch (error) {
       throw new Error(`${title}, ${label}: ${error.message}\n${arena.logOf(gateway.name)}`, { cause: error });
@@ -37,7 +37,9 @@ export async function compare(arena, title, entries, plan, say) {
   }
 
   for (const contestant of contestants) {
-    await run(contestant, { ...warmUp(plan), measureMs: 0 });
+    const { warmUp: requests } = contestant;
+    if (requests) await run(contestant, { ...warmFor(plan), requests, measureMs: 0 });
+    await run(contestant, { ...warmFor(plan), measureMs: 0 });
   }
   for (let round = 0; round < plan.rounds; round++) {
     for (let turn = 0; turn < contestants.length; turn++) {

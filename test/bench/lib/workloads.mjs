@@ -6,6 +6,8 @@ export const publicUrl = 'https://app.example.com';
 
 const bearer = (token) => ({ authorization: `Bearer ${token}` });
 const byAdmin = bearer(adminToken);
+/** With a trace that the client records (W3C Trace Context, 3.2). */
+export const byTracedAdmin = { ...byAdmin, traceparent: `00-${'a1'.repeat(16)}-${'b2'.repeat(8)}-01` };
 
 /** A browser's request: the session in a cookie, with the header that proves that no foreign page sent it. */
 const byCookie = {

@@ -9,6 +9,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { benchDir, protoDir, rootDir } from './paths.mjs';
 import { publicUrl } from './workloads.mjs';
 
+/** What `npm start` runs, without npm. */
+export const startCommand = JSON.parse(readFileSync(join(rootDir, 'package.json'), 'utf8')).scripts.start.split(' ');
+
 /** How long a process may take to be there. */
 const startLimitMs = 60_000;
 
@@ -74,9 +77,8 @@ export class Arena {
 
   /** Starts the gateway as it would run in production: sessions, limits, metrics, and the access log to a file. */
   async startOurs(name = 'ours', { env, nodeOptions = [] } = {}) {
-    const child = this.#spawn(name, process.execPath, [...nodeOptions, 'dist/main.js'], this.ourEnvironment(env), {
-      cwd: rootDir,
-    });
+    const [program, ...args] = startCommand;
+    const child = this.#spawn(name, program, [...nodeOptions, ...args], this.ourEnvironment(env), { cwd: rootDir });
     const { port, adminPort } = await this.#until(child, name, () => listeningLine(this.#path(name)));
     return { name, pid: child.pid, port, adminPort, stop: () => this.#stop(child) };
   }

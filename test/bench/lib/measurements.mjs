@@ -1,5 +1,6 @@
 /** What can be measured, by the names that `--only` takes. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startCommand } from './arena.mjs';
 import { checked } from './check.mjs';
 import { compare, merge } from './compare.mjs';
 import { writeGrowth } from './growth.mjs';
@@ -122,7 +123,8 @@ async function streams({ arena, plan, say }) {
 
 /** From spawn to the first 200 of `/readyz`. */
 async function start({ arena, plan, say }) {
-  const commands = { 'npm start': ['npm', ['start', '--silent']], 'node dist/main.js': ['node', ['dist/main.js']] };
+  const [program, ...args] = startCommand;
+  const commands = { 'npm start': ['npm', ['start', '--silent']], 'without npm': [program, args] };
   const rows = [];
   for (const [label, [command, args]] of Object.entries(commands)) {
     const milliseconds = [];

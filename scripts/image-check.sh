@@ -53,12 +53,14 @@ code=0
 said="$("$engine" run --rm --network none "${options[@]}" "$image" 2>&1)" || code=$?
 check "it does not start: exit code $code" [ "$code" -eq 1 ]
 check 'it names what is missing' grep -q 'AUTH_SERVICE_ADDR is not set' <<<"$said"
+# Every upstream of the schema has one. Nothing listens on port 1.
+addresses=()
+while read -r name; do addresses+=(--env "$name=127.0.0.1:1"); done < <(grep -oE '[A-Z0-9_]+_SERVICE_ADDR is not set' <<<"$said" | cut -d ' ' -f 1)
 
 echo '=== as in production'
-# Nothing listens on port 1.
 container="$("$engine" run --detach --network none --read-only --cap-drop ALL --security-opt no-new-privileges \
   --memory "${memory_mb}m" --env PUBLIC_URL=https://app.example.com \
-  --env AUTH_SERVICE_ADDR=127.0.0.1:1 --env AI_SERVICE_ADDR=127.0.0.1:1 "${options[@]}" "$image")"
+  "${addresses[@]}" "${options[@]}" "$image")"
 ready() {
   local left
   for left in {100..1}; do

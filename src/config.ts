@@ -97,8 +97,8 @@ export class ConfigError extends Error {
   }
 }
 
-/** `user-profile` becomes `USER_PROFILE`. */
-function prefixOf(name: string): string {
+/** Of an upstream's or a provider's variables: `user-profile` becomes `USER_PROFILE`. */
+export function prefixOf(name: string): string {
   return name.toUpperCase().replace(/[^A-Z0-9]/g, '_');
 }
 

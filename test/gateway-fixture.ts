@@ -5,6 +5,7 @@ import { createGateway, type Gateway, type GatewayOverrides } from '../src/gatew
 import { startServer, type RunningServer } from '../src/http/server';
 import { createLog } from '../src/log';
 import { loadSources } from '../src/schema/sources';
+import { addresses } from './addresses';
 import { startAiService } from './upstreams/ai/service';
 import { startAuthService } from './upstreams/auth/service';
 
@@ -193,9 +194,10 @@ async function start(
   return { gateway, server: await startServer(gateway, config, log) };
 }
 
-/** The configuration of a gateway under test: nothing but what is given, and free ports. */
+/** The configuration of a gateway under test: nothing but what is given, free ports, and upstreams that are not there. */
 export function testConfig(env: Readonly<Record<string, string>>): Config {
-  const all = { NODE_ENV: 'test', PORT: '0', ADMIN_PORT: '0', PUBLIC_URL: 'http://localhost:3000', ...env };
+  const own = { NODE_ENV: 'test', PORT: '0', ADMIN_PORT: '0', PUBLIC_URL: 'http://localhost:3000' };
+  const all = { ...own, ...addresses(env), ...env };
   const { upstreamNames } = loadSources(sourceFolders(all));
   return readConfig(all, upstreamNames);
 }

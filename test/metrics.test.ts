@@ -296,12 +296,7 @@ test('a schema of 200 RPCs begins with fewer than 5,000 lines', async () => {
       type Thing { id: ID! }`,
     );
     const sources = loadSources({ schemaDir, protoDir });
-    const addresses = {
-      AUTH_SERVICE_ADDR: '127.0.0.1:1',
-      AI_SERVICE_ADDR: '127.0.0.1:1',
-      BIG_SERVICE_ADDR: '127.0.0.1:1',
-    };
-    const config = testConfig({ SCHEMA_DIR: schemaDir, PROTO_DIR: protoDir, ...addresses, ...signIn });
+    const config = testConfig({ SCHEMA_DIR: schemaDir, PROTO_DIR: protoDir, ...signIn });
     const gateway = createGateway(config, { log: createLog('silent'), sources, metrics });
     gateway.close();
     const scrape = await metrics.registry.metrics();

@@ -4,6 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { addresses } from './addresses';
 import { until, type Decoded, type LogLine } from './gateway-fixture';
 import { startCollector } from './otlp-collector';
 import { startAiService, type AiService } from './upstreams/ai/service';
@@ -94,6 +95,7 @@ const variables = (): Record<string, string> => ({
   ADMIN_PORT: '0',
   HOST: '127.0.0.1',
   ADMIN_HOST: '127.0.0.1',
+  ...addresses(),
   AUTH_SERVICE_ADDR: auth.address,
   AI_SERVICE_ADDR: ai.address,
   SHUTDOWN_DELAY: '0s',

@@ -147,50 +147,68 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
     return made;
   }
 
-  function beginSpan({ service, method }: RpcName, { trace }: CallScope): CallSpan | undefined {
-    return trace?.span?.beginCall({ service, method, authority: target.authority });
-  }
-
-  /** @param span - What records the call, if it is recorded. */
-  function requestOf<Req>(
+  /** What a call sends, and what records it, if anything does. */
+  function begin<Req>(
     rpc: Rpc<Req, unknown>,
     request: Req,
     scope: CallScope,
     timeout: number,
+  ): { readonly call: CallRequest; readonly span: CallSpan | undefined } {
+    const { requestId, trace, identity } = scope;
+    const { service, method } = rpc;
+    // Before anything is recorded of a call that cannot even be written.
+    const message = rpc.encode(request);
+    const span = trace?.span?.beginCall({ service, method, authority: target.authority });
+    const headers = knownOf(rpc).headers + callHeaders(requestId, (span ?? scope).trace, identity);
+    return { call: { headers, message, deadline: Math.min(scope.deadline, Date.now() + timeout) }, span };
+  }
+
+  /**
+   * Tells metrics, log and trace of a call that had no answer.
+   *
+   * @param failure - What the upstream failed with; left out where that is an answer, or the call was ended from here.
+   */
+  function ended(
+    rpc: AnyRpc,
+    scope: CallScope,
     span: CallSpan | undefined,
-  ): CallRequest {
-    const deadline = Math.min(scope.deadline, Date.now() + timeout);
-    const headers = knownOf(rpc).headers + callHeaders(scope.requestId, (span ?? scope).trace, scope.identity);
-    return { headers, message: rpc.encode(request), deadline };
-  }
-
-  /** @param error - What the upstream failed with; left out for a call that succeeded or was ended from here. */
-  function finished(rpc: AnyRpc, code: StatusName, scope: CallScope, error?: GatewayError): void {
-    const labels = { service: rpc.service, method: rpc.method, code };
+    code: Status,
+    failure?: GatewayError,
+  ): void {
+    const labels = { service: rpc.service, method: rpc.method, code: statusName(code) };
+    span?.end(code, failure && labels.code);
     metrics.upstreamRequests.series(labels).inc();
-    if (!error || rpc.expected?.includes(code)) return;
+    if (!failure) return;
     metrics.upstreamErrors.series(labels).inc();
-    if (error.status >= 500) logFailure(labels, scope, error.cause);
+    if (failure.status >= 500) logFailure(labels, scope, failure.cause);
   }
 
-  function callError(rpc: AnyRpc, end: CallEnd, scope: CallScope): GatewayError {
+  /** Tells of a call that failed; gives what its caller reads. */
+  function failed(rpc: AnyRpc, scope: CallScope, span: CallSpan | undefined, end: CallEnd): GatewayError {
     const { signal } = scope;
     // A call that was cancelled from here fails with the reason of the cancellation.
     if (signal?.aborted && end.code === Status.CANCELLED) {
-      finished(rpc, 'CANCELLED', scope);
+      ended(rpc, scope, span, Status.CANCELLED);
       return abortReason(signal);
     }
     // So is one that ran when the gateway ended.
     if (channel.closed) {
-      finished(rpc, 'CANCELLED', scope);
+      ended(rpc, scope, span, Status.CANCELLED);
       return new GatewayError('OVERLOADED', 'The gateway is restarting.');
     }
-    const converted = fromCallEnd(end, rpc.service, rpc.method);
+    const error = fromCallEnd(end, rpc.service, rpc.method);
     // No client may make an upstream look slow by its own impatience.
     const isCutShort =
       end.code === Status.DEADLINE_EXCEEDED && scope.deadline === scope.clientDeadline && isSpent(scope);
-    finished(rpc, statusName(end.code), scope, isCutShort ? undefined : converted);
-    return converted;
+    const isAnswer = rpc.expected?.includes(statusName(end.code));
+    ended(rpc, scope, span, end.code, isCutShort || isAnswer ? undefined : error);
+    return error;
+  }
+
+  /** Tells of a call that was answered. */
+  function succeeded(rpc: AnyRpc, span: CallSpan | undefined): void {
+    span?.end(Status.OK, undefined);
+    knownOf(rpc).ok.inc();
   }
 
   return {
@@ -204,12 +222,11 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
           reject(obstacle);
           return;
         }
-        const begin = performance.now();
-        const span = beginSpan(rpc, scope);
-        const callRequest = requestOf(rpc, request, scope, timeout, span);
+        const began = performance.now();
+        const { call: callRequest, span } = begin(rpc, request, scope, timeout);
         const upstreams = scope.trace?.upstreams;
         if (upstreams) upstreams.calls += 1;
-        upstreams?.begin(begin);
+        upstreams?.begin(began);
         let answer: Buffer | undefined;
         inFlight += 1;
         const onAbort = (): void => call.cancel();
@@ -228,14 +245,13 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
             const { service, method } = rpc;
             const rpcMetrics = knownOf(rpc);
             rpcMetrics.latency ??= metrics.upstreamLatency.series({ service, method });
-            rpcMetrics.latency.observe((now - begin) / 1000);
+            rpcMetrics.latency.observe((now - began) / 1000);
             const outcome = end.code === Status.OK ? answerOf(rpc, answer) : end;
-            if (span) endSpan(span, rpc, 'response' in outcome ? Status.OK : outcome.code, signal?.aborted);
             if ('response' in outcome) {
-              rpcMetrics.ok.inc();
+              succeeded(rpc, span);
               resolve(outcome.response);
             } else {
-              reject(callError(rpc, outcome, scope));
+              reject(failed(rpc, scope, span, outcome));
             }
           },
         });
@@ -246,8 +262,7 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
       const obstacle = obstacleTo(rpc, scope);
       if (obstacle) throw obstacle;
       const messages = new MessageQueue();
-      const span = beginSpan(rpc, scope);
-      const callRequest = requestOf(rpc, request, scope, timeout, span);
+      const { call: callRequest, span } = begin(rpc, request, scope, timeout);
       inFlight += 1;
       const call = new Call(channel, callRequest, messages);
       const upstreams = scope.trace?.upstreams;
@@ -271,13 +286,12 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
           }
           yield decoded.response;
         }
-        if (end.code !== Status.OK) throw callError(rpc, end, scope);
-        knownOf(rpc).ok.inc();
+        if (end.code !== Status.OK) throw failed(rpc, scope, span, end);
+        succeeded(rpc, span);
       } finally {
         scope.signal?.removeEventListener('abort', onAbort);
         // Where there is no end yet, the reader left.
-        if (!end) finished(rpc, 'CANCELLED', scope);
-        if (span) endSpan(span, rpc, end?.code ?? Status.CANCELLED, !end || scope.signal?.aborted);
+        if (!end) ended(rpc, scope, span, Status.CANCELLED);
         call.cancel();
         inFlight -= 1;
       }
@@ -295,13 +309,6 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
     ready: () => channel.ready,
     close: () => channel.close(),
   };
-}
-
-/** @param wasLeft - Whether nobody waits for the call any more: that it is cancelled is no failure then. */
-function endSpan(span: CallSpan, { expected }: AnyRpc, code: Status, wasLeft = false): void {
-  const name = statusName(code);
-  const isFine = code === Status.OK || (wasLeft && code === Status.CANCELLED);
-  span.end(code, isFine || expected?.includes(name) ? undefined : name);
 }
 
 /** Messages of a stream that have come and were not asked for yet. The call is read only while there are none. */

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { GraphQLError, Kind, parse, Source, type DocumentNode } from 'graphql';
+import { prefixOf } from '../config';
 import { displayPath } from '../grpc/proto-error';
 import { argsOf } from '../schema/ast';
 import { Findings, formatFinding, SchemaError, type Finding } from '../schema/findings';
@@ -195,7 +196,7 @@ function newFindings(
 }
 
 function nextSteps(out: string, upstream: string, sharing: readonly string[]): string[] {
-  const variable = `${upstream.toUpperCase().replace(/[^A-Z0-9]/g, '_')}_SERVICE_ADDR`;
+  const variable = `${prefixOf(upstream)}_SERVICE_ADDR`;
   return [
     sharing.length === 0
       ? `Set ${variable}.`

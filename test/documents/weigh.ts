@@ -31,8 +31,8 @@ function used(): number {
 async function weigh(source: (index: number) => string): Promise<Weight> {
   const documents = createDocuments(schema, options);
   const first = 1_000;
-  const warm = first + 300;
-  const end = warm + 800;
+  const warm = first + 700;
+  const end = warm + 2_000;
   let weighed = 0;
   let before = 0;
   for (let index = first; index < end; index++) {

@@ -12,6 +12,7 @@ import { catalogue } from '../../src/errors';
 import { Status } from '../../src/grpc/status';
 import { createMetrics } from '../../src/metrics';
 import { loadSources } from '../../src/schema/sources';
+import { addresses } from '../addresses';
 import { startWorld, until, type Decoded, type LogLine, type RestAnswer, type World } from '../gateway-fixture';
 import { baseObjects, readFiles } from '../manifests/files';
 
@@ -126,11 +127,10 @@ async function misbehave(world: World): Promise<void> {
 
 /** What the process says of its own beginning and end. */
 async function linesOfProcess(): Promise<LogLine[]> {
-  const addresses = { AUTH_SERVICE_ADDR: '127.0.0.1:1', AI_SERVICE_ADDR: '127.0.0.1:1' };
   const listen = { PORT: '0', ADMIN_PORT: '0', HOST: '127.0.0.1', ADMIN_HOST: '127.0.0.1' };
   const child = spawn(process.execPath, ['--import', 'tsx', join('src', 'main.ts')], {
     cwd: root,
-    env: { ...addresses, ...listen, PUBLIC_URL: 'http://localhost:3000', NODE_ENV: 'test' },
+    env: { ...addresses(), ...listen, PUBLIC_URL: 'http://localhost:3000', NODE_ENV: 'test' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exit = once(child, 'exit');

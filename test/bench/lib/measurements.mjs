@@ -123,10 +123,9 @@ async function streams({ arena, plan, say }) {
 
 /** From spawn to the first 200 of `/readyz`. */
 async function start({ arena, plan, say }) {
-  const [program, ...args] = startCommand;
-  const commands = { 'npm start': ['npm', ['start', '--silent']], 'without npm': [program, args] };
+  const commands = { 'npm start': ['npm', 'start', '--silent'], 'without npm': startCommand };
   const rows = [];
-  for (const [label, [command, args]] of Object.entries(commands)) {
+  for (const [label, [command, ...args]] of Object.entries(commands)) {
     const milliseconds = [];
     for (let time = 0; time < plan.starts; time++) milliseconds.push(await arena.timeStart(command, args));
     rows.push({ label, times: plan.starts, milliseconds: spread(milliseconds) });

@@ -1,0 +1,8 @@
+import { prefixOf, sourceFolders } from '../src/config';
+import { loadSources } from '../src/schema/sources';
+
+/** An address for each upstream of the schema, at which nobody listens: no test is about all the services that there are. */
+export function addresses(env: NodeJS.ProcessEnv = {}): Record<string, string> {
+  const { upstreamNames } = loadSources(sourceFolders(env));
+  return Object.fromEntries(upstreamNames.map((name) => [`${prefixOf(name)}_SERVICE_ADDR`, '127.0.0.1:1']));
+}

@@ -1,3 +1,4 @@
+import { write, writeSync } from 'node:fs';
 import pino, { type DestinationStream } from 'pino';
 
 /** The log: one JSON object a line. */
@@ -28,10 +29,13 @@ export function createLog(level: LogLevel, destination?: DestinationStream): Log
 }
 
 /**
- * Resolves once all that was logged is written, or cannot be. For the end of the process: nothing may be logged any more.
+ * Ends the log: nothing may be logged any more.
+ *
+ * @returns once all that was logged is written, or cannot be; false where somebody reads no more and the last write waits for
+ * them, which would keep the process from ending too.
  */
-export async function endLog(log: Logger): Promise<void> {
-  await outputOf(log)?.end();
+export async function endLog(log: Logger): Promise<boolean> {
+  return (await outputOf(log)?.end()) ?? true;
 }
 
 /** Writes what has been logged. For a process that is on its way out and waits for nothing any more. */
@@ -56,49 +60,49 @@ const pinoMetadata = Symbol.for('pino.metadata');
 const portion = 8 * 1024;
 /** Ms that a line waits at most for others to be written with. */
 const longestWait = 100;
+/** Ms between two attempts where a pipe takes nothing at the moment. */
+const retryInterval = 100;
+/** Ms without any progress after which nobody reads the log any more, as far as the end of the process is concerned. */
+const patience = 1_000;
 
-/** Writes lines in portions. Those that tell of an error are written at once, and with them all before. */
+/**
+ * Writes lines in portions. Those that tell of an error are written at once, and with them all before. Where lines cannot be
+ * written (a full disk), or are not taken (a full pipe), they wait or are dropped and counted: the gateway goes on.
+ */
 export class LogOutput implements DestinationStream {
   /** To pino: say the level of each line. */
   readonly [pinoMetadata] = true;
   /** Of the line that is being written, as pino has it. */
   lastLevel = 0;
-  private readonly destination: ReturnType<typeof pino.destination>;
-  private pending = '';
+  /** Lines that no write has begun with. */
+  private waiting = '';
   private timer: NodeJS.Timeout | undefined;
+  /** What is being written, and how much of it is. */
+  private writing: { readonly bytes: Buffer; done: number } | undefined;
+  /** When the write that is under way began or went on, by the monotonic clock. */
+  private progress = 0;
+  /** Whether a line waits that tells of an error. */
+  private isUrgent = false;
+  /** Whether a line broke off in the middle. */
+  private isCut = false;
   private dropped = 0;
   private allDropped = 0;
-  /** Whether nothing is written any more: it was ended, or whoever read the lines has left. */
+  /** Whether nothing is written any more: whoever read the lines has left. */
   private isOver = false;
+  private ending: Promise<boolean> | undefined;
+  private progressed: (() => void) | undefined;
 
   /**
-   * @param dest - A file descriptor, or the path of a file.
+   * @param fd - A file descriptor. It is not closed.
    * @param onDropped - Called with the number of lines that were dropped, once lines are taken again.
-   * @param maxLength - Bytes that wait at most while nobody takes what is written. What comes then is dropped: the gateway
-   * goes on, in bounded memory.
+   * @param maxLength - Characters that wait at most while nobody takes what is written. What comes then is dropped: the
+   * gateway goes on, in bounded memory.
    */
   constructor(
-    private readonly dest: number | string,
-    onDropped: (lines: number) => void,
-    maxLength = 16 * 1024 * 1024,
-  ) {
-    this.destination = pino.destination({ dest, sync: false, maxLength });
-    this.destination.on('drop', (text: string) => {
-      const lines = text.split('\n').length - 1;
-      this.dropped += lines;
-      this.allDropped += lines;
-    });
-    this.destination.on('drain', () => {
-      const { dropped } = this;
-      this.dropped = 0;
-      if (dropped > 0) onDropped(dropped);
-    });
-    this.destination.on('error', (error: NodeJS.ErrnoException) => {
-      // pino has stopped writing by then.
-      if (error.code !== 'EPIPE') throw error;
-      this.isOver = true;
-    });
-  }
+    private readonly fd: number,
+    private readonly onDropped: (lines: number) => void,
+    private readonly maxLength = 16 * 1024 * 1024,
+  ) {}
 
   /** Lines that were dropped since the start. */
   get droppedInAll(): number {
@@ -106,37 +110,113 @@ export class LogOutput implements DestinationStream {
   }
 
   write(line: string): void {
-    if (this.isOver) return;
-    this.pending += line;
-    if (this.pending.length >= portion || this.lastLevel >= pino.levels.values['error']!) this.flush();
-    else this.timer ??= setTimeout(() => this.flush(), longestWait).unref();
+    if (this.isOver || this.ending) return;
+    if (this.waiting.length + line.length > this.maxLength) {
+      this.drop(1);
+      return;
+    }
+    this.waiting += line;
+    this.isUrgent ||= this.lastLevel >= pino.levels.values['error']!;
+    this.schedule();
   }
 
-  /** Resolves once all is written, or cannot be. */
-  end(): Promise<void> {
-    if (this.isOver) return Promise.resolve();
-    this.flush();
-    this.isOver = true;
-    return new Promise((resolve) => {
-      this.destination.once('close', resolve).once('error', () => resolve());
-      this.destination.end();
-    });
+  /** Resolves once all is written, or cannot be; with false where no more is taken. */
+  end(): Promise<boolean> {
+    return (this.ending ??= new Promise((resolve) => {
+      let giveUp: NodeJS.Timeout | undefined;
+      this.progressed = () => {
+        clearTimeout(giveUp);
+        if (!this.writing) resolve(true);
+        else giveUp = setTimeout(resolve, patience, false);
+      };
+      this.flush();
+      this.progressed();
+    }));
   }
 
+  /** Writes all that can be written without waiting for anybody. */
+  endAtOnce(): void {
+    clearTimeout(this.timer);
+    const isStuck = this.writing && performance.now() - this.progress > patience;
+    if (this.isOver || isStuck) return;
+    let left = Buffer.from(this.waiting);
+    this.waiting = '';
+    const end = performance.now() + patience;
+    while (left.length > 0) {
+      try {
+        left = left.subarray(writeSync(this.fd, left));
+      } catch (error) {
+        if (!isFull(error) || performance.now() > end) return;
+      }
+    }
+  }
+
+  private schedule(): void {
+    if (this.isUrgent || this.ending || this.waiting.length >= portion) this.flush();
+    else if (this.waiting !== '') this.timer ??= setTimeout(() => this.flush(), longestWait).unref();
+  }
+
+  /** Begins to write what waits, unless something is being written. */
   private flush(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
-    const lines = this.pending;
-    this.pending = '';
-    if (lines !== '') this.destination.write(lines);
+    if (this.writing || this.waiting === '') return;
+    // The rest of the line that broke off is lost; the next one begins on a line of its own.
+    this.writing = { bytes: Buffer.from(this.isCut ? `\n${this.waiting}` : this.waiting), done: 0 };
+    this.waiting = '';
+    this.isUrgent = false;
+    this.progress = performance.now();
+    this.goOn(this.writing);
   }
 
-  /** Writes all that can be written without waiting for anything. */
-  endAtOnce(): void {
-    clearTimeout(this.timer);
-    if (this.isOver || this.pending === '') return;
-    this.isOver = true;
-    this.destination.flushSync();
-    pino.destination({ dest: this.dest, sync: true }).write(this.pending);
+  private goOn(writing: { readonly bytes: Buffer; done: number }): void {
+    const { bytes, done } = writing;
+    write(this.fd, bytes, done, bytes.length - done, null, (error, count) => {
+      if (error && isFull(error)) {
+        setTimeout(() => this.goOn(writing), retryInterval).unref();
+        return;
+      }
+      this.progress = performance.now();
+      if (!error) writing.done += count;
+      if (!error && writing.done < bytes.length) this.goOn(writing);
+      else this.ended(writing, error);
+      this.progressed?.();
+    });
   }
+
+  /** A write has come to its end, be it a bad one. */
+  private ended({ bytes, done }: { readonly bytes: Buffer; readonly done: number }, error: Error | null): void {
+    this.writing = undefined;
+    if (done > 0) this.isCut = bytes[done - 1] !== newline;
+    if (!error) {
+      this.tellOfDropped();
+    } else if ((error as NodeJS.ErrnoException).code === 'EPIPE') {
+      this.isOver = true;
+      this.waiting = '';
+    } else {
+      this.drop(bytes.subarray(done).filter((byte) => byte === newline).length);
+    }
+    this.schedule();
+  }
+
+  /** Once there is room for it. */
+  private tellOfDropped(): void {
+    if (this.dropped === 0 || this.waiting !== '') return;
+    const { dropped } = this;
+    this.dropped = 0;
+    this.onDropped(dropped);
+  }
+
+  private drop(lines: number): void {
+    this.dropped += lines;
+    this.allDropped += lines;
+  }
+}
+
+const newline = 0x0a;
+
+/** Whether a pipe takes nothing at the moment. */
+function isFull(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'EAGAIN' || code === 'EBUSY';
 }

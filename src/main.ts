@@ -59,8 +59,9 @@ function startLog(level: LogLevel): Logger {
 }
 
 async function exit(log: Logger, code: number): Promise<void> {
-  await endLog(log);
-  process.exit(code);
+  if (await endLog(log)) process.exit(code);
+  // It would wait for the write that nobody takes.
+  process.kill(process.pid, 'SIGKILL');
 }
 
 /** Opens the doors, and closes them when the process is told to end. */
@@ -71,7 +72,10 @@ async function serve(config: Config, sources: Sources, log: Logger): Promise<voi
 
   let stopping = false;
   const stop = (signal: NodeJS.Signals): void => {
-    if (stopping) process.exit(128 + constants.signals[signal]);
+    if (stopping) {
+      void exit(log, 128 + constants.signals[signal]);
+      return;
+    }
     stopping = true;
     log.info({ signal }, 'shutting down');
     void server.close().then((clean) => {

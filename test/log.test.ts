@@ -7,7 +7,11 @@ import { createLog, droppedLines, endLog, LogOutput, type Logger } from '../src/
 import { until, type LogLine } from './gateway-fixture';
 
 const folder = mkdtempSync(join(tmpdir(), 'gateway-log-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const descriptors: number[] = [];
+afterAll(() => {
+  for (const fd of descriptors) closeSync(fd);
+  rmSync(folder, { recursive: true });
+});
 
 let count = 0;
 /** Of a file that is there and empty. */
@@ -24,7 +28,9 @@ const linesOf = (file: string): LogLine[] =>
     .map((line) => JSON.parse(line) as LogLine);
 
 function logTo(file: string): Logger {
-  return createLog('trace', new LogOutput(file, () => {}));
+  const fd = openSync(file, 'a');
+  descriptors.push(fd);
+  return createLog('trace', new LogOutput(fd, () => {}));
 }
 
 test('a line is written soon, though no other follows it', async () => {
@@ -119,6 +125,57 @@ describe.each([
     expect(buffer.toString('utf8', 0, tryToRead(reader, buffer))).toContain('"msg":"after"');
     closeSync(reader);
   });
+});
+
+describe('a file that cannot be written to', () => {
+  test('loses lines, which are counted, and nothing else', async () => {
+    const dropped: number[] = [];
+    const full = openSync('/dev/full', 'w');
+    descriptors.push(full);
+    const log = createLog('info', new LogOutput(full, (lines) => dropped.push(lines)));
+    log.info('one');
+    log.error('two');
+    await until(
+      () => droppedLines(log),
+      (lines) => lines === 2,
+    );
+    for (let index = 0; index < 1_000; index += 1) log.info({ text: 'x'.repeat(100) }, 'line');
+    expect(await endLog(log)).toBe(true);
+    expect(droppedLines(log)).toBe(1_002);
+    expect(dropped).toEqual([]);
+  });
+
+  test('takes whole lines again once it can be, and is told what is missing', async () => {
+    // A file may not grow beyond this; each process has its own limit, and Node none of its own.
+    const file = newFile();
+    const script = `
+      process.on('SIGXFSZ', () => {});
+      let left = 105;
+      const again = setInterval(() => {
+        log.error({ left }, 'line');
+        if (--left === 5) fs.truncateSync(${JSON.stringify(file)});
+        if (left === 0) { clearInterval(again); endLog(log).then(() => process.exit(0)) }
+      }, 1)`;
+    const [program, ...args] = [process.execPath, ...processThat(script)];
+    const quoted = [program, ...args].map((each) => `'${each.replaceAll("'", "'\\''")}'`).join(' ');
+    // In blocks of 512 bytes or of 1 KB.
+    const ended = spawnSync('sh', ['-c', `ulimit -f 4; exec ${quoted} >> '${file}'`], { encoding: 'utf8' });
+    expect({ status: ended.status, errors: ended.stderr }).toEqual({ status: 0, errors: '' });
+    // What is left of the line that broke off is the end of a line.
+    const [rest, ...lines] = textOf(file).trimEnd().split('\n');
+    expect(rest).toBe('');
+    const messages = lines.map((line) => (JSON.parse(line) as LogLine).msg);
+    expect(messages).toContain('lines of the log were dropped, since they were not taken');
+  });
+});
+
+test('a reader that takes nothing keeps nobody from ending', async () => {
+  const script = `
+    for (let i = 0; i < 2000; i++) log.info({ i, text: 'x'.repeat(100) }, 'line');
+    setTimeout(() => endLog(log).then((isWritten) => process.kill(process.pid, isWritten ? 'SIGABRT' : 'SIGKILL')), 50)`;
+  const child = spawn(process.execPath, processThat(script), { stdio: ['ignore', 'pipe', 'inherit'] });
+  expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
+  child.stdout.destroy();
 });
 
 /** Bytes read; 0 where there are none yet. */

@@ -6,7 +6,6 @@ import {
   SpanKind,
   SpanStatusCode,
   trace as api,
-  TraceFlags,
   type Attributes,
   type Context,
   type Span as OpenTelemetrySpan,
@@ -40,7 +39,9 @@ import {
 import type { Sampling, TracingConfig } from './config';
 import type { Logger } from './log';
 import {
+  formatTraceparent,
   randomHex,
+  traceFlags,
   UpstreamTime,
   type CallFacts,
   type CallSpan,
@@ -83,8 +84,8 @@ export function createTracer(config: TracingConfig, { version, publicUrl, log }:
     beginRequest(traceId, parent, { received, began }) {
       if (!samples(traceId, parent)) return undefined;
       ids.nextTraceId = traceId;
-      const { tracestate } = parent ?? {};
-      const recording = { tracer, clock: received - began, tracestate, upstreams: new UpstreamTime() };
+      const { tracestate, flags = 0 } = parent ?? {};
+      const recording = { tracer, clock: received - began, flags, tracestate, upstreams: new UpstreamTime() };
       const context = parent ? contextOf(traceId, parent) : ROOT_CONTEXT;
       const span = new RecordedSpan(recording, SpanKind.SERVER, 'HTTP', context, began);
       return { trace: span.trace, end: (facts) => span.end(...describeRequest(facts, server)) };
@@ -97,16 +98,11 @@ export function createTracer(config: TracingConfig, { version, publicUrl, log }:
   };
 }
 
-function flagsOf({ flags }: ParentSpan): number {
-  return Number.parseInt(flags, 16);
-}
-
-function contextOf(traceId: string, parent: ParentSpan): Context {
-  const { spanId, tracestate } = parent;
+function contextOf(traceId: string, { spanId, flags, tracestate }: ParentSpan): Context {
   return api.setSpanContext(ROOT_CONTEXT, {
     traceId,
     spanId,
-    traceFlags: flagsOf(parent),
+    traceFlags: flags,
     isRemote: true,
     ...(tracestate === undefined ? {} : { traceState: createTraceState(tracestate) }),
   });
@@ -134,7 +130,7 @@ function createSampler({ parentBased, ratio }: Sampling): (traceId: string, pare
   const threshold = (1 - ratio) * 2 ** 52;
   return (traceId, parent) =>
     parentBased && parent
-      ? (flagsOf(parent) & TraceFlags.SAMPLED) !== 0
+      ? (parent.flags & traceFlags.sampled) !== 0
       : Number.parseInt(traceId.slice(18, 31), 16) >= threshold;
 }
 
@@ -143,6 +139,8 @@ interface Recording {
   readonly tracer: OpenTelemetryTracer;
   /** Ms to add to the monotonic clock; one for all, so that parts lie within the whole to the microsecond. */
   readonly clock: number;
+  /** Of the client's `traceparent`. */
+  readonly flags: number;
   readonly tracestate: string | undefined;
   readonly upstreams: UpstreamTime;
 }
@@ -161,10 +159,11 @@ class RecordedSpan implements Span {
     parent: Context,
     began = performance.now(),
   ) {
-    const { tracer, clock, tracestate, upstreams } = recording;
+    const { tracer, clock, flags, tracestate, upstreams } = recording;
     this.span = tracer.startSpan(name, { kind, startTime: clock + began }, parent);
     const { traceId, spanId } = this.span.spanContext();
-    this.trace = { traceId, traceparent: `00-${traceId}-${spanId}-01`, tracestate, span: this, upstreams };
+    const traceparent = formatTraceparent(traceId, spanId, flags | traceFlags.sampled);
+    this.trace = { traceId, traceparent, tracestate, span: this, upstreams };
   }
 
   beginOperation(): OperationSpan {

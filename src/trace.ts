@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 
-/** The trace that a request belongs to (W3C Trace Context, level 1), as what is called from here has to continue it. */
+/** The trace that a request belongs to (W3C Trace Context, level 2), as what is called from here has to continue it. */
 export interface TraceContext {
   /** 32 lower-case hex digits. */
   readonly traceId: string;
@@ -93,8 +93,8 @@ export interface Tracer {
 export interface ParentSpan {
   /** 16 lower-case hex digits. */
   readonly spanId: string;
-  /** Two hex digits; the lowest bit says whether the client records. */
-  readonly flags: string;
+  /** Of `traceFlags`. */
+  readonly flags: number;
   readonly tracestate: string | undefined;
 }
 
@@ -106,6 +106,10 @@ export interface Arrival {
   readonly began: number;
 }
 
+/** What level 2 of W3C Trace Context knows; what it does not has to be zero in what is sent (3.2.2.5). */
+export const traceFlags = { sampled: 0x01, random: 0x02 } as const;
+const knownFlags = traceFlags.sampled | traceFlags.random;
+
 const traceparentPattern = /^(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
 const tracestatePattern = /^[\x20-\x7e]{1,512}$/;
 
@@ -115,7 +119,7 @@ const tracestatePattern = /^[\x20-\x7e]{1,512}$/;
  *
  * @param record - Begins to record the request, or does not. Left out where no request is recorded: whether others record
  * it is then none of our business.
- * @see https://www.w3.org/TR/trace-context/#processing-model
+ * @see https://www.w3.org/TR/trace-context-2/#processing-model
  */
 export function continueTrace(
   traceparent: string | undefined,
@@ -127,18 +131,27 @@ export function continueTrace(
   // Version 00 has exactly four fields; later versions may have more.
   if (!known || (traceparent?.startsWith('00-') && known[4] !== undefined)) {
     const traceId = randomHex(16);
-    return record?.(traceId, undefined) ?? unrecorded(traceId, randomHex(8), '00', undefined);
+    return record?.(traceId, undefined) ?? unrecorded(traceId, randomHex(8), 0, undefined);
   }
-  const [, traceId = '', spanId = '', flags = '00'] = known;
+  const [, traceId = '', spanId = '', hexFlags = '00'] = known;
+  const flags = Number.parseInt(hexFlags, 16) & knownFlags;
   const state = tracestate !== undefined && tracestatePattern.test(tracestate) ? tracestate : undefined;
   if (!record) return unrecorded(traceId, spanId, flags, state);
-  return record(traceId, { spanId, flags, tracestate: state }) ?? unrecorded(traceId, spanId, '00', state);
+  return (
+    record(traceId, { spanId, flags, tracestate: state }) ??
+    unrecorded(traceId, spanId, flags & traceFlags.random, state)
+  );
 }
 
-function unrecorded(traceId: string, spanId: string, flags: string, tracestate: string | undefined): TraceContext {
+/** @param flags - Of `traceFlags`. */
+export function formatTraceparent(traceId: string, spanId: string, flags: number): string {
+  return `00-${traceId}-${spanId}-0${flags}`;
+}
+
+function unrecorded(traceId: string, spanId: string, flags: number, tracestate: string | undefined): TraceContext {
   return {
     traceId,
-    traceparent: `00-${traceId}-${spanId}-${flags}`,
+    traceparent: formatTraceparent(traceId, spanId, flags),
     tracestate,
     span: undefined,
     upstreams: new UpstreamTime(),

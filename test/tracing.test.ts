@@ -311,6 +311,20 @@ describe('with a collector', () => {
       expect(await exported(answer)).toEqual([]);
       expect(told('GetUser')).toBe(`00-${own}-${spanId}-00`);
     });
+
+    // Of the flags that level 2 of W3C Trace Context knows, the second says that the id is random.
+    test.each([
+      ['ff', '03'],
+      ['03', '03'],
+      ['05', '01'],
+      ['02', '02'],
+      ['fe', '02'],
+    ])('with the flags %s goes on with %s', async (sent, passedOn) => {
+      await world.graphql(me, { headers: { traceparent: `00-${traceId}-${spanId}-${sent}` } });
+      for (const rpc of ['ValidateSession', 'GetUser']) {
+        expect(told(rpc)).toMatch(new RegExp(`^00-${traceId}-[0-9a-f]{16}-${passedOn}$`));
+      }
+    });
   });
 
   test('nothing that a client sends is in a span, but for its trace', async () => {
@@ -463,12 +477,20 @@ describe('which requests are recorded', () => {
     });
   });
 
-  test('none where it is turned off, and traces go on all the same', async () => {
+  test('none where it is turned off, and traces go on all the same, with the flags that are known', async () => {
     await withCollector({ OTEL_SDK_DISABLED: 'true' }, async (world, collector) => {
-      const traceparent = `00-${traceId}-${spanId}-01`;
-      const answer = await world.graphql(me, { headers: { traceparent } });
-      expect(await world.accessLine(answer)).toMatchObject({ traceId });
-      expect(world.auth.control.calls('GetUser')[0]?.metadata).toMatchObject({ traceparent });
+      for (const [sent, passedOn] of [
+        ['01', '01'],
+        ['ff', '03'],
+        ['fe', '02'],
+        ['08', '00'],
+      ]) {
+        world.reset();
+        const answer = await world.graphql(me, { headers: { traceparent: `00-${traceId}-${spanId}-${sent}` } });
+        expect(await world.accessLine(answer)).toMatchObject({ traceId });
+        const { traceparent } = world.auth.control.calls('GetUser')[0]?.metadata ?? {};
+        expect(traceparent).toBe(`00-${traceId}-${spanId}-${passedOn}`);
+      }
       await world.gateway.flush();
       expect(collector.requests).toEqual([]);
     });

@@ -199,6 +199,9 @@ class RecordedSpan implements Span {
   }
 }
 
+/** Stands in the log for the answer to a client that went away. */
+const neverSent = 499;
+
 /** @see https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server */
 function describeRequest(facts: RequestFacts, server: Attributes): Description {
   const { requestId, method, route, status, code } = facts;
@@ -209,7 +212,7 @@ function describeRequest(facts: RequestFacts, server: Attributes): Description {
     [ATTR_HTTP_ROUTE]: route,
     // Variables of a path are values like others, and in no trace.
     [ATTR_URL_PATH]: route,
-    [ATTR_HTTP_RESPONSE_STATUS_CODE]: status,
+    [ATTR_HTTP_RESPONSE_STATUS_CODE]: status === neverSent ? undefined : status,
     [ATTR_HTTP_RESPONSE_HEADER('x-request-id')]: [requestId],
     [ATTR_ERROR_TYPE]: errorTypeOf(status, code),
   };
@@ -218,7 +221,7 @@ function describeRequest(facts: RequestFacts, server: Attributes): Description {
 
 /** What is the caller's fault is no error of the server. */
 function errorTypeOf(status: number, code: string | undefined): string | undefined {
-  if (status === 499) return 'CLIENT_CLOSED_REQUEST';
+  if (status === neverSent) return 'CLIENT_CLOSED_REQUEST';
   return status < 500 ? undefined : (code ?? String(status));
 }
 

@@ -192,15 +192,15 @@ describe('with a collector', () => {
       // To a gRPC client every status but OK is one.
       if (kind === 'CLIENT' && attributes['rpc.grpc.status_code'] === grpc.NOT_FOUND) continue;
       expect(isError).toBe(false);
-      expect(attributes).not.toHaveProperty('error.type');
+      expect(attributes).not.toHaveProperty(['error.type']);
     }
   });
 
   test('a path that leads nowhere, and a document that does not run, are not named', async () => {
     const [nowhere] = await exported(await world.rest('GET', '/nowhere/else'));
     expect(nowhere?.name).toBe('GET');
-    expect(nowhere?.attributes).not.toHaveProperty('http.route');
-    expect(nowhere?.attributes).not.toHaveProperty('url.path');
+    expect(nowhere?.attributes).not.toHaveProperty(['http.route']);
+    expect(nowhere?.attributes).not.toHaveProperty(['url.path']);
     const spans = await exported(await world.graphql('query Mine { nonsense }'));
     expect(treeOf(spans)).toEqual([['SERVER POST /graphql', ['INTERNAL GraphQL Operation']]]);
   });
@@ -263,13 +263,12 @@ describe('with a collector', () => {
       await stream.return?.();
       const spans = await until(ended, (found) => found.length === 3);
       expect(spans.filter(({ isError }) => isError)).toEqual([]);
-      expect(spanOf(spans, 'POST /graphql').attributes).toMatchObject({
-        'http.response.status_code': 499,
-        'error.type': 'CLIENT_CLOSED_REQUEST',
-      });
+      const request = spanOf(spans, 'POST /graphql');
+      expect(request.attributes).toHaveProperty(['error.type'], 'CLIENT_CLOSED_REQUEST');
+      expect(request.attributes).not.toHaveProperty(['http.response.status_code']);
       const { attributes } = spanOf(spans, 'ai.v1.AIService/StreamQuery');
       expect(attributes['rpc.grpc.status_code']).toBe(grpc.CANCELLED);
-      expect(attributes).not.toHaveProperty('error.type');
+      expect(attributes).not.toHaveProperty(['error.type']);
     });
 
     test('that fails on the way is a failure of the operation', async () => {
@@ -320,9 +319,10 @@ describe('with a collector', () => {
       ['02', '02'],
       ['fe', '02'],
     ])('with the flags %s goes on with %s', async (sent, passedOn) => {
-      await world.graphql(me, { headers: { traceparent: `00-${traceId}-${spanId}-${sent}` } });
+      const own = traceId.replace(/^4/, '7');
+      await world.graphql(me, { headers: { traceparent: `00-${own}-${spanId}-${sent}` } });
       for (const rpc of ['ValidateSession', 'GetUser']) {
-        expect(told(rpc)).toMatch(new RegExp(`^00-${traceId}-[0-9a-f]{16}-${passedOn}$`));
+        expect(told(rpc)).toMatch(new RegExp(`^00-${own}-[0-9a-f]{16}-${passedOn}$`));
       }
     });
   });

@@ -3,7 +3,13 @@ import { resolve } from 'node:path';
 import { misspellings } from './config/misspellings';
 import { nameOf, Reader } from './config/reader';
 import { isLoopback, packageRoot, shown } from './config/values';
-import { variables, type Environment, type OtlpProtocol, type Variable } from './config/variables';
+import {
+  variables,
+  type Environment,
+  type OtlpCompression,
+  type OtlpProtocol,
+  type Variable,
+} from './config/variables';
 import type { LogLevel } from './log';
 
 export { isLoopback, parseDuration } from './config/values';
@@ -45,6 +51,7 @@ export interface TracingConfig {
   readonly protocol: OtlpProtocol;
   /** Secret. */
   readonly headers: Readonly<Record<string, string>>;
+  readonly compression: OtlpCompression;
   /** Ms that an export may take. */
   readonly timeout: number;
   readonly serviceName: string;
@@ -266,9 +273,10 @@ function readTracing(reader: Reader, warnings: string[]): TracingConfig | undefi
   const whole = reader.optional(variables.otlpTracesEndpoint);
   const { 'service.name': givenName, ...resourceAttributes } = reader.optional(variables.otelResourceAttributes) ?? {};
   const tracing = {
-    protocol: reader.required(variables.otlpProtocol),
-    headers: reader.optional(variables.otlpHeaders) ?? {},
-    timeout: reader.required(variables.otlpTimeout),
+    protocol: ofTraces(reader, variables.otlpProtocol, variables.otlpTracesProtocol),
+    headers: { ...reader.optional(variables.otlpHeaders), ...reader.optional(variables.otlpTracesHeaders) },
+    compression: ofTraces(reader, variables.otlpCompression, variables.otlpTracesCompression),
+    timeout: ofTraces(reader, variables.otlpTimeout, variables.otlpTracesTimeout),
     serviceName: reader.optional(variables.otelServiceName) ?? givenName ?? 'api-gateway',
     resourceAttributes,
     sampling: readSampling(reader, warnings),
@@ -276,6 +284,12 @@ function readTracing(reader: Reader, warnings: string[]): TracingConfig | undefi
   const url = whole ?? (base === undefined ? undefined : `${base.replace(/\/$/, '')}/v1/traces`);
   const isDisabled = reader.required(variables.otelSdkDisabled);
   return url === undefined || isDisabled ? undefined : { url, ...tracing };
+}
+
+/** Both are read, so that neither may be wrong. */
+function ofTraces<T>(reader: Reader, general: Variable<T>, own: Variable<T>): T {
+  const value = reader.required(general);
+  return reader.optional(own) ?? value;
 }
 
 function readSampling(reader: Reader, warnings: string[]): Sampling {

@@ -277,10 +277,22 @@ function reasonOf(error: Error & { readonly code?: unknown }): string {
 /** Ms between two lines about a collector that takes nothing, at least. */
 const warningInterval = 60_000;
 
+type ExporterOptions = NonNullable<ConstructorParameters<typeof JsonExporter>[0]>;
+
 /** Exports spans, and tells where that fails: once, and then how many are lost once a minute. */
-function createExporter({ url, protocol, headers, timeout }: TracingConfig, log: Logger): SpanExporter {
+function createExporter(config: TracingConfig, log: Logger): SpanExporter {
+  const { url, protocol, headers, compression, timeout } = config;
   const Exporter = protocol === 'http/json' ? JsonExporter : ProtobufExporter;
-  const exporter = new Exporter({ url, headers: { ...headers }, timeoutMillis: timeout });
+  const exporter = new Exporter({
+    url,
+    headers: { ...headers },
+    // Its enum comes from a package that is not for use by others.
+    compression: compression as NonNullable<ExporterOptions['compression']>,
+    timeoutMillis: timeout,
+    // What is left out the exporter reads from the environment by itself, such as certificates for its agent. Headers it
+    // takes from there all the same, which is why the configuration joins them as the exporter does.
+    httpAgentOptions: { keepAlive: true },
+  });
   let last = -Infinity;
   let lost = 0;
 

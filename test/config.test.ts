@@ -351,7 +351,12 @@ describe('problems', () => {
       'a=hunter2%',
       'a=hunter2%0d%0ab: c',
     ],
+    OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: ['grpc'],
+    OTEL_EXPORTER_OTLP_TRACES_HEADERS: ['hunter2', 'a=1,a=hunter2'],
+    OTEL_EXPORTER_OTLP_COMPRESSION: ['zstd', 'GZIP', 'true'],
+    OTEL_EXPORTER_OTLP_TRACES_COMPRESSION: ['deflate'],
     OTEL_EXPORTER_OTLP_TIMEOUT: ['0', '10s', '-1', '1.5', '1e3', '1000000'],
+    OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: ['10s'],
     OTEL_SERVICE_NAME: ['a\nb', 'a\u0000'],
     OTEL_RESOURCE_ATTRIBUTES: ['service.name', 'a=1;b=2,', 'a=%zz', 'a=1,a=2'],
     OTEL_TRACES_SAMPLER: ['on', 'parentbased', 'jaeger_remote', 'ALWAYS_ON'],
@@ -553,6 +558,7 @@ describe('tracing', () => {
       url: `${collector}/v1/traces`,
       protocol: 'http/protobuf',
       headers: {},
+      compression: 'none',
       timeout: 10_000,
       serviceName: 'api-gateway',
       resourceAttributes: {},
@@ -565,6 +571,7 @@ describe('tracing', () => {
       OTEL_EXPORTER_OTLP_ENDPOINT: `${collector}/base/`,
       OTEL_EXPORTER_OTLP_HEADERS: 'api-key=a%2Cb%3D, x = 1',
       OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+      OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip',
       OTEL_EXPORTER_OTLP_TIMEOUT: '500',
       OTEL_RESOURCE_ATTRIBUTES: 'service.name=front,service.namespace=shop%20floor',
       OTEL_TRACES_SAMPLER: 'traceidratio',
@@ -574,16 +581,28 @@ describe('tracing', () => {
       url: `${collector}/base/v1/traces`,
       protocol: 'http/json',
       headers: { 'api-key': 'a,b=', x: '1' },
+      compression: 'gzip',
       timeout: 500,
       serviceName: 'front',
       resourceAttributes: { 'service.namespace': 'shop floor' },
       sampling: { parentBased: false, ratio: 0.25 },
     };
     expect(read(env).tracing).toEqual(expected);
-    const before = { OTEL_SERVICE_NAME: 'door', OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://a.example/traces' };
+    const before = {
+      OTEL_SERVICE_NAME: 'door',
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://a.example/traces',
+      OTEL_EXPORTER_OTLP_TRACES_HEADERS: 'x=2,y=3',
+      OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/protobuf',
+      OTEL_EXPORTER_OTLP_TRACES_COMPRESSION: 'none',
+      OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: '600',
+    };
     expect(read({ ...env, ...before }).tracing).toEqual({
       ...expected,
       url: 'https://a.example/traces',
+      headers: { 'api-key': 'a,b=', x: '2', y: '3' },
+      protocol: 'http/protobuf',
+      compression: 'none',
+      timeout: 600,
       serviceName: 'door',
     });
   });
@@ -660,7 +679,7 @@ describe('hints', () => {
       NAMESPACE HOST_IP KUBERNETES_SERVICE_HOST KUBERNETES_PORT_443_TCP_ADDR DEV_AUTH_PORT DEV_AI_PORT DEV_IDP_PORT
       REDIS_URL DATABASE_URL TRUSTED_PROXIES TRUSTED_DOCUMENTS OTEL_PROPAGATORS OTEL_TRACES_EXPORTER
       OTEL_METRICS_EXPORTER OTEL_LOGS_EXPORTER OTEL_EXPORTER_OTLP_METRICS_ENDPOINT OTEL_EXPORTER_OTLP_LOGS_ENDPOINT
-      OTEL_EXPORTER_OTLP_COMPRESSION OTEL_EXPORTER_OTLP_CERTIFICATE OTEL_BSP_SCHEDULE_DELAY OTEL_LOG_LEVEL`;
+      OTEL_EXPORTER_OTLP_METRICS_COMPRESSION OTEL_EXPORTER_OTLP_CERTIFICATE OTEL_BSP_SCHEDULE_DELAY OTEL_LOG_LEVEL`;
     const common = names.split(/\s+/).map((name) => [name, 'x']);
     expect(read(Object.fromEntries([...links, ...common]) as NodeJS.ProcessEnv).warnings).toEqual([]);
   });

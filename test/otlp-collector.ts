@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { gunzipSync } from 'node:zlib';
 import { parse } from 'protobufjs';
 import type { Decoded } from './gateway-fixture';
 
@@ -92,7 +93,9 @@ export async function startCollector(): Promise<Collector> {
       requests.push({ path: url, headers });
       if (answer === 'hang') return;
       if (answer === 200) {
-        const decoded = decode(Buffer.concat(chunks), headers['content-type']);
+        const body = Buffer.concat(chunks);
+        const plain = headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body;
+        const decoded = decode(plain, headers['content-type']);
         texts.push(JSON.stringify(decoded));
         spans.push(...spansOf(decoded));
       }

@@ -549,6 +549,39 @@ describe('what the collector gets', () => {
     });
   });
 
+  test('what is for traces alone comes first, compressed', async () => {
+    const env = {
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
+      OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/json',
+      OTEL_EXPORTER_OTLP_HEADERS: 'api-key=a,x-team=search',
+      OTEL_EXPORTER_OTLP_TRACES_HEADERS: 'api-key=b',
+      OTEL_EXPORTER_OTLP_COMPRESSION: 'none',
+      OTEL_EXPORTER_OTLP_TRACES_COMPRESSION: 'gzip',
+      OTEL_EXPORTER_OTLP_TIMEOUT: '1',
+      OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: '10000',
+    };
+    await withCollector(env, async (world, collector) => {
+      await ask(world);
+      const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' };
+      expect(collector.requests).toMatchObject([{ headers: { ...headers, 'api-key': 'b', 'x-team': 'search' } }]);
+      expect(treeOf(collector.spans)).toEqual([['SERVER POST /graphql', ['INTERNAL query']]]);
+    });
+  });
+
+  describe('with an environment that the gateway did not read', () => {
+    const name = 'OTEL_EXPORTER_OTLP_TRACES_COMPRESSION';
+    beforeEach(() => (process.env[name] = 'gzip'));
+    afterEach(() => delete process.env[name]);
+
+    test('what the gateway read', async () => {
+      await withCollector({}, async (world, collector) => {
+        await ask(world);
+        expect(collector.requests).toHaveLength(1);
+        expect(collector.requests[0]?.headers).not.toHaveProperty(['content-encoding']);
+      });
+    });
+  });
+
   test('the name of the service among its attributes', async () => {
     await withCollector({ OTEL_RESOURCE_ATTRIBUTES: 'service.name=front%20door' }, async (world, collector) => {
       await ask(world);

@@ -43,6 +43,9 @@ const samplers = [
 const otlpProtocols = ['http/protobuf', 'http/json'] as const;
 export type OtlpProtocol = (typeof otlpProtocols)[number];
 
+const otlpCompressions = ['gzip', 'none'] as const;
+export type OtlpCompression = (typeof otlpCompressions)[number];
+
 /** One variable, or one for each upstream or provider. */
 export interface Variable<T> {
   /** `<UPSTREAM>` and `<NAME>` stand for the name of an upstream or provider, in upper case, with `_` for `-`. */
@@ -57,6 +60,47 @@ export interface Variable<T> {
   readonly expected: string;
   /** @throws Refusal saying what is wrong, without the value where it may be a secret. */
   readonly parse: (text: string) => T;
+}
+
+/** @see https://opentelemetry.io/docs/specs/otel/protocol/exporter/ */
+const otlp = {
+  protocol: {
+    name: 'OTEL_EXPORTER_OTLP_PROTOCOL',
+    default: 'http/protobuf',
+    parse: oneOf(otlpProtocols),
+    expected: `${otlpProtocols.join(' or ')}, which collectors take on port 4318`,
+    description: '`http/protobuf` or `http/json`. There is no `grpc`.',
+  },
+  headers: {
+    name: 'OTEL_EXPORTER_OTLP_HEADERS',
+    without: 'none',
+    parse: pairs(isFieldName),
+    expected: 'headers as name=value, separated by commas, with percent-encoded values',
+    description: 'Headers for the collector, such as `api-key=...`, separated by commas, values percent-encoded.',
+  },
+  compression: {
+    name: 'OTEL_EXPORTER_OTLP_COMPRESSION',
+    default: 'none',
+    parse: oneOf(otlpCompressions),
+    expected: otlpCompressions.join(' or '),
+    description: '`gzip` or `none`. `gzip` saves network and costs CPU time.',
+  },
+  timeout: {
+    name: 'OTEL_EXPORTER_OTLP_TIMEOUT',
+    default: '10000',
+    parse: milliseconds,
+    expected: 'whole milliseconds without a unit, from 1 to 999999, such as 10000',
+    description:
+      'Ms that an export may take, attempts included, before its spans are given up. Requests never wait for it; too long, and more spans are lost while the collector is away.',
+  },
+} satisfies Record<string, Variable<unknown>>;
+
+/** Of two variables for one thing, the one for traces alone. */
+function forTraces<T>(
+  { name, parse, expected }: Variable<T>,
+  description = 'The same, for traces alone; counts before the other.',
+): Variable<T> {
+  return { name: name.replace('_OTLP_', '_OTLP_TRACES_'), without: 'unset', parse, expected, description };
 }
 
 /** Every variable that the gateway reads. What the README says of them is made from this table. */
@@ -246,7 +290,7 @@ export const variables = {
     parse: collectorUrl,
     expected: 'the URL of an OTLP collector without /v1/traces, such as http://otel-collector:4318',
     description:
-      'Collector that traces are exported to by OTLP over HTTP, such as `http://otel-collector:4318`; `/v1/traces` is appended. This and what begins with `OTEL_` is read as OpenTelemetry has it.',
+      'Collector that traces are exported to by OTLP over HTTP, such as `http://otel-collector:4318`; `/v1/traces` is appended. Of OpenTelemetry’s variables those in this table are read, and as it has them.',
   },
   otlpTracesEndpoint: {
     name: 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
@@ -255,28 +299,14 @@ export const variables = {
     expected: 'the whole URL that traces are sent to, such as http://otel-collector:4318/v1/traces',
     description: 'The same as a whole URL, taken as it is; counts before the other.',
   },
-  otlpProtocol: {
-    name: 'OTEL_EXPORTER_OTLP_PROTOCOL',
-    default: 'http/protobuf',
-    parse: oneOf(otlpProtocols),
-    expected: `${otlpProtocols.join(' or ')}, which collectors take on port 4318`,
-    description: '`http/protobuf` or `http/json`. There is no `grpc`.',
-  },
-  otlpHeaders: {
-    name: 'OTEL_EXPORTER_OTLP_HEADERS',
-    without: 'none',
-    parse: pairs(isFieldName),
-    expected: 'headers as name=value, separated by commas, with percent-encoded values',
-    description: 'Headers for the collector, such as `api-key=...`, separated by commas, values percent-encoded.',
-  },
-  otlpTimeout: {
-    name: 'OTEL_EXPORTER_OTLP_TIMEOUT',
-    default: '10000',
-    parse: milliseconds,
-    expected: 'whole milliseconds without a unit, from 1 to 999999, such as 10000',
-    description:
-      'Ms that an export may take, attempts included, before its spans are given up. Requests never wait for it; too long, and more spans are lost while the collector is away.',
-  },
+  otlpProtocol: otlp.protocol,
+  otlpTracesProtocol: forTraces(otlp.protocol),
+  otlpHeaders: otlp.headers,
+  otlpTracesHeaders: forTraces(otlp.headers, 'More of them, for traces alone; of two of one name this one counts.'),
+  otlpCompression: otlp.compression,
+  otlpTracesCompression: forTraces(otlp.compression),
+  otlpTimeout: otlp.timeout,
+  otlpTracesTimeout: forTraces(otlp.timeout),
   otelServiceName: {
     name: 'OTEL_SERVICE_NAME',
     without: '`api-gateway`',

@@ -45,6 +45,8 @@ export interface World {
   metrics(): Promise<string>;
   /** The value of a series, such as `http_requests_total{method="GET",path="other",status="404"}`. */
   metric(series: string): Promise<number | undefined>;
+  /** How much series grow while something happens; NaN for one that is not there before and after. */
+  growth(act: () => Promise<unknown>, ...series: string[]): Promise<number[]>;
   /** Starts AuthService again after its close, on the same port and with what it knew. */
   restartAuth(): Promise<void>;
   /** Starts AIService again after its close, on the same port. */
@@ -157,6 +159,12 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     },
     metrics: async () => (await fetch(`${adminUrl}/metrics`)).text(),
     metric: async (series) => valueOf(await world.metrics(), series),
+    async growth(act, ...series) {
+      const before = await world.metrics();
+      await act();
+      const after = await world.metrics();
+      return series.map((each) => (valueOf(after, each) ?? NaN) - (valueOf(before, each) ?? NaN));
+    },
     async restartAuth() {
       auth = await startAuthService({ ...options.auth, port: auth.port, state: auth.state });
     },

@@ -10,6 +10,7 @@ import { createLog } from '../src/log';
 import { createMetrics, type Metrics } from '../src/metrics';
 import { loadSources } from '../src/schema/sources';
 import { startWorld, testConfig, until, valueOf, type World, type WorldOptions } from './gateway-fixture';
+import { isInstalled } from './monitoring/prometheus';
 import { hold } from './session-fixture';
 
 jest.setTimeout(60_000);
@@ -69,13 +70,6 @@ describe('a gateway', () => {
   afterAll(() => world.close());
   beforeEach(() => world.reset());
 
-  async function growth(act: () => Promise<unknown>, ...series: string[]): Promise<number[]> {
-    const before = await world.metrics();
-    await act();
-    const after = await world.metrics();
-    return series.map((each) => (valueOf(after, each) ?? NaN) - (valueOf(before, each) ?? NaN));
-  }
-
   test('has from its first scrape on what a first failure is an increase of', () => {
     const zeros = new Set(seriesOf(first).filter((series) => valueOf(first, series) === 0));
     const expected = [
@@ -121,7 +115,7 @@ describe('a gateway', () => {
 
   test('shows the first failure of an upstream as an increase, wherever it counts', async () => {
     const rpc = 'service="ai.v1.AIService",method="ProcessQuery",code="UNAVAILABLE"';
-    const increase = await growth(
+    const increase = await world.growth(
       async () => {
         world.ai.control.setFault({ method: 'ProcessQuery', code: grpc.UNAVAILABLE, times: 1 });
         await world.rest('POST', '/api/ai', { body: { query: 'who am I' } });
@@ -188,7 +182,7 @@ describe('a gateway', () => {
     const seconds = 'graphql_envelop_request_duration_sum{operation_type="query"}';
     const began = performance.now();
     let waited = 0;
-    const [took = 0, executed] = await growth(
+    const [took = 0, executed] = await world.growth(
       async () => {
         const answer = world.graphql(me, { token: world.auth.createSession('user-max') });
         await until(
@@ -224,7 +218,7 @@ describe('a gateway', () => {
 
   test('tells how documents were looked up, and what those that are kept take', async () => {
     const source = '{ gateway { name documents: name } }';
-    const [hits, misses, bytes] = await growth(
+    const [hits, misses, bytes] = await world.growth(
       async () => {
         for (const query of [source, source, source]) await world.graphql(query);
       },
@@ -238,7 +232,7 @@ describe('a gateway', () => {
 
   test('tells how many sessions it keeps', async () => {
     const token = world.auth.createSession('user-max');
-    expect(await growth(() => world.graphql(me, { token }), 'session_cache_entries')).toEqual([1]);
+    expect(await world.growth(() => world.graphql(me, { token }), 'session_cache_entries')).toEqual([1]);
   });
 });
 
@@ -253,26 +247,24 @@ test('a gateway that shuts down says that it is not ready', async () => {
   }
 });
 
-const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
-if (!hasPromtool) {
-  console.warn("The test by promtool is SKIPPED: there is none here. Debian's package prometheus has it.");
-}
-
-(hasPromtool ? test : test.skip)('promtool check metrics has nothing to say, whatever has been counted', async () => {
-  const check = (scrape: string): string => {
-    const { stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: scrape, encoding: 'utf8' });
-    return stdout + stderr;
-  };
-  expect(check('# TYPE things counter\nthings 1\n')).toContain('_total');
-  const world = await startWithAll();
-  try {
-    expect(check(await world.metrics())).toBe('');
-    await allKindsOfTraffic(world);
-    expect(check(await world.metrics())).toBe('');
-  } finally {
-    await world.close();
-  }
-});
+(isInstalled('promtool') ? test : test.skip)(
+  'promtool check metrics has nothing to say, whatever has been counted',
+  async () => {
+    const check = (scrape: string): string => {
+      const { stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: scrape, encoding: 'utf8' });
+      return stdout + stderr;
+    };
+    expect(check('# TYPE things counter\nthings 1\n')).toContain('_total');
+    const world = await startWithAll();
+    try {
+      expect(check(await world.metrics())).toBe('');
+      await allKindsOfTraffic(world);
+      expect(check(await world.metrics())).toBe('');
+    } finally {
+      await world.close();
+    }
+  },
+);
 
 test('a schema of 200 RPCs begins with fewer than 5,000 lines', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'metrics-'));

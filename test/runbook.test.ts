@@ -7,6 +7,7 @@ import { orderFault } from '../scripts/fault';
 import { readConfig, sourceFolders, type ConfigError } from '../src/config';
 import { loadSources } from '../src/schema/sources';
 import { type Decoded, type World } from './gateway-fixture';
+import { isInstalled } from './monitoring/prometheus';
 import { runbookProblems } from './runbook/checks';
 import { inquire, type Facts, type Inquiry } from './runbook/facts';
 import { readMarkdown } from './runbook/markdown';
@@ -35,8 +36,7 @@ test('it has a section for every alert, and for no other', () => {
   expect(alerts).toContain('HighHttp5xxErrorRate (P1)');
 });
 
-const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
-(hasPromtool ? test : test.skip)('Prometheus can read every query', () => {
+(isInstalled('promtool') ? test : test.skip)('Prometheus can read every query', () => {
   const queries = readMarkdown(runbook).blocks.filter(({ language }) => language === 'promql');
   expect(queries.length).toBeGreaterThan(10);
   const rules = queries.map(({ text }, index) => ({ record: `query:${index}`, expr: text }));

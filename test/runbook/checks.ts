@@ -168,12 +168,21 @@ const isResource = (code: string, { objects }: Facts): boolean =>
 const isHeader = (code: string, { headers, read }: Facts): boolean =>
   headers.has(code.toLowerCase()) || read('src/session/csrf.ts').includes(`'${code.toLowerCase()}'`);
 
-/** Of the log, or of the terminal where it does not start. */
+/** Where messages are written that nothing here brings about. */
+const messageFiles = [
+  'src/main.ts',
+  'src/opentelemetry.ts',
+  'src/grpc/call.ts',
+  'src/grpc/channel.ts',
+  'src/grpc/connection.ts',
+  'src/http2/session.ts',
+  'src/session/revocations.ts',
+  'src/signin/routes.ts',
+];
+
+/** Of the log, or of the terminal where it does not start: the beginning, or what stands behind something filled in. */
 const isMessage = (code: string, { logs, read }: Facts): boolean =>
-  logs.has(code) ||
-  ['src/main.ts', 'src/grpc/connection.ts', 'src/signin/routes.ts'].some((path) =>
-    new RegExp(`['\`]${code}`).test(read(path)),
-  );
+  logs.has(code) || messageFiles.some((path) => new RegExp(`['\`}] ?${code}`).test(read(path)));
 
 const isConstant = (code: string, { errors, grpcStatuses, isVariable }: Facts): boolean =>
   code in errors || grpcStatuses.has(code) || isVariable(code) || code in constants.errno;

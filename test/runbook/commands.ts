@@ -44,7 +44,11 @@ const programs: Readonly<Record<string, Check>> = {
   nc: (words, { objects }) => {
     const [host = '', port = ''] = words.slice(-2);
     const known = addressesOf(objects).includes(`${host}:${port}`);
-    return known ? [] : [`${host}:${port} is no address of an upstream`];
+    return [
+      ...(known ? [] : [`${host}:${port} is no address of an upstream`]),
+      // Where packets are dropped it would wait for minutes.
+      ...(words.includes('-w') ? [] : ['nc waits without an end']),
+    ];
   },
   curl: (words, { objects }) => urlProblems(words.at(-1) ?? '', objects),
   jq: (words, { logs }) =>
@@ -55,7 +59,6 @@ const programs: Readonly<Record<string, Check>> = {
   grep: (words, facts) => grepProblems(words, facts),
   node: ([verb, address]) => (verb === 'inspect' && address === 'localhost:9229' ? [] : [`node ${verb} ${address}`]),
   base64: () => [],
-  head: () => [],
   sort: () => [],
   tail: () => [],
   uniq: () => [],

@@ -98,15 +98,15 @@ function outputProblems(line: string, facts: Facts): string[] {
   }
   // What jq has made of lines of the log.
   if (line.includes('\t')) return [];
-  // The test holds what the gateway says against the gateway; the inspector's prompt is Node's own.
-  return /^(debug> |api-gateway cannot start: | {2}\S)/.test(line) ? [] : [`nothing prints ${line}`];
+  // The test holds what the gateway says against the gateway; the inspector's prompt and the end of a full heap are Node's own.
+  return /^(debug> |FATAL ERROR: |api-gateway cannot start: | {2}\S)/.test(line) ? [] : [`nothing prints ${line}`];
 }
 
 /** Names of other programs and of what they say, which nothing here can be asked about. */
 const foreign = new Set(
   'kubectl grep jq nc | -l -E --tail=-1 --max-log-requests=12 --replicas=0 --force chrome://inspect'.split(' ').concat(
-    // Of pods, and of the resolver.
-    ['FailedMount', 'ImagePullBackOff', 'OOMKilled', 'Pending', 'ENOTFOUND', 'EAI_AGAIN'],
+    // Of pods, of V8, and of the resolver.
+    ['FailedMount', 'ImagePullBackOff', 'OOMKilled', 'Pending', 'FATAL ERROR', 'ENOTFOUND', 'EAI_AGAIN'],
   ),
 );
 /** How blocks are marked. */

@@ -118,7 +118,7 @@ const verbs: Readonly<Record<string, string>> = {
   describe: '!',
   logs: '! -f -l --since --tail --max-log-requests --previous',
   exec: '! -it',
-  'rollout history': '!',
+  'rollout history': '! --revision',
   'rollout undo': '! --to-revision',
   'rollout status': '!',
   'rollout restart': '!',
@@ -133,6 +133,7 @@ const verbs: Readonly<Record<string, string>> = {
   apply: '-f -k',
   diff: '-k',
   drain: '--ignore-daemonsets --delete-emptydir-data',
+  cordon: '',
   uncordon: '',
   'top nodes': '',
 };

@@ -19,7 +19,7 @@ import {
   BatchSpanProcessor,
   TracerProvider,
   type IdGenerator,
-  type SpanExporter,
+  type SpanProcessor,
 } from '@opentelemetry/sdk-trace';
 import {
   ATTR_ERROR_TYPE,
@@ -66,8 +66,7 @@ export interface TracingOptions {
  * Imported only where it is asked for: it takes a tenth of a second and some megabytes.
  */
 export function createTracer(config: TracingConfig, { version, publicUrl, log }: TracingOptions): Tracer {
-  const exporter = createExporter(config, log);
-  const processor = new BatchSpanProcessor({ exporter });
+  const processor = createProcessor(config, log);
   const ids = new Ids();
   const provider = new TracerProvider({
     resource: resourceOf(config, version),
@@ -90,11 +89,7 @@ export function createTracer(config: TracingConfig, { version, publicUrl, log }:
       const span = new RecordedSpan(recording, SpanKind.SERVER, 'HTTP', context, began);
       return { trace: span.trace, end: (facts) => span.end(...describeRequest(facts, server)) };
     },
-    async flush() {
-      // What fails is told by the exporter.
-      await processor.forceFlush().catch(() => {});
-      await exporter.forceFlush?.();
-    },
+    flush: () => processor.forceFlush(),
   };
 }
 
@@ -274,16 +269,11 @@ function reasonOf(error: Error & { readonly code?: unknown }): string {
   return typeof error.code === 'number' ? `HTTP status ${error.code}` : error.message;
 }
 
-/** Ms between two lines about a collector that takes nothing, at least. */
-const warningInterval = 60_000;
-
 type ExporterOptions = NonNullable<ConstructorParameters<typeof JsonExporter>[0]>;
 
-/** Exports spans, and tells where that fails: once, and then how many are lost once a minute. */
-function createExporter(config: TracingConfig, log: Logger): SpanExporter {
-  const { url, protocol, headers, compression, timeout } = config;
+function createExporter({ url, protocol, headers, compression, timeout }: TracingConfig): JsonExporter {
   const Exporter = protocol === 'http/json' ? JsonExporter : ProtobufExporter;
-  const exporter = new Exporter({
+  return new Exporter({
     url,
     headers: { ...headers },
     // Its enum comes from a package that is not for use by others.
@@ -293,25 +283,66 @@ function createExporter(config: TracingConfig, log: Logger): SpanExporter {
     // takes from there all the same, which is why the configuration joins them as the exporter does.
     httpAgentOptions: { keepAlive: true },
   });
-  let last = -Infinity;
-  let lost = 0;
+}
 
-  function tell(spans: number, reason: string): void {
-    lost += spans;
-    if (performance.now() - last < warningInterval) return;
+/** Spans that wait for their export at most. */
+const longestQueue = 2048;
+/** Ms between two lines about spans that are lost, at least. */
+const warningInterval = 60_000;
+
+/** Exports spans in batches, and tells of every one that is lost: once a minute at most, and when it is flushed. */
+function createProcessor(config: TracingConfig, log: Logger): SpanProcessor {
+  const exporter = createExporter(config);
+  let waiting = 0;
+  let lost = 0;
+  let reason: string | undefined;
+  let lastTold = -Infinity;
+
+  function tell(): void {
+    if (lost === 0) return;
     log.warn({ reason, lost }, 'spans were not exported: the collector does not take them');
-    last = performance.now();
     lost = 0;
+    reason = undefined;
+    lastTold = performance.now();
   }
 
-  return {
-    export(spans, done) {
-      exporter.export(spans, (result) => {
-        if (result.error) tell(spans.length, reasonOf(result.error));
-        done(result);
-      });
+  const batches = new BatchSpanProcessor({
+    maxQueueSize: longestQueue,
+    exporter: {
+      export(spans, done) {
+        waiting -= spans.length;
+        exporter.export(spans, (result) => {
+          if (result.error) {
+            lost += spans.length;
+            reason = reasonOf(result.error);
+          }
+          // After a success too: so ends what was lost before.
+          if (performance.now() - lastTold >= warningInterval) tell();
+          done(result);
+        });
+      },
+      shutdown: () => exporter.shutdown(),
     },
-    forceFlush: () => exporter.forceFlush(),
-    shutdown: () => exporter.shutdown(),
+  });
+
+  return {
+    onStart() {},
+    onEnd(span) {
+      // Beyond its queue the batch processor drops spans and tells nobody.
+      if (waiting < longestQueue) {
+        waiting += 1;
+        batches.onEnd(span);
+      } else {
+        lost += 1;
+        reason ??= `more than ${longestQueue} spans wait`;
+      }
+    },
+    async forceFlush() {
+      // It ends with the first failure; the exporter waits for all.
+      await batches.forceFlush().catch(() => {});
+      await exporter.forceFlush();
+      tell();
+    },
+    shutdown: () => batches.shutdown(),
   };
 }

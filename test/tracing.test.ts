@@ -395,6 +395,16 @@ async function withCollector(
   }
 }
 
+/** Has as many requests answered and logged, of which each would be one span. */
+async function answerMany(world: World, count: number): Promise<void> {
+  const one = 'GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n';
+  await world.raw(one.repeat(count - 1) + one.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
+  await until(
+    () => world.logs.filter(({ msg, status }) => msg === 'request' && status === 404).length,
+    (lines) => lines === count,
+  );
+}
+
 describe('which requests are recorded', () => {
   /** To samplers by ratio, the lowest id that there is, and the highest. */
   const low = `${'f'.repeat(18)}${'0'.repeat(14)}`;
@@ -462,12 +472,7 @@ describe('which requests are recorded', () => {
   test('a ratio is the part of all requests that is recorded', async () => {
     await withCollector({ OTEL_TRACES_SAMPLER_ARG: '0.3' }, async (world, collector) => {
       const count = 400;
-      const one = 'GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n';
-      await world.raw(one.repeat(count - 1) + one.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
-      await until(
-        () => world.logs.filter(({ msg }) => msg === 'request').length,
-        (lines) => lines === count,
-      );
+      await answerMany(world, count);
       await world.gateway.flush();
       // Five standard deviations.
       expect(collector.spans.length).toBeGreaterThan(0.3 * count - 46);
@@ -593,6 +598,7 @@ describe('what the collector gets', () => {
 describe('where the collector takes nothing', () => {
   const warnings = (world: World): readonly LogLine[] =>
     world.logs.filter(({ msg }) => String(msg).startsWith('spans were not exported'));
+  const lost = (world: World): number => warnings(world).reduce((sum, line) => sum + Number(line['lost']), 0);
 
   test.each([
     ['is not there', { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' }, 200, 'connect ECONNREFUSED 127.0.0.1:1'],
@@ -600,17 +606,21 @@ describe('where the collector takes nothing', () => {
     ['fails', {}, 503, 'Export failed with retryable status'],
     ['does not answer', {}, 'hang', 'Request timed out'],
   ] as [string, Record<string, string>, number | 'hang', string][])(
-    'since it %s, requests are answered, and one line tells it',
+    'since it %s, requests are answered, one line tells it at once, and one at the end what was lost since',
     async (_how, env, answer, reason) => {
       await withCollector({ OTEL_EXPORTER_OTLP_TIMEOUT: '50', ...env }, async (world, collector) => {
         collector.answerWith(answer);
-        for (let time = 0; time < 3; time += 1) {
-          expect((await world.accessLine(await world.graphql(me)))['status']).toBe(200);
-          await world.gateway.flush();
-        }
-        expect(warnings(world)).toMatchObject([
-          { level: 'warn', service: 'api-gateway', lost: expect.any(Number), reason },
-        ]);
+        // Four batches.
+        const count = 2_000;
+        await answerMany(world, count);
+        await until(
+          () => warnings(world),
+          (lines) => lines.length > 0,
+        );
+        await world.gateway.flush();
+        const warning = { level: 'warn', service: 'api-gateway', reason };
+        expect(warnings(world)).toMatchObject([warning, warning]);
+        expect(lost(world)).toBe(count);
         // Whoever looks for errors is not led to the collector.
         expect(world.lines.filter((line) => /error|panic|fatal/.test(line))).toEqual([]);
       });
@@ -618,18 +628,20 @@ describe('where the collector takes nothing', () => {
   );
 
   test('memory is bounded: what comes too much is dropped, and the rest is exported once it is there', async () => {
-    await withCollector({}, async (world, collector) => {
+    await withCollector({ OTEL_EXPORTER_OTLP_TIMEOUT: '60000' }, async (world, collector) => {
       collector.answerWith('hang');
       const count = 5_000;
-      const one = 'GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n';
-      await world.raw(one.repeat(count - 1) + one.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
-      await until(
-        () => world.logs.filter(({ msg }) => msg === 'request').length,
-        (lines) => lines === count,
-      );
+      await answerMany(world, count);
       collector.answerWith(200);
       collector.release();
+      // As soon as it takes spans again.
+      const [line] = await until(
+        () => warnings(world),
+        (lines) => lines.length > 0,
+      );
+      expect(line).toMatchObject({ reason: 'more than 2048 spans wait' });
       await world.gateway.flush();
+      expect(lost(world) + collector.spans.length).toBe(count);
       // What waits, and what was on its way.
       expect(collector.spans.length).toBeGreaterThan(1_000);
       expect(collector.spans.length).toBeLessThan(3_000);

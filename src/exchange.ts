@@ -27,7 +27,10 @@ export interface Exchange {
   headerLines(name: string): readonly string[];
   /** The peer's address. */
   readonly clientAddress: string;
-  /** Aborted when the client leaves before the answer is complete, with a CLIENT_CLOSED_REQUEST error as reason. */
+  /**
+   * Aborted when the answer ends before it is complete, with a GatewayError as reason: CLIENT_CLOSED_REQUEST where the client
+   * left, else what the gateway ended it for.
+   */
   readonly cancellation: Cancellation;
   /** The same for who needs an AbortSignal. Made when it is first asked for. */
   readonly signal: AbortSignal;

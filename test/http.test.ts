@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
-import { json, readJson, type Route } from '../src/exchange';
+import { json, readJson, type Exchange, type Reply, type Route } from '../src/exchange';
 import { createHttpHandler } from '../src/http/handler';
 import { startServer, type ReadTimeouts, type RunningServer } from '../src/http/server';
 import { createLog } from '../src/log';
@@ -40,7 +40,7 @@ afterEach(async () => {
 
 async function openSite(
   routes: readonly Route[],
-  options: { writeTimeout?: number; readTimeouts?: ReadTimeouts } = {},
+  options: { writeTimeout?: number; readTimeouts?: ReadTimeouts; shutdownGrace?: number } = {},
 ): Promise<Site> {
   const lines: LogLine[] = [];
   const others: LogLine[] = [];
@@ -53,7 +53,7 @@ async function openSite(
   });
   const log = createLog('info', sink);
   const metrics = createMetrics({ processMetrics: false });
-  const { writeTimeout = 30_000, readTimeouts } = options;
+  const { writeTimeout = 30_000, readTimeouts, shutdownGrace = 100 } = options;
   const http = createHttpHandler({
     routes,
     log,
@@ -65,7 +65,7 @@ async function openSite(
   const rest = { drain: () => {}, endStreams: () => {}, close: () => {}, flush: () => Promise.resolve() };
   const served = { ...http, handleAdmin: http.handle, ...rest };
   const listen = { port: 0, adminPort: 0, host: '127.0.0.1', adminHost: '127.0.0.1' };
-  const server = await startServer(served, { ...listen, shutdownDelay: 0, shutdownGrace: 100, readTimeouts }, log);
+  const server = await startServer(served, { ...listen, shutdownDelay: 0, shutdownGrace, readTimeouts }, log);
   const site: Site = {
     server,
     metrics,
@@ -432,6 +432,116 @@ describe('a body that cannot be read', () => {
     );
     expect(site.lines).toMatchObject([{ route: '/slow', status: 400 }]);
     expect(site.others).toEqual([]);
+  });
+});
+
+describe('what the gateway itself breaks off', () => {
+  const routes: readonly Route[] = [
+    {
+      method: 'GET',
+      path: '/breaks',
+      async handle() {
+        async function* breaks() {
+          yield 'one piece';
+          throw new Error('off by one');
+        }
+        return { status: 200, body: breaks() };
+      },
+    },
+    { method: 'GET', path: '/header', handle: () => ({ status: 200, headers: { 'x-a': 'one\ntwo' }, body: 'text' }) },
+  ];
+
+  test.each(['/breaks', '/header'])('is 500, and logged as a bug: %s', async (path) => {
+    const site = await openSite(routes);
+    const client = site.connect();
+    client.socket.write(head(`GET ${path} HTTP/1.1`));
+    await client.readToEnd();
+    await until(
+      () => site.lines,
+      ({ length }) => length === 1,
+    );
+    expect(site.lines).toMatchObject([{ route: path, status: 500, code: 'INTERNAL_SERVER_ERROR' }]);
+    const requestId = site.lines[0]?.['requestId'];
+    expect(site.others).toMatchObject([{ level: 'error', msg: 'internal error', requestId }]);
+    const scrape = await site.metrics.registry.metrics();
+    const count = (status: number) =>
+      valueOf(scrape, `http_requests_total{method="GET",path="${path}",status="${status}"}`);
+    expect([count(500), count(499), count(200)]).toEqual([1, 0, 0]);
+  });
+
+  test('takes along what stood behind it on the same connection, which is 500 too', async () => {
+    const { route, calls, open } = gate('/behind');
+    const handle = (): Reply => {
+      async function* breaks() {
+        yield 'one piece';
+        await until(calls, (count) => count === 1);
+        throw new Error('off by one');
+      }
+      return { status: 200, body: breaks() };
+    };
+    const site = await openSite([{ method: 'GET', path: '/breaks', handle }, route]);
+    const client = site.connect();
+    client.socket.write(head('GET /breaks HTTP/1.1') + head('GET /behind HTTP/1.1'));
+    await client.readToEnd();
+    await until(
+      () => site.lines,
+      ({ length }) => length === 1,
+    );
+    expect(site.lines).toMatchObject([{ route: '/breaks', status: 500 }]);
+    open();
+    await until(
+      () => site.lines,
+      ({ length }) => length === 2,
+    );
+    expect(site.lines[1]).toMatchObject({ route: '/behind', status: 500, code: 'INTERNAL_SERVER_ERROR' });
+    expect(site.others).toHaveLength(1);
+  });
+
+  test('is 503 OVERLOADED where that is for the end of the grace period', async () => {
+    const reasons: unknown[] = [];
+    const waits = (exchange: Exchange): Promise<void> =>
+      new Promise((resolve) => {
+        exchange.cancellation.addEventListener('abort', () => {
+          reasons.push(exchange.cancellation.reason);
+          resolve();
+        });
+      });
+    const site = await openSite(
+      [
+        { method: 'GET', path: '/whole', handle: (exchange) => waits(exchange).then(() => json(200, {})) },
+        {
+          method: 'GET',
+          path: '/stream',
+          handle(exchange) {
+            async function* body() {
+              yield 'one piece';
+              await waits(exchange);
+              throw exchange.cancellation.reason;
+            }
+            return { status: 200, body: body() };
+          },
+        },
+      ],
+      { shutdownGrace: 1_000 },
+    );
+    for (const path of ['/whole', '/stream']) site.connect().socket.write(head(`GET ${path} HTTP/1.1`));
+    await until(
+      () => site.metrics.registry.metrics(),
+      (scrape) => valueOf(scrape, 'http_requests_in_flight') === 2,
+    );
+    expect(await site.server.close()).toBe(false);
+    await until(
+      () => site.lines,
+      ({ length }) => length === 2,
+    );
+    for (const line of site.lines) expect(line).toMatchObject({ status: 503, code: 'OVERLOADED' });
+    expect(reasons).toMatchObject([{ code: 'OVERLOADED' }, { code: 'OVERLOADED' }]);
+    expect(site.others).toMatchObject([{ msg: expect.stringMatching(/cut off/) }]);
+    const scrape = await site.metrics.registry.metrics();
+    for (const path of ['/whole', '/stream']) {
+      expect(valueOf(scrape, `http_requests_total{method="GET",path="${path}",status="503"}`)).toBe(1);
+      expect(valueOf(scrape, `http_requests_total{method="GET",path="${path}",status="499"}`)).toBe(0);
+    }
   });
 });
 

@@ -2,15 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { ServerResponse, type IncomingMessage, type OutgoingHttpHeader, type RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
 import { json, type Exchange, type Reply, type Route } from '../exchange';
-import {
-  catalogue,
-  errorHeaders,
-  GatewayError,
-  isClientClosed,
-  logBug,
-  publicDetails,
-  toGatewayError,
-} from '../errors';
+import { catalogue, errorHeaders, GatewayError, logBug, publicDetails, toGatewayError } from '../errors';
 import type { CounterSeries, HistogramSeries, Metrics } from '../metrics';
 import { continueTrace } from '../trace';
 import { IncomingExchange, type IncomingOptions } from './incoming';
@@ -125,8 +117,10 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
   function send(exchange: IncomingExchange, reply: Reply): void {
     const { body } = reply;
     const fail = (error: unknown): void => {
-      exchange.log.error({ err: error }, 'internal error while answering');
-      exchange.response.destroy();
+      const cause = toGatewayError(error);
+      // What a stream throws once its answer is closed comes of that.
+      if (!exchange.brokenOff) logBug(cause, exchange);
+      exchange.response.destroy(cause);
     };
     if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)) {
       void sendStream(exchange, reply, body)
@@ -148,10 +142,10 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
     exchange.endsLeft -= 1;
     if (exchange.endsLeft > 0) return;
     inFlight -= 1;
-    const { facts, refusal, isStreamed, response } = exchange;
+    const { brokenOff, facts, refusal, isStreamed, response } = exchange;
     const method = knownMethods.has(exchange.method) ? exchange.method : other;
-    // 499 is never sent: it marks answers that nobody waited for.
-    const status = exchange.isComplete ? response.statusCode : 499;
+    // What the client has read of an answer that was broken off is not how it ended.
+    const status = brokenOff?.status ?? response.statusCode;
     const now = performance.now();
     const duration = now - exchange.began;
     counts.requests(method, exchange.route, status).inc();
@@ -169,7 +163,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
       upstreamCalls: upstreams.calls,
       operation: facts.operation,
       userId: facts.userId,
-      code: refusal ? 'BAD_USER_INPUT' : facts.code,
+      code: brokenOff?.code ?? (refusal ? 'BAD_USER_INPUT' : facts.code),
       reason: refusal?.reason,
       streamed: isStreamed || undefined,
     };
@@ -194,8 +188,11 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
       exchange.isRouted = found !== undefined;
       response.on('close', () => {
         // To node:http what is thrown away with the connection is finished too.
-        exchange.isComplete = response.writableFinished && !request.socket.destroyed && !exchange.hasLeft;
-        if (!exchange.isComplete) exchange.abort(new GatewayError('CLIENT_CLOSED_REQUEST'));
+        const isComplete = response.writableFinished && !request.socket.destroyed && !exchange.hasLeft;
+        if (!isComplete) {
+          exchange.brokenOff = whyClosed(request.socket);
+          exchange.abort(exchange.brokenOff);
+        }
         ended(exchange);
       });
       try {
@@ -341,19 +338,19 @@ function errorReply(thrown: unknown, exchange: Exchange): Reply {
   );
 }
 
+/** What the gateway closed a connection for, which is then the connection's error. Else it was the client. */
+function whyClosed({ errored }: Socket): GatewayError {
+  return errored instanceof GatewayError ? errored : new GatewayError('CLIENT_CLOSED_REQUEST');
+}
+
 /** Writes a stream at the client's pace; stops asking for more while the client does not read. */
 async function writeStream(exchange: IncomingExchange, body: AsyncIterable<string | Uint8Array>): Promise<void> {
   const { response } = exchange;
-  try {
-    for await (const chunk of body) {
-      if (response.destroyed || response.writableEnded) return;
-      if (!response.write(chunk)) await drained(response);
-    }
-    response.end();
-  } catch (error) {
-    if (!isClientClosed(error) && !isClientClosed(exchange.cancellation.reason)) throw error;
-    response.destroy();
+  for await (const chunk of body) {
+    if (response.destroyed || response.writableEnded) return;
+    if (!response.write(chunk)) await drained(response);
   }
+  response.end();
 }
 
 function drained(response: ServerResponse): Promise<void> {

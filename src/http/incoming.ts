@@ -38,8 +38,8 @@ export class IncomingExchange implements Exchange {
   isRouted = false;
   /** Whether the answer is a stream. */
   isStreamed = false;
-  /** Whether the answer was sent and taken whole; known once it is closed. */
-  isComplete = false;
+  /** Why the answer was closed before it was sent and taken whole; undefined where it was, and until it is closed. */
+  brokenOff: GatewayError | undefined;
   /** Whether the client said that no more would come before the request was whole. */
   hasLeft = false;
   /** Of the two ends that a request comes to, how many it has yet to: its handler's and its answer's. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
+import { GatewayError } from '../errors';
 import type { Logger } from '../log';
 import type { Refuse } from './handler';
 import { refusalOf, writeRefusal } from './refusals';
@@ -82,7 +83,7 @@ export async function startServer(served: Served, options: ServerOptions, log: L
       const late = pause(shutdownGrace).then(() => 'late' as const);
       const clean = (await Promise.race([finish(), late])) !== 'late';
       if (!clean) log.error('requests were cut off at the end of the grace period');
-      main.destroy();
+      main.destroy(new GatewayError('OVERLOADED'));
       served.close();
       await Promise.race([served.flush(), late]);
       admin.destroy();
@@ -102,8 +103,8 @@ interface Listener {
   readonly port: number;
   /** Stops accepting; resolves when the last request is answered. */
   drain(): Promise<void>;
-  /** Ends every connection at once. */
-  destroy(): void;
+  /** Ends every connection at once; what is given as reason is what answers under way were broken off for. */
+  destroy(reason?: GatewayError): void;
 }
 
 interface ListenOptions {
@@ -188,7 +189,9 @@ async function listen(
   return {
     port: (server.address() as AddressInfo).port,
     drain: () => drain(server, connections),
-    destroy: () => server.closeAllConnections(),
+    destroy(reason) {
+      for (const socket of connections.keys()) socket.destroy(reason);
+    },
   };
 }
 

@@ -39,6 +39,8 @@ export interface Gateway {
   endStreams(): void;
   /** Closes channels and watches. Requests that still run fail. */
   close(): void;
+  /** Resolves once every request has left its access line, metrics and spans behind. */
+  settled(): Promise<void>;
   /** Exports what was recorded of traces. Resolves once that is done or has failed. */
   flush(): Promise<void>;
 }
@@ -134,6 +136,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
       for (const each of upstreams.values()) each.close();
       metrics.close();
     },
+    settled: () => http.settled(),
     flush: () => tracer?.flush() ?? Promise.resolve(),
   };
 }

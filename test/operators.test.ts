@@ -598,7 +598,7 @@ describe('shutting down', () => {
   });
 
   test('cuts off what takes longer than the grace period, and says so', async () => {
-    const world = await start({ SHUTDOWN_GRACE: '400ms' });
+    const world = await start({ SHUTDOWN_GRACE: '1s' });
     world.ai.control.setFault({ method: 'ProcessQuery', hang: true });
     const hanging = world.rest('POST', '/api/ai', { body: { query: 'who am I' } }).catch((error: unknown) => error);
     await world.ai.control.waitForCall('ProcessQuery');
@@ -606,6 +606,8 @@ describe('shutting down', () => {
     expect(String(await hanging)).toMatch(/fetch failed/);
     const cut = ({ level, msg }: LogLine) => level === 'error' && /cut off/.test(String(msg));
     expect(world.logs.filter(cut)).toHaveLength(1);
+    const line = world.logs.find(({ msg, route }) => msg === 'request' && route === '/api/ai');
+    expect(line).toMatchObject({ status: 503, code: 'OVERLOADED', userId: 'user-ada', upstreamCalls: 1 });
   });
 
   test('twice is as good as once', async () => {

@@ -234,6 +234,50 @@ describe('the end', () => {
       { msg: expect.stringMatching(/cut off/) },
     ]);
   });
+
+  test('comes within the grace period, and what it cut off is logged and exported like all before', async () => {
+    const collector = await startCollector();
+    try {
+      const grace = 2_500;
+      const gateway = run({
+        ...variables(),
+        SHUTDOWN_GRACE: `${grace}ms`,
+        OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+        // So that none but the end exports anything.
+        OTEL_BSP_SCHEDULE_DELAY: '600000',
+      });
+      const { url } = await listening(gateway);
+      expect((await post(`${url}/graphql`, { query: '{ me { id } }' })).status).toBe(200);
+      ai.control.setFault({ method: 'ProcessQuery', hang: true });
+      const hanging = post(`${url}/api/ai`, { query: 'who am I' }).catch((error: unknown) => error);
+      await ai.control.waitForCall('ProcessQuery');
+      gateway.child.kill('SIGTERM');
+      expect(await gateway.ended).toBe(0);
+      expect(await hanging).toMatchObject({ name: 'TypeError', message: 'fetch failed' });
+
+      const [asked, stopped] = ['shutting down', 'stopped'].map((text) =>
+        Date.parse(String(gateway.logs.find(({ msg }) => msg === text)?.['time'])),
+      );
+      expect(stopped! - asked!).toBeLessThan(grace);
+      const requests = gateway.logs.filter(({ msg }) => msg === 'request');
+      expect(requests).toMatchObject([
+        { route: '/graphql', status: 200 },
+        { route: '/api/ai', status: 503, code: 'OVERLOADED' },
+      ]);
+      const [answered, cutOff] = requests.map(({ traceId }) =>
+        collector.spans.filter((span) => span.traceId === traceId).map(({ name, isError }) => ({ name, isError })),
+      );
+      expect(answered).toContainEqual({ name: 'POST /graphql', isError: false });
+      expect(answered).toContainEqual({ name: 'auth.v1.AuthService/GetUser', isError: false });
+      expect(cutOff).toContainEqual({ name: 'POST /api/ai', isError: true });
+      expect(cutOff).toContainEqual({ name: 'mutation', isError: true });
+      expect(cutOff).toContainEqual({ name: 'ai.v1.AIService/ProcessQuery', isError: expect.any(Boolean) });
+      const server = collector.spans.find(({ name }) => name === 'POST /api/ai');
+      expect(server?.attributes).toMatchObject({ 'http.response.status_code': 503, 'error.type': 'OVERLOADED' });
+    } finally {
+      await collector.close();
+    }
+  });
 });
 
 /** Runs with code of the test's own that is loaded before. */

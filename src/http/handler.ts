@@ -34,6 +34,8 @@ export interface HttpHandler {
   drain(): void;
   /** Ends every streamed answer that is open, with a last event that says why. */
   endStreams(reason: GatewayError): void;
+  /** Resolves once every request that came has left its access line, metrics and spans behind. */
+  settled(): Promise<void>;
 }
 
 /** Methods that metrics tell apart; clients may send any other. */
@@ -58,6 +60,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
   let ending: GatewayError | undefined;
   let isDraining = false;
   let inFlight = 0;
+  const onSettled: (() => void)[] = [];
   metrics.httpInFlight.read({}, () => inFlight);
   metrics.httpStreams.read({}, () => streams.size);
   const baseHeaders: readonly (readonly [name: string, value: string])[] = [
@@ -175,6 +178,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
       code: line.code,
     });
     log.info(line, 'request');
+    if (inFlight === 0) for (const each of onSettled) each();
   }
 
   return {
@@ -239,6 +243,12 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
     endStreams(reason) {
       ending = reason;
       for (const exchange of streams) exchange.abort(reason);
+    },
+    settled() {
+      return new Promise((resolve) => {
+        if (inFlight === 0) resolve();
+        else onSettled.push(resolve);
+      });
     },
   };
 }

@@ -15,7 +15,9 @@ export interface Served {
   drain(): void;
   endStreams(): void;
   close(): void;
-  /** What is left to do once everything is closed. */
+  /** Resolves once every request has left behind what it leaves: its access line, metrics, spans. */
+  settled(): Promise<void>;
+  /** What is left to do once everything is closed and settled. */
   flush(): Promise<void>;
 }
 
@@ -26,7 +28,7 @@ export interface ServerOptions {
   readonly adminHost?: string | undefined;
   /** Ms to go on serving while "not ready", so that load balancers notice. */
   readonly shutdownDelay: number;
-  /** Ms that shutting down takes at most, the delay included. */
+  /** Ms that shutting down takes at most, the delay included, and what is left to do once requests were cut off. */
   readonly shutdownGrace: number;
   readonly readTimeouts?: ReadTimeouts | undefined;
 }
@@ -39,6 +41,9 @@ export interface ReadTimeouts {
   /** How often it is looked after. */
   readonly interval: number;
 }
+
+/** Ms of the grace period, at most, in which requests that were cut off leave their traces, and spans are exported. */
+const longestReserve = 2_000;
 
 const usualReadTimeouts: ReadTimeouts = { headers: 10_000, request: 30_000, interval: 30_000 };
 
@@ -69,6 +74,9 @@ export async function startServer(served: Served, options: ServerOptions, log: L
     throw error;
   });
 
+  // Of what follows the delay, so that requests always have most of it.
+  const reserve = Math.min(longestReserve, (shutdownGrace - shutdownDelay) / 5);
+
   async function finish(): Promise<void> {
     await pause(shutdownDelay);
     served.endStreams();
@@ -80,12 +88,15 @@ export async function startServer(served: Served, options: ServerOptions, log: L
     adminPort: admin.port,
     async close() {
       served.drain();
-      const late = pause(shutdownGrace).then(() => 'late' as const);
+      const over = pause(shutdownGrace);
+      const late = pause(shutdownGrace - reserve).then(() => 'late' as const);
       const clean = (await Promise.race([finish(), late])) !== 'late';
       if (!clean) log.error('requests were cut off at the end of the grace period');
       main.destroy(new GatewayError('OVERLOADED'));
       served.close();
-      await Promise.race([served.flush(), late]);
+      // A handler that never ends takes the spans of no other request along.
+      await Promise.race([served.settled(), pause(reserve / 2)]);
+      await Promise.race([served.flush(), over]);
       admin.destroy();
       await admin.drain();
       return clean;

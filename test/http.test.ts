@@ -682,3 +682,92 @@ describe('a client that does not read', () => {
     await client.reads((text) => text.includes('"first"'));
   });
 });
+
+describe('a client that sends more than is answered', () => {
+  test('on one connection, is read no further until some of it is, and gets all of its answers in their order', async () => {
+    const count = 5_000;
+    const seen: string[] = [];
+    const open: (() => void)[] = [];
+    const slow: Route = {
+      method: 'POST',
+      path: '/slow',
+      async handle(exchange) {
+        const body = await readJson(exchange);
+        seen.push(exchange.query);
+        await new Promise<void>((resolve) => open.push(resolve));
+        return json(200, body);
+      },
+    };
+    const site = await openSite([slow]);
+    const client = site.connect();
+    const all = Array.from({ length: count }, (_, index) => `{"n":${index},"text":"${'x'.repeat(100)}"}`);
+    client.socket.write(
+      all
+        .map((body, index) =>
+          [
+            head(`POST /slow?${index} HTTP/1.1`, 'Content-Type: application/json', `Content-Length: ${body.length}`),
+            body,
+          ].join(''),
+        )
+        .join(''),
+    );
+    const reading = client.reads((text) => text.includes(`"n":${count - 1},`));
+    await until(
+      () => open.length,
+      (under) => under > 100,
+    );
+    // What came in one piece with the last that was read is under way too: of 64 KB.
+    let most = 0;
+    while (seen.length < count || open.length > 0) {
+      most = Math.max(most, open.length);
+      for (const answer of open.splice(0, 50)) answer();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(most).toBeLessThan(700);
+    const numbers = [...(await reading).matchAll(/"n":(\d+),/g)].map(([, number]) => Number(number));
+    expect(numbers).toEqual(all.map((_, index) => index));
+  });
+
+  test('with bodies that never end, leaves room for others, and for all once it has left', async () => {
+    const site = await openSite([echo]);
+    const size = 1024 * 1024;
+    const large = head('POST /echo HTTP/1.1', 'Content-Type: application/json', `Content-Length: ${size}`);
+    const many = Array.from({ length: 60 }, () => site.connect());
+    for (const client of many) {
+      client.socket.write(large + ' '.repeat(size - 1));
+      void client.readToEnd();
+    }
+    const refused = await until(
+      () => many.filter((client) => client.text() !== ''),
+      (clients) => clients.length >= 5,
+    );
+    for (const client of refused) {
+      expect(client.text()).toMatch(/^HTTP\/1\.1 503 /);
+      expect(client.text()).toMatch(/\r\nretry-after: 1\r\n/i);
+      expect(client.text()).toContain('OVERLOADED');
+    }
+    const small = site.connect();
+    small.socket.write(head('POST /echo HTTP/1.1', 'Content-Type: application/json', 'Content-Length: 7') + '{"a":1}');
+    await small.reads((text) => text.endsWith('{"a":1}'));
+    for (const { socket } of many) socket.destroy();
+    await until(
+      () => site.lines.length,
+      (lines) => lines === many.length + 1,
+    );
+    const again = site.connect();
+    again.socket.write(`${large}"${'x'.repeat(size - 2)}"`);
+    await again.reads((text) => text.endsWith('x"'));
+    expect(statuses(again.text())).toEqual(['200']);
+  });
+
+  test('byte by byte, is understood', async () => {
+    const site = await openSite([echo]);
+    const client = site.connect();
+    const body = JSON.stringify({ text: 'ü'.repeat(20_000) });
+    const chunks = [...Buffer.from(body)].map((byte) => Buffer.from([0x31, 13, 10, byte, 13, 10]));
+    client.socket.write(head('POST /echo HTTP/1.1', ...chunked));
+    client.socket.write(Buffer.concat([...chunks, Buffer.from('0\r\n\r\n')]));
+    const text = await client.reads((all) => all.endsWith('"}'));
+    expect(Buffer.from(text.slice(text.indexOf('\r\n\r\n') + 4), 'latin1').toString()).toBe(body);
+  });
+});

@@ -5,11 +5,12 @@ import { json, type Exchange, type Reply, type Route } from '../exchange';
 import { catalogue, errorHeaders, GatewayError, logBug, publicDetails, toGatewayError } from '../errors';
 import type { CounterSeries, HistogramSeries, Metrics } from '../metrics';
 import { continueTrace } from '../trace';
+import { Bodies } from './bodies';
 import { IncomingExchange, type IncomingOptions } from './incoming';
 import { refusalOf, refusalReply, refusalStatuses, writeRefusal } from './refusals';
 import { Router, type Elsewhere } from './router';
 
-export interface HandlerOptions extends IncomingOptions {
+export interface HandlerOptions extends Omit<IncomingOptions, 'bodies'> {
   readonly routes: readonly Route[];
   readonly metrics: Metrics;
   /** Whether browsers are told to use HTTPS alone from now on. */
@@ -55,6 +56,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
   const { log, metrics, writeTimeout = 30_000 } = options;
   const router = new Router(options.routes);
   const counts = createCounts(metrics, options.routes);
+  const incoming = { ...options, bodies: new Bodies() };
   const streams = new Set<IncomingExchange>();
   /** Why streams end, once the gateway shuts down: those that begin later end at once. */
   let ending: GatewayError | undefined;
@@ -183,7 +185,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
 
   return {
     handle(request, response) {
-      const exchange = new IncomingExchange(request, response, options);
+      const exchange = new IncomingExchange(request, response, incoming);
       (response as Answer).exchange = exchange;
       inFlight += 1;
       const found = router.find(exchange.method, exchange.path);

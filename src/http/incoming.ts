@@ -2,18 +2,17 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { Canceller, signalOf } from '../cancellation';
 import type { Exchange } from '../exchange';
-import { GatewayError, toGatewayError } from '../errors';
+import type { GatewayError } from '../errors';
 import type { Logger } from '../log';
 import { continueTrace, type RequestSpan, type TraceContext, type Tracer } from '../trace';
+import type { Bodies } from './bodies';
 import type { Refusal } from './refusals';
-
-/** Bytes of a body, at most. */
-const maxBodySize = 1024 * 1024;
 
 export interface IncomingOptions {
   readonly log: Logger;
   /** Ms. */
   readonly requestTimeout: number;
+  readonly bodies: Bodies;
   /** Records requests; none is recorded where it is left out. */
   readonly tracer?: Tracer | undefined;
 }
@@ -126,31 +125,7 @@ export class IncomingExchange implements Exchange {
   }
 
   readBody(): Promise<Buffer> {
-    const { request } = this;
-    return new Promise((resolve, reject) => {
-      // A body that breaks off is the client leaving. node:http does not always say so on the request itself.
-      const breakOff = (): void => reject(toGatewayError(this.cancellation.reason));
-      if (this.cancellation.aborted) breakOff();
-      this.cancellation.addEventListener('abort', breakOff);
-      if (Number(this.headers['content-length'] ?? 0) > maxBodySize) {
-        // It is read and dropped by node:http, so that the client gets to read the answer.
-        reject(new GatewayError('PAYLOAD_TOO_LARGE'));
-        return;
-      }
-      const chunks: Buffer[] = [];
-      let size = 0;
-      request.on('data', (chunk: Buffer) => {
-        size += chunk.length;
-        if (size <= maxBodySize) {
-          chunks.push(chunk);
-        } else {
-          // The rest is dropped here.
-          chunks.length = 0;
-          reject(new GatewayError('PAYLOAD_TOO_LARGE'));
-        }
-      });
-      request.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
-    });
+    return this.options.bodies.read(this.request, this.cancellation);
   }
 }
 

@@ -129,6 +129,9 @@ interface ListenOptions {
 /** Connections beyond these are closed at once. */
 const maxConnections = 10_000;
 
+/** Requests of one connection that wait for others to be answered before them, beyond which no more is read of it. */
+const maxPipelined = 100;
+
 /** What is remembered of a client's connection. */
 interface Connection {
   /** To the request that came last. Those before it are closed once this one is. */
@@ -171,6 +174,10 @@ async function listen(
       // node:http tells only the one whose turn it is.
       for (const answer of connection.waiting) answer.emit('close');
     });
+    // To read the body of a request before resumes it.
+    socket.on('resume', () => {
+      if (isFull(connection)) socket.pause();
+    });
   });
   server.on('request', (request, response) => {
     const connection = connections.get(request.socket);
@@ -178,7 +185,12 @@ async function listen(
     connection.answer = response;
     if (response.socket) return;
     connection.waiting.add(response);
-    response.once('socket', () => connection.waiting.delete(response));
+    if (isFull(connection)) request.socket.pause();
+    response.once('socket', () => {
+      const wasFull = isFull(connection);
+      connection.waiting.delete(response);
+      if (wasFull && !isFull(connection)) request.socket.resume();
+    });
   });
   server.on('clientError', (error, socket) => {
     const connection = connections.get(socket as Socket);
@@ -204,6 +216,11 @@ async function listen(
       for (const socket of connections.keys()) socket.destroy(reason);
     },
   };
+}
+
+/** Whether as much came on a connection as is read before some of it is answered. */
+function isFull({ waiting }: Connection): boolean {
+  return waiting.size >= maxPipelined;
 }
 
 /**

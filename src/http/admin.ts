@@ -19,6 +19,13 @@ export function createAdminHandler(registry: Registry, health: Health): RequestL
     '/startupz': health.started,
     '/readyz': health.ready,
   };
+  let rendering: Promise<string> | undefined;
+  /** Scrapes that come together read the same. */
+  function scrape(): Promise<string> {
+    rendering ??= registry.metrics().finally(() => (rendering = undefined));
+    return rendering;
+  }
+
   return (request, response) => {
     const path = (request.url ?? '').split('?', 1)[0] ?? '';
     const say = (status: number, text: string, headers: Record<string, string> = {}): void => {
@@ -28,7 +35,7 @@ export function createAdminHandler(registry: Registry, health: Health): RequestL
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       say(405, 'method not allowed\n', { allow: 'GET, HEAD' });
     } else if (path === '/metrics') {
-      registry.metrics().then(
+      scrape().then(
         (text) => say(200, text, { 'content-type': registry.contentType }),
         (error: unknown) => say(500, `${String(error)}\n`),
       );

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
 import { hostname } from 'node:os';
 import {
   createTraceState,
@@ -271,9 +273,17 @@ function reasonOf(error: Error & { readonly code?: unknown }): string {
 
 type ExporterOptions = NonNullable<ConstructorParameters<typeof JsonExporter>[0]>;
 
-function createExporter({ url, protocol, headers, compression, timeout }: TracingConfig): JsonExporter {
+/** What sends batches to the collector, and can be made to let go of it. */
+interface Sender {
+  readonly exporter: JsonExporter;
+  /** Breaks off what is being sent. */
+  destroy(): void;
+}
+
+function createSender({ url, protocol, headers, compression, timeout }: TracingConfig): Sender {
+  const agent = new (url.startsWith('https:') ? HttpsAgent : HttpAgent)({ keepAlive: true });
   const Exporter = protocol === 'http/json' ? JsonExporter : ProtobufExporter;
-  return new Exporter({
+  const exporter = new Exporter({
     url,
     headers: { ...headers },
     // Its enum comes from a package that is not for use by others.
@@ -281,9 +291,16 @@ function createExporter({ url, protocol, headers, compression, timeout }: Tracin
     timeoutMillis: timeout,
     // What is left out the exporter reads from the environment by itself, such as certificates for its agent. Headers it
     // takes from there all the same, which is why the configuration joins them as the exporter does.
-    httpAgentOptions: { keepAlive: true },
+    httpAgentOptions: () => agent,
   });
+  return { exporter, destroy: () => agent.destroy() };
 }
+
+/** Ms beyond its time limit after which an export is broken off: the exporter's own limit ends with the first byte of an answer. */
+const leeway = 1_000;
+
+/** `ExportResultCode.FAILED`, of a package of which nothing else is needed. */
+const failed = 1;
 
 /** Spans that wait for their export at most. */
 const longestQueue = 2048;
@@ -292,7 +309,7 @@ const warningInterval = 60_000;
 
 /** Exports spans in batches, and tells of every one that is lost: once a minute at most, and when it is flushed. */
 function createProcessor(config: TracingConfig, log: Logger): SpanProcessor {
-  const exporter = createExporter(config);
+  let sender = createSender(config);
   let waiting = 0;
   let lost = 0;
   let reason: string | undefined;
@@ -311,7 +328,11 @@ function createProcessor(config: TracingConfig, log: Logger): SpanProcessor {
     exporter: {
       export(spans, done) {
         waiting -= spans.length;
-        exporter.export(spans, (result) => {
+        let isOver = false;
+        const end: typeof done = (result) => {
+          if (isOver) return;
+          isOver = true;
+          clearTimeout(giveUp);
           if (result.error) {
             lost += spans.length;
             reason = reasonOf(result.error);
@@ -319,9 +340,16 @@ function createProcessor(config: TracingConfig, log: Logger): SpanProcessor {
           // After a success too: so ends what was lost before.
           if (performance.now() - lastTold >= warningInterval) tell();
           done(result);
-        });
+        };
+        const giveUp = setTimeout(() => {
+          sender.destroy();
+          // Of exports that never end, an exporter takes thirty and then no more.
+          sender = createSender(config);
+          end({ code: failed, error: new Error('the answer does not end') });
+        }, config.timeout + leeway).unref();
+        sender.exporter.export(spans, end);
       },
-      shutdown: () => exporter.shutdown(),
+      shutdown: () => sender.exporter.shutdown(),
     },
   });
 
@@ -340,7 +368,7 @@ function createProcessor(config: TracingConfig, log: Logger): SpanProcessor {
     async forceFlush() {
       // It ends with the first failure; the exporter waits for all.
       await batches.forceFlush().catch(() => {});
-      await exporter.forceFlush();
+      await sender.exporter.forceFlush();
       tell();
     },
     shutdown: () => batches.shutdown(),

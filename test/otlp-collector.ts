@@ -71,8 +71,8 @@ export interface Collector {
   text(): string;
   /** Forgets the spans. */
   forget(): void;
-  /** What it answers from now on; nothing at all where it is `hang`. */
-  answerWith(status: number | 'hang'): void;
+  /** What it answers from now on; nothing at all where it is `hang`, and without an end where it is `trickle`. */
+  answerWith(status: number | 'hang' | 'trickle'): void;
   /** Cuts off whoever waits for an answer. */
   release(): void;
   close(): Promise<void>;
@@ -84,7 +84,7 @@ export async function startCollector(): Promise<Collector> {
   const requests: { path: string; headers: IncomingHttpHeaders }[] = [];
   const spans: ExportedSpan[] = [];
   const texts: string[] = [];
-  let answer: number | 'hang' = 200;
+  let answer: number | 'hang' | 'trickle' = 200;
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -92,6 +92,11 @@ export async function startCollector(): Promise<Collector> {
       const { url = '', headers } = request;
       requests.push({ path: url, headers });
       if (answer === 'hang') return;
+      if (answer === 'trickle') {
+        const trickle = setInterval(() => response.write('.'), 10);
+        response.on('close', () => clearInterval(trickle));
+        return;
+      }
       if (answer === 200) {
         const body = Buffer.concat(chunks);
         const plain = headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body;

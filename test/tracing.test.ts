@@ -397,12 +397,11 @@ async function withCollector(
 
 /** Has as many requests answered and logged, of which each would be one span. */
 async function answerMany(world: World, count: number): Promise<void> {
+  const answered = (): number => world.logs.filter(({ msg, status }) => msg === 'request' && status === 404).length;
+  const before = answered();
   const one = 'GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n';
   await world.raw(one.repeat(count - 1) + one.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
-  await until(
-    () => world.logs.filter(({ msg, status }) => msg === 'request' && status === 404).length,
-    (lines) => lines === count,
-  );
+  await until(answered, (lines) => lines === before + count);
 }
 
 describe('which requests are recorded', () => {
@@ -646,6 +645,24 @@ describe('where the collector takes nothing', () => {
       expect(collector.spans.length).toBeGreaterThan(1_000);
       expect(collector.spans.length).toBeLessThan(3_000);
     });
+  });
+});
+
+test('a collector whose answers do not end is let go of, and gets what comes once they do', async () => {
+  await withCollector({ OTEL_EXPORTER_OTLP_TIMEOUT: '50' }, async (world, collector) => {
+    collector.answerWith('trickle');
+    await answerMany(world, 1_000);
+    const [line] = await until(
+      () => world.logs.filter(({ msg }) => String(msg).startsWith('spans were not exported')),
+      (lines) => lines.length > 0,
+    );
+    expect(line).toMatchObject({ level: 'warn', reason: 'the answer does not end' });
+    collector.answerWith(200);
+    await world.gateway.flush();
+    collector.forget();
+    await answerMany(world, 10);
+    await world.gateway.flush();
+    expect(collector.spans).toHaveLength(10);
   });
 });
 

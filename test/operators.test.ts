@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { once } from 'node:events';
 import { status as grpc } from '@grpc/grpc-js';
 import { createClient } from 'graphql-sse';
-import { startWorld, until, valueOf, type Decoded, type LogLine, type World } from './gateway-fixture';
+import { startWorld, until, type Decoded, type LogLine, type World } from './gateway-fixture';
 
 const me = '{ me { id } }';
 
@@ -68,14 +68,6 @@ describe('metrics', () => {
   afterAll(() => world.close());
   beforeEach(() => world.reset());
 
-  /** How much series grow while something happens. */
-  async function growth(act: () => Promise<unknown>, ...series: string[]): Promise<number[]> {
-    const before = await world.metrics();
-    await act();
-    const after = await world.metrics();
-    return series.map((each) => (valueOf(after, each) ?? 0) - (valueOf(before, each) ?? 0));
-  }
-
   test('are all there from the first scrape', async () => {
     const scrape = await world.metrics();
     for (const [name, type] of [
@@ -97,7 +89,7 @@ describe('metrics', () => {
 
   test('count requests by method, route template and status', async () => {
     expect(
-      await growth(
+      await world.growth(
         async () => {
           await world.graphql(me);
           await world.graphql('{ nonsense }');
@@ -125,7 +117,7 @@ describe('metrics', () => {
   test('measure latency with an edge at exactly one second', async () => {
     world.auth.control.setFault({ method: 'GetUser', delayMs: 1_050, times: 1 });
     const labels = 'method="GET",path="/api/v1/users/me"';
-    const [fast, under, over, count, sum] = await growth(
+    const [fast, under, over, count, sum] = await world.growth(
       () => world.rest('GET', '/api/v1/users/me'),
       `http_request_latency_seconds_bucket{le="0.5",${labels}}`,
       `http_request_latency_seconds_bucket{le="1",${labels}}`,
@@ -140,7 +132,7 @@ describe('metrics', () => {
   test('count calls of upstreams by service, method and code, and errors apart', async () => {
     const user = 'service="auth.v1.AuthService",method="GetUser"';
     expect(
-      await growth(
+      await world.growth(
         async () => {
           await world.graphql(me);
           world.auth.control.setFault({ method: 'GetUser', code: grpc.INTERNAL, times: 1 });
@@ -167,7 +159,7 @@ describe('metrics', () => {
   test('count operations by type, and their errors by code, whichever door they came through', async () => {
     const { memberToken: token } = world.auth;
     expect(
-      await growth(
+      await world.growth(
         async () => {
           await world.graphql(me);
           await world.rest('GET', '/api/v1/users/me');
@@ -216,7 +208,7 @@ describe('metrics', () => {
         retryAttempts: 0,
         headers: { authorization: `Bearer ${world.auth.adminToken}` },
       }).iterate({ query: `subscription { askStream(input: { query: "${query}" }) { textDelta } }` });
-    const [requests, durations, failed, ...others] = await growth(
+    const [requests, durations, failed, ...others] = await world.growth(
       async () => {
         for await (const _ of stream('count to 2'));
         world.ai.control.setFault({ method: 'StreamQuery', code: grpc.DATA_LOSS, failAfter: 1, times: 1 });
@@ -242,7 +234,7 @@ describe('metrics', () => {
   test('tell how sessions were looked up', async () => {
     const token = world.auth.createSession('user-max');
     expect(
-      await growth(
+      await world.growth(
         async () => {
           await world.graphql(me, { token });
           await world.graphql(me, { token });

@@ -13,6 +13,7 @@ import {
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { addresses } from './addresses';
 import { until, type Decoded } from './gateway-fixture';
 
 const root = join(__dirname, '..');
@@ -32,11 +33,14 @@ beforeAll(async () => {
   }
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
   ports = await freePorts();
+  // It sets those of its own services itself.
+  const { AUTH_SERVICE_ADDR: _auth, AI_SERVICE_ADDR: _ai, ...others } = addresses();
   npm = spawn('npm', ['run', 'start:dev'], {
     cwd: folder,
     env: {
       PATH: process.env['PATH'],
       HOME: process.env['HOME'],
+      ...others,
       ...Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, String(port)])),
     },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -110,7 +110,7 @@ export class ClientSession {
   private readonly streams = new StreamTable<ClientStream>();
   /** Requests beyond what the server takes at once, in the order that they came in. */
   private readonly queue = new StreamQueue<ClientStream>();
-  /** Streams with more to send than the windows allow, or than waits to be sent already. */
+  /** Streams with more to send than the windows allow, or than waits to be sent already: few, so that a Set will do. */
   private readonly blocked = new Set<ClientStream>();
   private readonly decoder = new HpackDecoder(maxHeaderListSize);
   private readonly pings: (() => void)[] = [];

@@ -54,12 +54,12 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     const { errors: found, data } = result;
     if (!found?.length) return data === undefined ? {} : { data };
     const errors = introspection ? found : found.map(withoutNames);
-    const refusal = refused(errors, context, 'BAD_USER_INPUT');
-    return data === undefined ? refusal : { ...refusal, data };
+    const failed = presentErrors(errors, context, 'BAD_USER_INPUT');
+    return data === undefined ? failed : { ...failed, data };
   }
 
-  /** The answer to a request of which nothing was executed. */
-  function refused(errors: readonly unknown[], context: GatewayContext, otherwise: ErrorCode): PresentedResult {
+  /** What went wrong, counted. */
+  function presentErrors(errors: readonly unknown[], context: GatewayContext, otherwise: ErrorCode): PresentedResult {
     const counts = errorCounts[context.plan?.operation.operation ?? 'unknown'];
     const presented = errors.map((error) => presentError(error, context.exchange, otherwise));
     for (const { error } of presented) {
@@ -118,7 +118,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         gatekeeper.admit(exchange, { navigation });
         const document = enveloped.parse(query) as DocumentNode;
         const invalid = enveloped.validate(schema, document) as readonly GraphQLError[];
-        if (invalid.length > 0) return answered(refused(invalid, context, 'GRAPHQL_VALIDATION_FAILED'), context);
+        if (invalid.length > 0) return answered(presentErrors(invalid, context, 'GRAPHQL_VALIDATION_FAILED'), context);
         const plan = choose(context.prepared?.plans ?? [], operationName);
         const { operation: kind } = plan.operation;
         if (safe && kind !== 'query') {
@@ -147,7 +147,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         ran(context);
         return answered(present(result, context), context);
       } catch (error) {
-        return answered(refused([error], context, 'GRAPHQL_PARSE_FAILED'), context);
+        return answered(presentErrors([error], context, 'GRAPHQL_PARSE_FAILED'), context);
       }
     },
   };

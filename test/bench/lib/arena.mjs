@@ -77,8 +77,8 @@ export class Arena {
 
   /** Starts the gateway as it would run in production: sessions, limits, metrics, and the access log to a file. */
   async startOurs(name = 'ours', { env, nodeOptions = [] } = {}) {
-    const [program, ...args] = startCommand;
-    const child = this.#spawn(name, program, [...nodeOptions, ...args], this.ourEnvironment(env), { cwd: rootDir });
+    const args = [...nodeOptions, ...startCommand.slice(1)];
+    const child = this.#spawn(name, process.execPath, args, this.ourEnvironment(env), { cwd: rootDir });
     const { port, adminPort } = await this.#until(child, name, () => listeningLine(this.#path(name)));
     return { name, pid: child.pid, port, adminPort, stop: () => this.#stop(child) };
   }

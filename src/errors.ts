@@ -202,9 +202,6 @@ export function publicDetails(error: GatewayError): Record<string, unknown> {
 }
 
 /** The headers that an answer with this error must carry. */
-export function errorHeaders(error: GatewayError): Record<string, string> {
-  return {
-    ...error.headers,
-    ...(error.retryAfter === undefined ? {} : { 'retry-after': String(error.retryAfter) }),
-  };
+export function errorHeaders({ headers, retryAfter }: GatewayError): Readonly<Record<string, string>> | undefined {
+  return retryAfter === undefined ? headers : { ...headers, 'retry-after': String(retryAfter) };
 }

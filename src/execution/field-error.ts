@@ -19,8 +19,19 @@ class FieldError {
   }
 
   get locations(): readonly SourceLocation[] {
-    return this.nodes.flatMap(({ loc }) => (loc ? getLocation(loc.source, loc.start) : []));
+    return this.nodes.map(locationOf).filter((each) => each !== undefined);
   }
+}
+
+/** Where fields of documents that are run again and again stand: to find it takes reading the document. */
+const locations = new WeakMap<FieldNode, SourceLocation>();
+
+function locationOf(node: FieldNode): SourceLocation | undefined {
+  const known = locations.get(node);
+  if (known || !node.loc) return known;
+  const found = getLocation(node.loc.source, node.loc.start);
+  locations.set(node, found);
+  return found;
 }
 
 // An error of GraphQL, for whoever asks, without the constructor.

@@ -70,10 +70,9 @@ function reply(result: PresentedResult, status: number, { headers, onlyEvents }:
 
 /** With the headers that the errors bring. */
 function withErrors(accepted: Accepted, errors: readonly GatewayError[]): Accepted {
-  if (errors.every((error) => error.headers === undefined && error.retryAfter === undefined)) return accepted;
-  const headers = { ...accepted.headers };
-  for (const error of errors) Object.assign(headers, errorHeaders(error));
-  return { ...accepted, headers };
+  const own = errors.map(errorHeaders).filter((headers) => headers !== undefined);
+  if (own.length === 0) return accepted;
+  return { ...accepted, headers: Object.assign({ ...accepted.headers }, ...own) as Accepted['headers'] };
 }
 
 const documentErrors: readonly ErrorCode[] = ['GRAPHQL_PARSE_FAILED', 'GRAPHQL_VALIDATION_FAILED', 'BAD_USER_INPUT'];

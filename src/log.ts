@@ -65,6 +65,13 @@ const retryInterval = 100;
 /** Ms without any progress after which nobody reads the log any more, as far as the end of the process is concerned. */
 const patience = 1_000;
 
+/** A portion that is being written. */
+interface Writing {
+  readonly bytes: Buffer;
+  /** How many of them are written. */
+  done: number;
+}
+
 /**
  * Writes lines in portions. Those that tell of an error are written at once, and with them all before. Where lines cannot be
  * written (a full disk), or are not taken (a full pipe), they wait or are dropped and counted: the gateway goes on.
@@ -77,8 +84,7 @@ export class LogOutput implements DestinationStream {
   /** Lines that no write has begun with. */
   private waiting = '';
   private timer: NodeJS.Timeout | undefined;
-  /** What is being written, and how much of it is. */
-  private writing: { readonly bytes: Buffer; done: number } | undefined;
+  private writing: Writing | undefined;
   /** When the write that is under way began or went on, by the monotonic clock. */
   private progress = 0;
   /** Whether a line waits that tells of an error. */
@@ -169,7 +175,7 @@ export class LogOutput implements DestinationStream {
     this.goOn(this.writing);
   }
 
-  private goOn(writing: { readonly bytes: Buffer; done: number }): void {
+  private goOn(writing: Writing): void {
     const { bytes, done } = writing;
     write(this.fd, bytes, done, bytes.length - done, null, (error, count) => {
       if (error && isFull(error)) {
@@ -185,7 +191,7 @@ export class LogOutput implements DestinationStream {
   }
 
   /** A write has come to its end, be it a bad one. */
-  private ended({ bytes, done }: { readonly bytes: Buffer; readonly done: number }, error: Error | null): void {
+  private ended({ bytes, done }: Writing, error: Error | null): void {
     this.writing = undefined;
     if (done > 0) this.isCut = bytes[done - 1] !== newline;
     if (!error) {
@@ -194,7 +200,8 @@ export class LogOutput implements DestinationStream {
       this.isOver = true;
       this.waiting = '';
     } else {
-      this.drop(bytes.subarray(done).filter((byte) => byte === newline).length);
+      // A line break that comes first ends the line that broke off before, and was counted with it.
+      this.drop(bytes.subarray(Math.max(done, 1)).filter((byte) => byte === newline).length);
     }
     this.schedule();
   }

@@ -153,7 +153,10 @@ describe('a file that cannot be written to', () => {
       let left = 105;
       const again = setInterval(() => {
         log.error({ left }, 'line');
-        if (--left === 5) fs.truncateSync(${JSON.stringify(file)});
+        if (--left === 5) {
+          fs.copyFileSync(${JSON.stringify(file)}, ${JSON.stringify(`${file}.full`)});
+          fs.truncateSync(${JSON.stringify(file)});
+        }
         if (left === 0) { clearInterval(again); endLog(log).then(() => process.exit(0)) }
       }, 1)`;
     const [program, ...args] = [process.execPath, ...processThat(script)];
@@ -164,8 +167,11 @@ describe('a file that cannot be written to', () => {
     // What is left of the line that broke off is the end of a line.
     const [rest, ...lines] = textOf(file).trimEnd().split('\n');
     expect(rest).toBe('');
-    const messages = lines.map((line) => (JSON.parse(line) as LogLine).msg);
-    expect(messages).toContain('lines of the log were dropped, since they were not taken');
+    const after = lines.map((line) => JSON.parse(line) as LogLine);
+    const told = after.filter(({ msg }) => msg === 'lines of the log were dropped, since they were not taken');
+    // The last line of the full file is the one that broke off.
+    const before = textOf(`${file}.full`).split('\n').slice(0, -1);
+    expect(told).toMatchObject([{ lines: 105 - before.length - (after.length - told.length) }]);
   });
 });
 

@@ -341,13 +341,14 @@ function createProcessor(config: TracingConfig, log: Logger): SpanProcessor {
           if (performance.now() - lastTold >= warningInterval) tell();
           done(result);
         };
+        const used = sender;
         const giveUp = setTimeout(() => {
-          sender.destroy();
+          used.destroy();
           // Of exports that never end, an exporter takes thirty and then no more.
-          sender = createSender(config);
+          if (sender === used) sender = createSender(config);
           end({ code: failed, error: new Error('the answer does not end') });
         }, config.timeout + leeway).unref();
-        sender.exporter.export(spans, end);
+        used.exporter.export(spans, end);
       },
       shutdown: () => sender.exporter.shutdown(),
     },

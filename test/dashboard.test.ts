@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { status as grpc } from '@grpc/grpc-js';
-import { createClient } from 'graphql-sse';
 import { createMetrics } from '../src/metrics';
 import { startWorld, until, type Decoded, type World } from './gateway-fixture';
 import { container } from './manifests/checks';
@@ -155,12 +154,7 @@ const grafana = { __rate_interval: '1m' };
     await world.graphql(me);
     world.ai.control.setFault({ method: 'ProcessQuery', code: grpc.UNAVAILABLE, times: 1 });
     await ask();
-    const stream = createClient({
-      url: `${world.url}/graphql`,
-      fetchFn: fetch,
-      retryAttempts: 0,
-      headers: { authorization: `Bearer ${world.auth.adminToken}` },
-    }).iterate({ query: 'subscription { askStream(input: { query: "count to 2" }) { textDelta } }' });
+    const stream = world.askStream('count to 2');
     for await (const _ of stream);
   }
 

@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { PassThrough } from 'node:stream';
+import { createClient, type ExecutionResult } from 'graphql-sse';
 import { readConfig, sourceFolders, type Config } from '../src/config';
 import { createGateway, type Gateway, type GatewayOverrides } from '../src/gateway';
 import { startServer, type RunningServer } from '../src/http/server';
@@ -33,6 +34,8 @@ export interface World {
   /** Runs an operation with the admin's session, unless headers say otherwise. */
   graphql(query: string, options?: GraphqlOptions): Promise<GraphqlAnswer>;
   rest(method: string, path: string, options?: RestOptions): Promise<RestAnswer>;
+  /** Asks the assistant with the admin's session for an answer that comes in parts, such as `count to 3`. */
+  askStream(query: string, headers?: Readonly<Record<string, string>>): AsyncIterableIterator<ExecutionResult>;
   /**
    * Sends bytes as they are and gives back what comes until the gateway closes the connection.
    *
@@ -150,6 +153,15 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
         headers: response.headers,
         body: text === '' ? undefined : JSON.parse(text),
       };
+    },
+    askStream(query, headers = {}) {
+      const client = createClient({
+        url: `${url}/graphql`,
+        fetchFn: fetch,
+        retryAttempts: 0,
+        headers: { ...bearer(auth.adminToken), ...headers },
+      });
+      return client.iterate({ query: `subscription { askStream(input: { query: "${query}" }) { textDelta } }` });
     },
     raw: (bytes, { andEnd } = { andEnd: false }) => sendRaw(server.port, bytes, andEnd),
     accessLine({ headers }) {

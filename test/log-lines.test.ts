@@ -1,5 +1,4 @@
 import { status as grpc } from '@grpc/grpc-js';
-import { createClient } from 'graphql-sse';
 import { startWorld, until, type LogLine, type World } from './gateway-fixture';
 import { startSignInWorld } from './sign-in-fixture';
 import { signInAt } from './upstreams/idp/browser';
@@ -59,12 +58,7 @@ describe('an access line says how long the request waited for upstreams', () => 
   });
 
   test('of a stream, the time between its messages counts, and what the client takes to read does not', async () => {
-    const stream = createClient({
-      url: `${world.url}/graphql`,
-      fetchFn: fetch,
-      retryAttempts: 0,
-      headers: { authorization: `Bearer ${world.auth.adminToken}` },
-    }).iterate({ query: 'subscription { askStream(input: { query: "count to 3" }) { textDelta } }' });
+    const stream = world.askStream('count to 3');
     for await (const _ of stream);
     const line = await until(
       () => world.logs.find(({ streamed }) => streamed === true),

@@ -4,7 +4,6 @@ import { METHODS } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { status as grpc } from '@grpc/grpc-js';
-import { createClient } from 'graphql-sse';
 import { createGateway } from '../src/gateway';
 import { createLog } from '../src/log';
 import { createMetrics, type Metrics } from '../src/metrics';
@@ -31,14 +30,6 @@ function seriesOf(scrape: string): string[] {
   return lines.map((line) => line.slice(0, line.lastIndexOf(' ')));
 }
 
-const streamOf = (world: World, query: string) =>
-  createClient({
-    url: `${world.url}/graphql`,
-    fetchFn: fetch,
-    retryAttempts: 0,
-    headers: { authorization: `Bearer ${world.auth.adminToken}` },
-  }).iterate({ query: `subscription { askStream(input: { query: "${query}" }) { textDelta } }` });
-
 /** Something of every kind that is counted. */
 async function allKindsOfTraffic(world: World): Promise<void> {
   await world.graphql(me);
@@ -53,7 +44,7 @@ async function allKindsOfTraffic(world: World): Promise<void> {
   await world.rest('POST', '/api/ai', { body: { query: 'who am I' } });
   await fetch(`${world.url}/api/v1/auth/dev/login`, { redirect: 'manual' });
   await world.raw('nonsense\r\n\r\n');
-  for await (const _ of streamOf(world, 'count to 2'));
+  for await (const _ of world.askStream('count to 2'));
   for (const code of [grpc.UNAVAILABLE, grpc.NOT_FOUND, grpc.DATA_LOSS]) {
     world.ai.control.setFault({ method: 'ProcessQuery', code, times: 1 });
     await world.rest('POST', '/api/ai', { body: { query: 'who am I' } });
@@ -163,7 +154,7 @@ describe('a gateway', () => {
     const asked = world.rest('POST', '/api/ai', { body: { query: 'who am I' } });
     await is(1, 1, 0);
     world.ai.control.setFault({ method: 'StreamQuery', hang: true, failAfter: 1 });
-    const stream = streamOf(world, 'count to 5');
+    const stream = world.askStream('count to 5');
     await stream.next();
     await is(2, 2, 1);
     await stream.return?.();

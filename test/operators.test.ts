@@ -1,7 +1,6 @@
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { status as grpc } from '@grpc/grpc-js';
-import { createClient } from 'graphql-sse';
 import { startWorld, until, type Decoded, type LogLine, type World } from './gateway-fixture';
 
 const me = '{ me { id } }';
@@ -184,12 +183,7 @@ describe('metrics', () => {
     const latency = 'http_request_latency_seconds_count{method="POST",path="/graphql"}';
     const before = await world.metric(latency);
     world.ai.control.setFault({ method: 'StreamQuery', hang: true, failAfter: 1 });
-    const stream = createClient({
-      url: `${world.url}/graphql`,
-      fetchFn: fetch,
-      retryAttempts: 0,
-      headers: { authorization: `Bearer ${world.auth.adminToken}` },
-    }).iterate({ query: 'subscription { askStream(input: { query: "count to 5" }) { textDelta } }' });
+    const stream = world.askStream('count to 5');
     await stream.next();
     expect(await world.metric('http_streams_open')).toBe(1);
     await stream.return?.();
@@ -201,20 +195,13 @@ describe('metrics', () => {
   });
 
   test('count streams that are read to their end, left, or failed, and the errors of those that failed', async () => {
-    const stream = (query: string) =>
-      createClient({
-        url: `${world.url}/graphql`,
-        fetchFn: fetch,
-        retryAttempts: 0,
-        headers: { authorization: `Bearer ${world.auth.adminToken}` },
-      }).iterate({ query: `subscription { askStream(input: { query: "${query}" }) { textDelta } }` });
     const [requests, durations, failed, ...others] = await world.growth(
       async () => {
-        for await (const _ of stream('count to 2'));
+        for await (const _ of world.askStream('count to 2'));
         world.ai.control.setFault({ method: 'StreamQuery', code: grpc.DATA_LOSS, failAfter: 1, times: 1 });
-        for await (const _ of stream('count to 2'));
+        for await (const _ of world.askStream('count to 2'));
         world.ai.control.setFault({ method: 'StreamQuery', hang: true, failAfter: 1 });
-        const left = stream('count to 2');
+        const left = world.askStream('count to 2');
         await left.next();
         await left.return?.();
         await until(
@@ -562,12 +549,7 @@ describe('shutting down', () => {
   test('ends streams with an event that says so, and they complete', async () => {
     const world = await start();
     world.ai.control.setFault({ method: 'StreamQuery', hang: true, failAfter: 1 });
-    const stream = createClient({
-      url: `${world.url}/graphql`,
-      fetchFn: fetch,
-      retryAttempts: 0,
-      headers: { authorization: `Bearer ${world.auth.adminToken}` },
-    }).iterate({ query: 'subscription { askStream(input: { query: "count to 5" }) { textDelta } }' });
+    const stream = world.askStream('count to 5');
     expect((await stream.next()).value).toEqual({ data: { askStream: { textDelta: '1 ' } } });
     const closed = world.server.close();
     const last: Decoded = (await stream.next()).value;

@@ -1,7 +1,6 @@
 import { hostname } from 'node:os';
 import { inspect } from 'node:util';
 import { status as grpc } from '@grpc/grpc-js';
-import { createClient } from 'graphql-sse';
 import { startWorld, until, type LogLine, type World } from './gateway-fixture';
 import { startCollector, type Collector, type ExportedSpan } from './otlp-collector';
 import { startSignInWorld, type SignInWorld } from './sign-in-fixture';
@@ -221,13 +220,7 @@ describe('with a collector', () => {
   });
 
   describe('a stream', () => {
-    const open = (query: string) =>
-      createClient({
-        url: `${world.url}/graphql`,
-        fetchFn: fetch,
-        retryAttempts: 0,
-        headers: { authorization: `Bearer ${world.auth.adminToken}`, traceparent: `00-${traceId}-${spanId}-01` },
-      }).iterate({ query: `subscription { askStream(input: { query: "${query}" }) { textDelta } }` });
+    const open = (query: string) => world.askStream(query, { traceparent: `00-${traceId}-${spanId}-01` });
     /** What ends with the stream. */
     const names = ['POST /graphql', 'ai.v1.AIService/StreamQuery', 'subscription'];
     const ended = async (): Promise<ExportedSpan[]> => {

@@ -47,11 +47,11 @@ export class Bodies {
         const more = Math.max(0, size + chunk.length - freeSize) - held;
         if (size + chunk.length > maxSize) {
           refuse(new GatewayError('PAYLOAD_TOO_LARGE'));
-        } else if (more > 0 && this.held + more > maxHeld) {
+        } else if (this.held + more > maxHeld) {
           refuse(new GatewayError('OVERLOADED', undefined, { retryAfter: 1 }));
         } else {
-          held += Math.max(0, more);
-          this.held += Math.max(0, more);
+          held += more;
+          this.held += more;
           body = append(body, size, chunk);
           size += chunk.length;
         }

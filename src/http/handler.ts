@@ -180,7 +180,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
       code: line.code,
     });
     log.info(line, 'request');
-    if (inFlight === 0) for (const each of onSettled) each();
+    if (inFlight === 0) for (const each of onSettled.splice(0)) each();
   }
 
   return {

@@ -583,22 +583,14 @@ export class ClientSession {
       if (this.streams.size === 0 && this.output.length === 0) this.hangUp();
       return;
     }
-    while (this.queue.first && this.streams.size < this.maxStreams) {
-      const stream = this.queue.first;
-      this.queue.delete(stream);
-      this.begin(stream);
-    }
+    while (this.queue.size > 0 && this.streams.size < this.maxStreams) this.begin(this.queue.shift()!);
   }
 
   private retire(code: number, error: Error): void {
     if (this.retirement) return;
     this.retirement = { code, error };
     this.listener.retired(this.retirement);
-    while (this.queue.first) {
-      const stream = this.queue.first;
-      this.queue.delete(stream);
-      stream.listener.closed(unsent);
-    }
+    for (let stream = this.queue.shift(); stream; stream = this.queue.shift()) stream.listener.closed(unsent);
     this.proceed();
   }
 

@@ -78,7 +78,7 @@ export class StreamTable<T extends StreamEntry<T>> {
 /** Streams that wait, in the order that they came in. */
 export class StreamQueue<T extends StreamEntry<T>> {
   size = 0;
-  first: T | undefined = undefined;
+  private first: T | undefined = undefined;
   private last: T | undefined = undefined;
 
   add(entry: T): void {
@@ -87,6 +87,13 @@ export class StreamQueue<T extends StreamEntry<T>> {
     else this.first = entry;
     this.last = entry;
     this.size += 1;
+  }
+
+  /** Takes out the one that has waited longest. */
+  shift(): T | undefined {
+    const { first } = this;
+    if (first) this.delete(first);
+    return first;
   }
 
   /** @returns false where it was not in the queue */

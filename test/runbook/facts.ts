@@ -162,11 +162,11 @@ async function collect(world: World, own: readonly LogLine[]): Promise<Facts> {
     isVariable: (name) => patterns.some((pattern) => pattern.test(name)),
     headers: await headersOf(world),
     async answers(path) {
-      const [route, admin] = await Promise.all([
-        world.accessLine(await fetch(`${world.url}${path}`)),
-        fetch(`${world.adminUrl}${path}`),
-      ]);
-      return route['route'] !== 'other' || admin.ok;
+      const [answer, admin] = await Promise.all([fetch(`${world.url}${path}`), fetch(`${world.adminUrl}${path}`)]);
+      // A body that nobody reads would keep its connection open.
+      await Promise.all([answer.arrayBuffer(), admin.arrayBuffer()]);
+      const { route } = await world.accessLine(answer);
+      return route !== 'other' || admin.ok;
     },
     panels: new Set(JSON.parse(read('k8s/dashboards/api-gateway.json')).panels.map(({ title }: Decoded) => title)),
     objects: baseObjects(readFiles()),

@@ -1,0 +1,44 @@
+import NodeEnvironment from 'jest-environment-node';
+
+/** Kinds of resources that keep a process alive until somebody closes them (`process.getActiveResourcesInfo`). */
+const kinds = /^(?:TCP|TLS|Pipe|UDP|Process|FSEvent|StatWatcher|Worker|MessagePort|Timeout)/;
+
+/** How long after a file's last test what it has closed may take to be gone, ms. */
+const grace = 10_000;
+
+/**
+ * Node, and a look at what a file of tests leaves behind: sockets, servers, child processes, watchers and timers. Such a
+ * file fails, since it is the next one in the process that would suffer.
+ */
+// Jest asks for a default export.
+// oxlint-disable-next-line import/no-default-export
+export default class TidyEnvironment extends NodeEnvironment {
+  private readonly before = openResources();
+
+  override async teardown(): Promise<void> {
+    try {
+      await this.tidy();
+    } finally {
+      await super.teardown();
+    }
+  }
+
+  private async tidy(): Promise<void> {
+    for (const end = performance.now() + grace; ; await new Promise((resolve) => setTimeout(resolve, 10))) {
+      const left = [...openResources()].flatMap(([kind, count]) => {
+        const more = count - (this.before.get(kind) ?? 0);
+        return more > 0 ? [`${more} ${kind}`] : [];
+      });
+      if (left.length === 0) return;
+      if (performance.now() > end) throw new Error(`the tests are over and leave open: ${left.join(', ')}`);
+    }
+  }
+}
+
+function openResources(): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const kind of process.getActiveResourcesInfo()) {
+    if (kinds.test(kind)) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  return counts;
+}

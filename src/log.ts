@@ -18,7 +18,7 @@ export function createLog(level: LogLevel, destination?: DestinationStream): Log
     {
       level,
       base: { service: 'api-gateway' },
-      timestamp: pino.stdTimeFunctions.isoTime,
+      timestamp: clock,
       formatters: { level: (label) => ({ level: label }) },
       errorKey: 'err',
     },
@@ -26,6 +26,48 @@ export function createLog(level: LogLevel, destination?: DestinationStream): Log
       new LogOutput(1, (lines) => log.warn({ lines }, 'lines of the log were dropped, since they were not taken')),
   );
   return log;
+}
+
+/** Text, numbers and booleans; what is undefined is left out. */
+type Fields<Name extends string> = Readonly<Record<Name, string | number | boolean | undefined>>;
+
+/**
+ * Makes what writes lines of level `info` that are all alike, as the log itself would, at a fraction of its cost: their names
+ * are put into JSON once.
+ *
+ * @param names - Of the fields, in the order in which they are written.
+ */
+export function createLineLog<Name extends string>(
+  log: Logger,
+  message: string,
+  names: readonly Name[],
+): (fields: Fields<Name>) => void {
+  const { [pino.symbols.streamSym]: stream, [pino.symbols.chindingsSym]: bindings } = internalsOf(log);
+  const parts = names.map((name) => ({ name, key: `,${JSON.stringify(name)}:` }));
+  const end = `,"msg":${JSON.stringify(message)}}\n`;
+  return (fields) => {
+    if (!log.isLevelEnabled('info')) return;
+    let line = `{"level":"info"${clock()}${bindings}`;
+    for (const { name, key } of parts) {
+      const value = fields[name];
+      if (value !== undefined) line += key + (typeof value === 'string' ? JSON.stringify(value) : String(value));
+    }
+    if (stream instanceof LogOutput) stream.lastLevel = pino.levels.values['info']!;
+    stream.write(line + end);
+  };
+}
+
+let clockTime = NaN;
+let clockText = '';
+
+/** The time as a field of a line (RFC 3339). Lines of one millisecond share its text. */
+function clock(): string {
+  const now = Date.now();
+  if (now !== clockTime) {
+    clockTime = now;
+    clockText = `,"time":"${new Date(now).toISOString()}"`;
+  }
+  return clockText;
 }
 
 /**
@@ -48,8 +90,19 @@ export function droppedLines(log: Logger): number {
   return outputOf(log)?.droppedInAll ?? 0;
 }
 
+/** What pino has under its public symbols. */
+interface Internals {
+  readonly [pino.symbols.streamSym]: DestinationStream;
+  /** Fields that all lines have, as they are written. */
+  readonly [pino.symbols.chindingsSym]: string;
+}
+
+function internalsOf(log: Logger): Internals {
+  return log as unknown as Internals;
+}
+
 function outputOf(log: Logger): LogOutput | undefined {
-  const stream = (log as unknown as Record<symbol, unknown>)[pino.symbols.streamSym];
+  const stream = internalsOf(log)[pino.symbols.streamSym];
   return stream instanceof LogOutput ? stream : undefined;
 }
 

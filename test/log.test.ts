@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLog, droppedLines, endLog, LogOutput, type Logger } from '../src/log';
+import { createLineLog, createLog, droppedLines, endLog, LogOutput, type Logger } from '../src/log';
 import { until, type LogLine } from './gateway-fixture';
 
 const folder = mkdtempSync(join(tmpdir(), 'gateway-log-'));
@@ -48,6 +48,22 @@ test('a line is written soon, though no other follows it', async () => {
     (lines) => lines.length === 2,
   );
   await endLog(log);
+});
+
+test('lines that are all alike are written as the log would write them', () => {
+  const lines: string[] = [];
+  const log = createLog('info', { write: (line) => void lines.push(line) }).child({ requestId: 'a "b"' });
+  const write = createLineLog(log, 'a "line"', ['text', 'number', 'flag', 'nothing', 'odd "name"']);
+  for (const text of ['', 'plain', 'q"uo\\te\n\u0000 €🦄', 'x'.repeat(200)]) {
+    const fields = { text, number: -1.5, flag: false, nothing: undefined, 'odd "name"': 1e21 };
+    write(fields);
+    log.info(fields, 'a "line"');
+    const [own, its] = lines.splice(0).map((line) => line.replace(/"time":"[\d-]+T[\d:.]+Z"/, '"time":""'));
+    expect(own).toBe(its);
+  }
+  log.level = 'warn';
+  write({ text: 'unheard', number: 0, flag: true, nothing: undefined, 'odd "name"': 0 });
+  expect(lines).toEqual([]);
 });
 
 test.each(['error', 'fatal'] as const)('%s is written without waiting, with all before it', async (level) => {

@@ -3,6 +3,7 @@ import { ServerResponse, type IncomingMessage, type OutgoingHttpHeader, type Req
 import type { Socket } from 'node:net';
 import { json, type Exchange, type Reply, type Route } from '../exchange';
 import { catalogue, errorHeaders, GatewayError, logBug, publicDetails, toGatewayError } from '../errors';
+import { createLineLog } from '../log';
 import type { CounterSeries, HistogramSeries, Metrics } from '../metrics';
 import { continueTrace } from '../trace';
 import { Bodies } from './bodies';
@@ -45,8 +46,39 @@ const knownMethods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', '
 /** Label of paths that lead nowhere, of methods that are not told apart, and of requests that could not be read. */
 const other = 'other';
 
+/** What the access line has, in this order. */
+const lineFields = [
+  'requestId',
+  'traceId',
+  'method',
+  'route',
+  'status',
+  'durationMs',
+  'upstreamMs',
+  'upstreamCalls',
+  'operation',
+  'userId',
+  'code',
+  'reason',
+  'streamed',
+] as const;
+
 /** Characters up to which a body goes out in one piece with the head. Longer ones take less as bytes of their own. */
 const longestInOnePiece = 16 * 1024;
+
+/**
+ * Answers that go out together at most. Each write wakes a reader on the same machine (a sidecar, an ingress) that has nothing
+ * else to read, which costs the writer more than the answer does; and so each of the first would, while the requests that
+ * came with theirs are still being answered. More would make the first ones wait.
+ */
+const maxReady = 32;
+
+/** An answer that is ready, whole. */
+interface Ready {
+  readonly exchange: IncomingExchange;
+  readonly reply: Reply;
+  readonly body: string | Uint8Array | undefined;
+}
 
 /** An answer, which knows what it is the answer to. */
 type Answer = ServerResponse & { exchange?: IncomingExchange };
@@ -57,7 +89,10 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
   const router = new Router(options.routes);
   const counts = createCounts(metrics, options.routes);
   const incoming = { ...options, bodies: new Bodies() };
+  const writeLine = createLineLog(log, 'request', lineFields);
   const streams = new Set<IncomingExchange>();
+  /** Answers that came in this turn of the event loop. */
+  let ready: Ready[] = [];
   /** Why streams end, once the gateway shuts down: those that begin later end at once. */
   let ending: GatewayError | undefined;
   let isDraining = false;
@@ -118,28 +153,39 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
     }
   }
 
-  /** Sends what a handler gave, or what came of it. */
+  /** What went wrong while an answer was sent, of which nothing more can be said then. */
+  function fail(exchange: IncomingExchange, error: unknown): void {
+    const cause = toGatewayError(error);
+    // What a stream throws once its answer is closed comes of that.
+    if (!exchange.brokenOff) logBug(cause, exchange);
+    exchange.response.destroy(cause);
+  }
+
+  /** Sends what a handler gave, or what came of it: a stream at once, anything else with what else is ready. */
   function send(exchange: IncomingExchange, reply: Reply): void {
     const { body } = reply;
-    const fail = (error: unknown): void => {
-      const cause = toGatewayError(error);
-      // What a stream throws once its answer is closed comes of that.
-      if (!exchange.brokenOff) logBug(cause, exchange);
-      exchange.response.destroy(cause);
-    };
     if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)) {
       void sendStream(exchange, reply, body)
-        .catch(fail)
+        .catch((error: unknown) => fail(exchange, error))
         .finally(() => ended(exchange));
       return;
     }
-    try {
-      // Nothing is said twice, nor to those who have left.
-      if (!exchange.response.headersSent && !exchange.response.destroyed) sendWhole(exchange, reply, body);
-    } catch (error) {
-      fail(error);
+    if (ready.push({ exchange, reply, body }) === 1) setImmediate(sendReady);
+    else if (ready.length === maxReady) sendReady();
+  }
+
+  function sendReady(): void {
+    const answers = ready;
+    ready = [];
+    for (const { exchange, reply, body } of answers) {
+      try {
+        // Nothing is said twice, nor to those who have left.
+        if (!exchange.response.headersSent && !exchange.response.destroyed) sendWhole(exchange, reply, body);
+      } catch (error) {
+        fail(exchange, error);
+      }
+      ended(exchange);
     }
-    ended(exchange);
   }
 
   /** One of the two ends of a request has come: everything was said, or the answer is closed. Leaves its traces at the last. */
@@ -156,7 +202,6 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
     counts.requests(method, exchange.route, status).inc();
     if (exchange.isRouted && !isStreamed) counts.latency(method, exchange.route).observe(duration / 1000);
     const { traceId, upstreams } = exchange.trace;
-    // The logger leaves out what is undefined.
     const line = {
       requestId: exchange.id,
       traceId,
@@ -179,7 +224,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
       status,
       code: line.code,
     });
-    log.info(line, 'request');
+    writeLine(line);
     if (inFlight === 0) for (const each of onSettled.splice(0)) each();
   }
 
@@ -236,8 +281,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
       if (to.bytesRead === 0) return;
       counts.requests(other, other, status).inc();
       const { traceId } = continueTrace(undefined, undefined);
-      const line = { requestId, traceId, method: other, route: other, status, code: 'BAD_USER_INPUT', reason };
-      log.info(line, 'request');
+      log.info({ requestId, traceId, method: other, route: other, status, code: 'BAD_USER_INPUT', reason }, 'request');
     },
     drain() {
       isDraining = true;

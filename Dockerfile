@@ -52,7 +52,7 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
   CMD ["node", "-e", "require('node:http').get({ host: process.env.ADMIN_HOST || '127.0.0.1', port: process.env.ADMIN_PORT || 9090, path: '/readyz' }, (answer) => process.exit(answer.statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
 ENTRYPOINT ["/usr/bin/tini", "--"]
 # As `npm start` does; the README says what the option is for.
-CMD ["node", "--max-semi-space-size=16", "dist/main.js"]
+CMD ["node", "--max-semi-space-size=32", "dist/main.js"]
 
 # Last, since they change with every build.
 ARG VERSION=unversioned

@@ -32,8 +32,6 @@ export interface Exchange {
    * left, else what the gateway ended it for.
    */
   readonly cancellation: Cancellation;
-  /** The same for who needs an AbortSignal. Made when it is first asked for. */
-  readonly signal: AbortSignal;
   /**
    * When the time budget of the request is spent, in ms since the epoch. Work that may take longer than the common budget
    * asks with {@link deadlineFor}.

@@ -1,4 +1,4 @@
-import { Canceller, signalOf, type Cancellation } from '../src/cancellation';
+import { Canceller, firstOf, type Cancellation } from '../src/cancellation';
 
 /** The same by Node. */
 function byNode(): { cancellation: Cancellation; abort: (reason: unknown) => void } {
@@ -13,13 +13,16 @@ function byUs(): ReturnType<typeof byNode> {
 
 function derived(): ReturnType<typeof byNode> {
   const canceller = new Canceller();
-  return { cancellation: signalOf(canceller), abort: (reason) => canceller.abort(reason) };
+  return {
+    cancellation: firstOf([new Canceller(), canceller, new Canceller()]),
+    abort: (reason) => canceller.abort(reason),
+  };
 }
 
 describe.each([
   ['an AbortSignal', byNode],
   ['a Canceller', byUs],
-  ['an AbortSignal of a Canceller', derived],
+  ['the first of several', derived],
 ])('%s', (_what, make) => {
   test('calls each listener once, with the first reason', () => {
     const { cancellation, abort } = make();
@@ -56,8 +59,11 @@ describe.each([
   });
 });
 
-test('an AbortSignal of what is aborted already is aborted', () => {
-  const canceller = new Canceller();
-  canceller.abort('reason');
-  expect(signalOf(canceller)).toMatchObject({ aborted: true, reason: 'reason' });
+test('the first of several counts, one that is aborted already before all', () => {
+  const [early, late] = [new Canceller(), new Canceller()];
+  const first = firstOf([early, late]);
+  late.abort('late');
+  early.abort('early');
+  expect(first).toMatchObject({ aborted: true, reason: 'late' });
+  expect(firstOf([new Canceller(), early, late])).toMatchObject({ aborted: true, reason: 'early' });
 });

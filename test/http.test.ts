@@ -295,7 +295,7 @@ test('a client that leaves while several of its requests are under way has a lin
     {
       ...second.route,
       handle(exchange) {
-        exchange.signal.addEventListener('abort', () => reasons.push(exchange.signal.reason));
+        exchange.cancellation.addEventListener('abort', () => reasons.push(exchange.cancellation.reason));
         return second.route.handle(exchange, {});
       },
     },
@@ -331,7 +331,7 @@ describe('a body that cannot be read', () => {
       {
         ...echo,
         async handle(exchange) {
-          exchange.signal.addEventListener('abort', () => reasons.push(exchange.signal.reason));
+          exchange.cancellation.addEventListener('abort', () => reasons.push(exchange.cancellation.reason));
           return echo.handle(exchange, {});
         },
       },

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import { Canceller, signalOf } from '../cancellation';
+import { Canceller } from '../cancellation';
 import type { Exchange } from '../exchange';
 import type { GatewayError } from '../errors';
 import type { Logger } from '../log';
@@ -48,7 +48,6 @@ export class IncomingExchange implements Exchange {
   /** What records the request, if it is recorded; known once {@link trace} was asked for. */
   span: RequestSpan | undefined;
 
-  private lazySignal: AbortSignal | undefined;
   private lazyTrace: TraceContext | undefined;
   private lazyLog: Logger | undefined;
 
@@ -80,11 +79,6 @@ export class IncomingExchange implements Exchange {
 
   get clientAddress(): string {
     return this.request.socket.remoteAddress ?? '';
-  }
-
-  get signal(): AbortSignal {
-    this.lazySignal ??= signalOf(this.cancellation);
-    return this.lazySignal;
   }
 
   get trace(): TraceContext {

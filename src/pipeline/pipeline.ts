@@ -1,5 +1,6 @@
 import { envelop } from '@envelop/core';
 import type { DocumentNode, ExecutionArgs, ExecutionResult, GraphQLError, GraphQLSchema } from 'graphql';
+import { firstOf } from '../cancellation';
 import type { Exchange } from '../exchange';
 import { catalogue, GatewayError, type ErrorCode } from '../errors';
 import type { CounterSeries, Metrics } from '../metrics';
@@ -90,8 +91,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     const { exchange, authenticated, scope, caller } = context;
     const watch = authenticated && gatekeeper.guard(authenticated, exchange);
     if (watch) {
-      const signal = AbortSignal.any([exchange.signal, watch.signal]);
-      context.scope = new OperationScope(exchange, context.trace, scope.deadline, caller, signal);
+      const ending = firstOf([exchange.cancellation, watch.ending]);
+      context.scope = new OperationScope(exchange, context.trace, scope.deadline, caller, ending);
     }
     const result = await subscribe(args);
     if (!(Symbol.asyncIterator in result)) {

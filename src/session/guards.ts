@@ -1,3 +1,4 @@
+import { Canceller, type Cancellation } from '../cancellation';
 import { toGatewayError, type GatewayError } from '../errors';
 import type { CallScope } from '../grpc/upstream';
 import type { Session } from './auth-service';
@@ -10,7 +11,7 @@ export interface SessionGuard {
    * Aborted when the session ends, with UNAUTHENTICATED as its reason, and when it cannot be checked any more, with
    * AUTH_UNAVAILABLE.
    */
-  readonly signal: AbortSignal;
+  readonly ending: Cancellation;
   /** Ends the watch. Must be called when the stream is over, however it came to that. */
   release(): void;
 }
@@ -58,7 +59,7 @@ export function createGuards({ validate, freshFor }: GuardsOptions): Guards {
    * as it is on a new request, and the streams and requests of one session share their look-ups.
    */
   function guard({ key, token, session, scope }: Watched): SessionGuard {
-    const ending = new AbortController();
+    const ending = new Canceller();
     const labels = [`key ${key}`, ...sessionLabels(session)];
     let { expiresAt } = session;
     let timer: NodeJS.Timeout;
@@ -97,7 +98,7 @@ export function createGuards({ validate, freshFor }: GuardsOptions): Guards {
     guards.add(own, labels);
     // Where nothing is known, the session was revoked since the request was let in, or nothing is cached: ask at once.
     arm(0);
-    return { signal: ending.signal, release };
+    return { ending, release };
   }
 
   return {

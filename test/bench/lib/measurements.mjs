@@ -91,8 +91,8 @@ async function doors({ arena, lineup, plan, say }) {
   return compare(arena, 'doors and refusals', entries, plan, say);
 }
 
-/** How many streams are open before those that are measured: with the first, the young generation grows to its full size. */
-const firstStreams = 1_000;
+/** How many streams are open before those that are measured: with these, the young generation grows to its full size. */
+const firstStreams = 3_000;
 
 /**
  * Memory per open stream, of a process that has done nothing else: where there is garbage, streams take its place, and

@@ -50,7 +50,7 @@ export function createLineLog<Name extends string>(
     let line = `{"level":"info"${clock()}${bindings}`;
     for (const { name, key } of parts) {
       const value = fields[name];
-      if (value !== undefined) line += key + (typeof value === 'string' ? JSON.stringify(value) : String(value));
+      if (value !== undefined) line += key + JSON.stringify(value);
     }
     if (stream instanceof LogOutput) stream.lastLevel = pino.levels.values['info']!;
     stream.write(line + end);

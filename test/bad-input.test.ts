@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { startWorld, type Decoded, type World } from './gateway-fixture';
+import { startWorld, until, type Decoded, type World } from './gateway-fixture';
 
 let world: World;
 beforeAll(async () => {
@@ -453,7 +455,6 @@ describe('what is no HTTP', () => {
   });
 
   test.each([
-    ['CONNECT', lines('CONNECT example.com:443 HTTP/1.1', 'Host: example.com:443')],
     ['an upgrade', lines('GET /graphql HTTP/1.1', 'Host: a', 'Upgrade: websocket', 'Connection: Upgrade, close')],
     [
       'an expectation',
@@ -462,8 +463,85 @@ describe('what is no HTTP', () => {
     ['HTTP/1.0', lines('GET /nowhere HTTP/1.0')],
     ['HTTP/0.9', 'GET /nowhere\r\n\r\n'],
   ])('%s gets nothing but a refusal', async (_what, bytes) => {
-    const answer = await world.raw(bytes);
-    if (answer !== '') expect(answer).toMatch(/^HTTP\/1\.1 4\d\d /);
+    expect(await world.raw(bytes)).toMatch(/^HTTP\/1\.1 4\d\d /);
+  });
+
+  test('CONNECT is refused like what is not HTTP, and ends the connection', async () => {
+    const series = 'http_requests_total{method="other",path="other",status="400"}';
+    const before = world.logs.length;
+    const tunnel = lines('CONNECT example.com:443 HTTP/1.1', 'Host: example.com:443');
+    const [growth] = await world.growth(async () => {
+      expect(await world.raw(`${tunnel}more`)).toMatch(/^HTTP\/1\.1 400 .*"message":"There is no tunnel/s);
+    }, series);
+    expect(growth).toBe(1);
+    expect(world.logs.slice(before)).toMatchObject([{ msg: 'request', status: 400, reason: 'CONNECT_REFUSED' }]);
+  });
+
+  test('CONNECT takes no answer along that was given before', async () => {
+    const tunnel = lines('CONNECT b:443 HTTP/1.1', 'Host: b:443');
+    expect(await world.raw(lines('GET /nowhere HTTP/1.1', 'Host: a') + tunnel)).toMatch(/^HTTP\/1\.1 404 .*\}/s);
+  });
+
+  test('CONNECT behind a request that is under way ends both', async () => {
+    const before = world.logs.length;
+    world.auth.control.setFault({ method: 'GetUser', hang: true });
+    const token = `Authorization: Bearer ${world.auth.adminToken}`;
+    const request = lines('GET /api/v1/users/me HTTP/1.1', 'Host: a', token);
+    expect(await world.raw(`${request}${lines('CONNECT b:443 HTTP/1.1', 'Host: b:443')}`)).toBe('');
+    await until(
+      () => world.logs.slice(before).filter(({ msg }) => msg === 'request'),
+      (requests) => requests.length === 1 && requests[0]!['status'] === 499,
+    );
+    world.reset();
+  });
+
+  describe('100 Continue behind a request that is under way', () => {
+    const fields = Array.from({ length: 400 }, (_, index) => `${'name'.repeat(10)}${index}: name`).join(' ');
+    const body = JSON.stringify({ query: `{gateway{${fields}}}` });
+    const ask = (...more: string[]): string =>
+      lines(
+        'POST /graphql HTTP/1.1',
+        'Host: a',
+        'Content-Type: application/json',
+        `Content-Length: ${body.length}`,
+        ...more,
+      );
+    const expectWhole = (answer: string): void => {
+      const [head = '', text = ''] = answer.split('\r\n\r\n');
+      expect(head).toMatch(/^HTTP\/1\.1 200 /);
+      expect(head).toContain(`content-length: ${text.length}`);
+      expect(Object.keys(JSON.parse(text).data.gateway)).toHaveLength(400);
+    };
+
+    test('is not put into the answer where the body has come, and the connection ends', async () => {
+      const answer = await world.raw(ask() + body + ask('Expect: 100-continue') + body);
+      const [first = '', second = '', ...more] = answer.split(/(?<=\})(?=HTTP\/1\.1 )/);
+      expect(more).toEqual([]);
+      expectWhole(first);
+      expectWhole(second);
+      expect(second).toMatch(/^connection: close$/im);
+    });
+
+    test('comes once that one is answered', async () => {
+      world.auth.control.setFault({ method: 'GetUser', delayMs: 50 });
+      const socket = connect(world.server.port, '127.0.0.1');
+      let received = '';
+      socket.on('data', (chunk: Buffer) => (received += chunk.toString()));
+      const token = `Authorization: Bearer ${world.auth.adminToken}`;
+      socket.write(
+        lines('GET /api/v1/users/me HTTP/1.1', 'Host: a', token) + ask('Expect: 100-continue', 'Connection: close'),
+      );
+      await until(
+        () => received,
+        (text) => text.endsWith('HTTP/1.1 100 Continue\r\n\r\n'),
+      );
+      expect(received).toMatch(/^HTTP\/1\.1 200 /);
+      received = '';
+      socket.write(body);
+      await once(socket, 'close');
+      expectWhole(received);
+      world.reset();
+    });
   });
 
   test('headers that come twice, empty or odd do no harm', async () => {

@@ -1,13 +1,13 @@
 import NodeEnvironment from 'jest-environment-node';
 
-/** Kinds of resources that keep a process alive until somebody closes them (`process.getActiveResourcesInfo`). */
-const kinds = /^(?:TCP|TLS|Pipe|UDP|Process|FSEvent|StatWatcher|Worker|MessagePort|Timeout)/;
+/** Kinds of resources that stay until somebody closes them (`process.getActiveResourcesInfo`). Jest has timers of its own. */
+const kinds = /^(?:TCP|TLS|Pipe|UDP|Process|FSEvent|StatWatcher|Worker|MessagePort)/;
 
 /** How long after a file's last test what it has closed may take to be gone, ms. */
 const grace = 10_000;
 
 /**
- * Node, and a look at what a file of tests leaves behind: sockets, servers, child processes, watchers and timers. Such a
+ * Node, and a look at what a file of tests leaves behind: sockets, servers, child processes and watchers. Such a
  * file fails, since it is the next one in the process that would suffer.
  */
 // Jest asks for a default export.

@@ -408,13 +408,22 @@ describe('a body that cannot be read', () => {
     expect([byRoute['/slow'], byRoute['/echo']]).toEqual(requestIds(text));
   });
 
-  test('of a request that has its answer gets no other', async () => {
+  test.each(['with it', 'later'])('of a request that has its answer gets no other where it comes %s', async (when) => {
     const site = await openSite([{ method: 'POST', path: '/no', handle: () => json(401, {}) }]);
     const client = site.connect();
-    client.socket.write(head('POST /no HTTP/1.1', ...chunked));
-    await client.reads((text) => text.includes('{}'));
-    client.socket.write('ZZ\r\n');
+    const request = head('POST /no HTTP/1.1', ...chunked);
+    if (when === 'later') {
+      client.socket.write(request);
+      await client.reads((text) => text.includes('{}'));
+      client.socket.write('ZZ\r\n');
+    } else {
+      client.socket.write(`${request}ZZ\r\n`);
+    }
     expect(statuses(await client.readToEnd())).toEqual(['401']);
+    await until(
+      () => site.lines,
+      ({ length }) => length > 0,
+    );
     expect(site.lines).toMatchObject([{ route: '/no', status: 401 }]);
   });
 
@@ -433,6 +442,20 @@ describe('a body that cannot be read', () => {
     expect(site.lines).toMatchObject([{ route: '/slow', status: 400 }]);
     expect(site.others).toEqual([]);
   });
+});
+
+test('answers that are ready at once, more than go out together, come in the order of their requests', async () => {
+  const site = await openSite([{ method: 'GET', path: '/n/{n}', handle: (_exchange, { n }) => json(200, { n }) }]);
+  const numbers = Array.from({ length: 90 }, (_, n) => String(n));
+  const client = site.connect();
+  client.socket.write(numbers.map((n) => head(`GET /n/${n} HTTP/1.1`)).join('') + head('GET /end HTTP/1.0'));
+  const text = await client.readToEnd();
+  expect([...text.matchAll(/\{"n":"(\d+)"\}/g)].map(([, n]) => n)).toEqual(numbers);
+  await until(
+    () => site.lines,
+    ({ length }) => length === numbers.length + 1,
+  );
+  expect(site.lines.map(({ requestId }) => requestId)).toEqual(requestIds(text));
 });
 
 describe('what the gateway itself breaks off', () => {

@@ -55,7 +55,7 @@ test('lines that are all alike are written as the log would write them', () => {
   const log = createLog('info', { write: (line) => void lines.push(line) }).child({ requestId: 'a "b"' });
   const write = createLineLog(log, 'a "line"', ['text', 'number', 'flag', 'nothing', 'odd "name"']);
   for (const text of ['', 'plain', 'q"uo\\te\n\u0000 €🦄', 'x'.repeat(200)]) {
-    const fields = { text, number: -1.5, flag: false, nothing: undefined, 'odd "name"': 1e21 };
+    const fields = { text, number: text === '' ? NaN : -1.5, flag: false, nothing: undefined, 'odd "name"': 1e21 };
     write(fields);
     log.info(fields, 'a "line"');
     const [own, its] = lines.splice(0).map((line) => line.replace(/"time":"[\d-]+T[\d:.]+Z"/, '"time":""'));

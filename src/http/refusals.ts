@@ -4,7 +4,7 @@ import type { Reply } from '../exchange';
 /** Why node:http did not read a request, and what its client is told. */
 export interface Refusal {
   readonly status: (typeof refusalStatuses)[number];
-  /** Node's name for it, such as `HPE_INVALID_METHOD`; holds nothing of what was sent. */
+  /** Node's name for it, such as `HPE_INVALID_METHOD`, or {@link tunnelRefused}; holds nothing of what was sent. */
   readonly reason: string;
   readonly message: string;
 }
@@ -14,12 +14,16 @@ const phrases = { 400: 'Bad Request', 408: 'Request Timeout', 431: 'Request Head
 /** What a request may be refused with that cannot be read. */
 export const refusalStatuses = [400, 408, 431] as const;
 
+/** Code of the error that stands for a request to be connected to somewhere else (RFC 9110, 9.3.6). */
+export const tunnelRefused = 'CONNECT_REFUSED';
+
 /** @param error - As `clientError` has it. */
 export function refusalOf({ code = 'UNKNOWN' }: NodeJS.ErrnoException): Refusal {
   if (code === 'HPE_HEADER_OVERFLOW') return { status: 431, reason: code, message: 'The headers are over 16 KB.' };
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
     return { status: 408, reason: code, message: 'The request took too long to arrive.' };
   }
+  if (code === tunnelRefused) return { status: 400, reason: code, message: 'There is no tunnel through here.' };
   return { status: 400, reason: code, message: 'This is not valid HTTP.' };
 }
 

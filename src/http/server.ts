@@ -4,7 +4,7 @@ import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
 import { GatewayError } from '../errors';
 import type { Logger } from '../log';
 import type { Refuse } from './handler';
-import { refusalOf, writeRefusal } from './refusals';
+import { refusalOf, tunnelRefused, writeRefusal } from './refusals';
 
 /** What is served. */
 export interface Served {
@@ -164,6 +164,15 @@ async function listen(
   );
   // For the same reason: of what a client expects, beside 100-continue, nothing is kept (RFC 9110, 10.1.1).
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
+  // What node:http itself sends ahead of an answer that waits for its turn, it sends in the middle of that answer.
+  server.on('checkContinue', (request, response) => {
+    const goOn = (): void => {
+      if (!response.headersSent) response.writeContinue();
+    };
+    if (response.socket) goOn();
+    else response.once('socket', goOn);
+    server.emit('request', request, response);
+  });
   server.maxConnections = maxConnections;
   const connections = new Map<Socket, Connection>();
   server.on('connection', (socket) => {
@@ -194,8 +203,18 @@ async function listen(
   });
   server.on('clientError', (error, socket) => {
     const connection = connections.get(socket as Socket);
-    if (connection) stopReading(error, socket as Socket, connection, refuse);
+    // After the answers of this turn, which came before.
+    if (connection) setImmediate(stopReading, error, socket as Socket, connection, refuse);
     else socket.destroy();
+  });
+  // Left to itself, node:http closes the connection, and nobody hears of it.
+  server.on('connect', (_request, socket: Socket) => {
+    socket.on('error', () => undefined);
+    setImmediate(() => {
+      const answer = connections.get(socket)?.answer;
+      if (!answer || answer.closed) refuse(Object.assign(new Error('CONNECT'), { code: tunnelRefused }), socket);
+      socket.destroySoon();
+    });
   });
   // To node:http any connection on which nothing has happened for a while is idle, waiting for an answer or not.
   server.on('timeout', (socket: Socket) => {

@@ -39,6 +39,7 @@ import {
   HTTP_REQUEST_METHOD_VALUE_OTHER,
 } from '@opentelemetry/semantic-conventions';
 import type { Sampling, TracingConfig } from './config';
+import { catalogue } from './errors';
 import type { Logger } from './log';
 import {
   formatTraceparent,
@@ -197,7 +198,7 @@ class RecordedSpan implements Span {
 }
 
 /** Stands in the log for the answer to a client that went away. */
-const neverSent = 499;
+const neverSent = catalogue.CLIENT_CLOSED_REQUEST.http;
 
 /** @see https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server */
 function describeRequest(facts: RequestFacts, server: Attributes): Description {

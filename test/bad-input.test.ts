@@ -17,6 +17,7 @@ beforeEach(() => {
   logged = world.logs.length;
 });
 afterEach(async () => {
+  world.reset();
   expect((await world.graphql('{ me { id } }')).data).toEqual({ me: { id: 'user-ada' } });
   expect(world.logs.slice(logged).filter(({ level }) => level === 'error' || level === 'fatal')).toEqual([]);
 });
@@ -492,7 +493,6 @@ describe('what is no HTTP', () => {
       () => world.logs.slice(before).filter(({ msg }) => msg === 'request'),
       (requests) => requests.length === 1 && requests[0]!['status'] === 499,
     );
-    world.reset();
   });
 
   describe('100 Continue behind a request that is under way', () => {
@@ -540,7 +540,6 @@ describe('what is no HTTP', () => {
       socket.write(body);
       await once(socket, 'close');
       expectWhole(received);
-      world.reset();
     });
   });
 

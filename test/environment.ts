@@ -24,14 +24,19 @@ export default class TidyEnvironment extends NodeEnvironment {
   }
 
   private async tidy(): Promise<void> {
-    for (const end = performance.now() + grace; ; await new Promise((resolve) => setTimeout(resolve, 10))) {
-      const left = [...openResources()].flatMap(([kind, count]) => {
-        const more = count - (this.before.get(kind) ?? 0);
-        return more > 0 ? [`${more} ${kind}`] : [];
-      });
-      if (left.length === 0) return;
+    const end = performance.now() + grace;
+    for (let left = this.left(); left.length > 0; left = this.left()) {
       if (performance.now() > end) throw new Error(`the tests are over and leave open: ${left.join(', ')}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
     }
+  }
+
+  /** What is open and was not before, such as `2 TCPSocketWrap`. */
+  private left(): string[] {
+    return [...openResources()].flatMap(([kind, count]) => {
+      const more = count - (this.before.get(kind) ?? 0);
+      return more > 0 ? [`${more} ${kind}`] : [];
+    });
   }
 }
 

@@ -121,6 +121,13 @@ async function post(url: string, body: object): Promise<{ status: number; body: 
   return { status: response.status, body: await response.json() };
 }
 
+/** Asks what is never answered; gives the call that came of it, and what the asker will fail with. */
+async function askInVain(url: string) {
+  ai.control.setFault({ method: 'ProcessQuery', hang: true });
+  const failure = post(`${url}/api/ai`, { query: 'who am I' }).catch((error: unknown) => error);
+  return { call: await ai.control.waitForCall('ProcessQuery'), failure };
+}
+
 const logged = (gateway: Run, message: string): Promise<LogLine | undefined> =>
   until(
     () => gateway.logs.find(({ msg }) => msg === message),
@@ -205,15 +212,13 @@ describe('the end', () => {
   ] as const)('comes at once with a second %s', async (signal, code) => {
     const gateway = run(variables());
     const { url } = await listening(gateway);
-    ai.control.setFault({ method: 'ProcessQuery', hang: true });
-    const hanging = post(`${url}/api/ai`, { query: 'who am I' }).catch((error: unknown) => error);
-    const call = await ai.control.waitForCall('ProcessQuery');
+    const { call, failure } = await askInVain(url);
     gateway.child.kill(signal);
     await logged(gateway, 'shutting down');
     expect(gateway.child.exitCode).toBeNull();
     gateway.child.kill(signal);
     expect(await gateway.ended).toBe(code);
-    expect(await hanging).toMatchObject({ name: 'TypeError', message: 'fetch failed' });
+    expect(await failure).toMatchObject({ name: 'TypeError', message: 'fetch failed' });
     await until(
       () => call.cancelled,
       (cancelled) => cancelled,
@@ -223,12 +228,10 @@ describe('the end', () => {
   test('comes when the grace period is over, whatever still runs', async () => {
     const gateway = run({ ...variables(), SHUTDOWN_GRACE: '300ms' });
     const { url } = await listening(gateway);
-    ai.control.setFault({ method: 'ProcessQuery', hang: true });
-    const hanging = post(`${url}/api/ai`, { query: 'who am I' }).catch((error: unknown) => error);
-    await ai.control.waitForCall('ProcessQuery');
+    const { failure } = await askInVain(url);
     gateway.child.kill('SIGTERM');
     expect(await gateway.ended).toBe(0);
-    expect(await hanging).toMatchObject({ name: 'TypeError', message: 'fetch failed' });
+    expect(await failure).toMatchObject({ name: 'TypeError', message: 'fetch failed' });
     expect(gateway.logs.filter(({ msg }) => msg === 'stopped')).toMatchObject([{ clean: false }]);
     expect(gateway.logs.filter(({ level }) => level === 'error')).toMatchObject([
       { msg: expect.stringMatching(/cut off/) },
@@ -248,12 +251,10 @@ describe('the end', () => {
       });
       const { url } = await listening(gateway);
       expect((await post(`${url}/graphql`, { query: '{ me { id } }' })).status).toBe(200);
-      ai.control.setFault({ method: 'ProcessQuery', hang: true });
-      const hanging = post(`${url}/api/ai`, { query: 'who am I' }).catch((error: unknown) => error);
-      await ai.control.waitForCall('ProcessQuery');
+      const { failure } = await askInVain(url);
       gateway.child.kill('SIGTERM');
       expect(await gateway.ended).toBe(0);
-      expect(await hanging).toMatchObject({ name: 'TypeError', message: 'fetch failed' });
+      expect(await failure).toMatchObject({ name: 'TypeError', message: 'fetch failed' });
 
       const [asked, stopped] = ['shutting down', 'stopped'].map((text) =>
         Date.parse(String(gateway.logs.find(({ msg }) => msg === text)?.['time'])),

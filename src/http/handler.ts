@@ -46,30 +46,13 @@ const knownMethods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', '
 /** Label of paths that lead nowhere, of methods that are not told apart, and of requests that could not be read. */
 const other = 'other';
 
-/** What the access line has, in this order. */
-const lineFields = [
-  'requestId',
-  'traceId',
-  'method',
-  'route',
-  'status',
-  'durationMs',
-  'upstreamMs',
-  'upstreamCalls',
-  'operation',
-  'userId',
-  'code',
-  'reason',
-  'streamed',
-] as const;
-
 /** Characters up to which a body goes out in one piece with the head. Longer ones take less as bytes of their own. */
 const longestInOnePiece = 16 * 1024;
 
 /**
- * Answers that go out together at most. Each write wakes a reader on the same machine (a sidecar, an ingress) that has nothing
- * else to read, which costs the writer more than the answer does; and so each of the first would, while the requests that
- * came with theirs are still being answered. More would make the first ones wait.
+ * Answers that go out together at most. A write wakes whoever reads on the same machine (a sidecar, an ingress) and has nothing
+ * else to do, which costs the writer more than the answer did; those that follow at once find them awake. With more of them
+ * the first would wait for the last.
  */
 const maxReady = 32;
 
@@ -89,7 +72,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
   const router = new Router(options.routes);
   const counts = createCounts(metrics, options.routes);
   const incoming = { ...options, bodies: new Bodies() };
-  const writeLine = createLineLog(log, 'request', lineFields);
+  const writeLine = createLineLog(log, 'request');
   const streams = new Set<IncomingExchange>();
   /** Answers that came in this turn of the event loop. */
   let ready: Ready[] = [];
@@ -121,7 +104,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
     return head;
   }
 
-  function sendWhole(exchange: IncomingExchange, reply: Reply, body: string | Uint8Array | undefined): void {
+  function sendWhole({ exchange, reply, body }: Ready): void {
     const { response } = exchange;
     // node:http sends text together with the head.
     const content = typeof body === 'string' && body.length > longestInOnePiece ? Buffer.from(body) : body;
@@ -177,10 +160,11 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
   function sendReady(): void {
     const answers = ready;
     ready = [];
-    for (const { exchange, reply, body } of answers) {
+    for (const answer of answers) {
+      const { exchange } = answer;
       try {
         // Nothing is said twice, nor to those who have left.
-        if (!exchange.response.headersSent && !exchange.response.destroyed) sendWhole(exchange, reply, body);
+        if (!exchange.response.headersSent && !exchange.response.destroyed) sendWhole(answer);
       } catch (error) {
         fail(exchange, error);
       }
@@ -271,7 +255,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
         if (refusal.reason === 'HPE_INVALID_EOF_STATE') exchange.hasLeft = true;
         else exchange.refusal = refusal;
         const reply = refusalReply(refusal);
-        sendWhole(exchange, reply, reply.body);
+        sendWhole({ exchange, reply, body: reply.body });
         exchange.abort(new GatewayError('CLIENT_CLOSED_REQUEST'));
         return;
       }
@@ -281,7 +265,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
       if (to.bytesRead === 0) return;
       counts.requests(other, other, status).inc();
       const { traceId } = continueTrace(undefined, undefined);
-      log.info({ requestId, traceId, method: other, route: other, status, code: 'BAD_USER_INPUT', reason }, 'request');
+      writeLine({ requestId, traceId, method: other, route: other, status, code: 'BAD_USER_INPUT', reason });
     },
     drain() {
       isDraining = true;

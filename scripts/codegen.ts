@@ -6,9 +6,9 @@ import * as typescriptOperations from '@graphql-codegen/typescript-operations';
 import * as typescriptResolvers from '@graphql-codegen/typescript-resolvers';
 import { Kind, parse, printSchema, visit, type DocumentNode, type GraphQLSchema } from 'graphql';
 import { parse as parseYaml } from 'yaml';
-import { sourceFolders } from '../src/config';
-import { buildSchema } from '../src/schema/build';
-import type { Resolver } from '../src/schema/context';
+import { sourceFolders } from '../src/config/config';
+import { loadSchema } from '../src/schema/compile/compile-schema';
+import type { Resolver } from '../src/schema/resolver-context';
 import { loadSources, type Sources } from '../src/schema/sources';
 import { staleFiles, writeFiles } from './generated-files';
 import * as protoTypes from './proto-types';
@@ -82,7 +82,7 @@ function publicSchema(sources: Sources): GraphQLSchema {
       },
     });
   }
-  return buildSchema({ sources, upstream: notHere, resolvers }).schema;
+  return loadSchema({ sources, upstream: notHere, resolvers }).schema;
 }
 
 function notHere(name: string): never {

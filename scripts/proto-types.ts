@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import type { GraphQLSchema } from 'graphql';
 import { Enum, MapField, Type, type Field, type Method, type ReflectionObject } from 'protobufjs';
-import { sourceFolders } from '../src/config';
-import { findService, loadProtos } from '../src/grpc/protos';
+import { sourceFolders } from '../src/config/config';
+import { findService, loadProtos } from '../src/proto/protos';
 
 export interface ProtoTypesConfig {
   /** The folder of the protos, from the root of the package. */

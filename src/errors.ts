@@ -1,5 +1,3 @@
-import type { Logger } from './log';
-
 /**
  * Every way in which a request can fail, as one table. `http` is the status on every door; `message` is what the caller
  * reads where the error brings no message of its own that may be shown.
@@ -181,12 +179,17 @@ export function toGatewayError(error: unknown): GatewayError {
 
 const logged = new WeakSet<GatewayError>();
 
+/** The part of a logger that {@link logBug} writes to. */
+export interface ErrorLog {
+  error(fields: object, message: string): void;
+}
+
 /**
  * Logs a bug of ours, with what caused it; once, though the error passes several that would log it.
  *
  * @param request - Its log is made when it is first asked for.
  */
-export function logBug(error: GatewayError, request: { readonly log: Pick<Logger, 'error'> }): void {
+export function logBug(error: GatewayError, request: { readonly log: ErrorLog }): void {
   if (error.code !== 'INTERNAL_SERVER_ERROR' || logged.has(error)) return;
   logged.add(error);
   request.log.error({ err: error.cause ?? error }, 'internal error');

@@ -1,27 +1,27 @@
 import { readFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
-import { GatewayError } from './errors';
-import type { Config } from './config';
+import type { Config } from './config/config';
+import type { OwnResolverName } from './contract/built-ins';
 import { loadContract } from './contract/contract';
-import type { OwnResolverName } from './contract/own';
+import { GatewayError } from './errors';
+import { createGraphqlRoutes } from './graphql/routes';
 import { createUpstream, type Upstream } from './grpc/upstream';
-import { createGraphqlRoutes } from './graphql/door';
-import { createAdminHandler } from './http/admin';
-import { createHttpHandler, type Refuse } from './http/handler';
-import { droppedLines, type Logger } from './log';
-import { createMetrics, type Metrics } from './metrics';
-import { createPipeline } from './pipeline/pipeline';
+import { createAdminHandler } from './http/admin-handler';
+import { createHttpHandler, type Refuse } from './http/http-handler';
 import type { GatewayContext } from './pipeline/context';
+import { createPipeline } from './pipeline/pipeline';
 import { createRestRoutes } from './rest/routes';
-import type { Resolver } from './schema/context';
+import type { Resolver } from './schema/resolver-context';
 import { loadSources, type Sources } from './schema/sources';
 import { authUpstream, createAuthService } from './session/auth-service';
 import { createSessionCookie } from './session/cookies';
 import { createGatekeeper, type Gatekeeper } from './session/gatekeeper';
 import { createSessions } from './session/sessions';
 import { createSignInRoutes } from './signin/routes';
-import type * as OpenTelemetry from './opentelemetry';
+import { droppedLines, type Logger } from './telemetry/log';
+import { createMetrics, type Metrics } from './telemetry/metrics';
+import type * as OpenTelemetry from './telemetry/opentelemetry';
 
 /** The gateway, put together. */
 export interface Gateway {
@@ -162,7 +162,7 @@ function unknownUpstream(name: string): never {
 const { version } = JSON.parse(readFileSync(join(__dirname, '..', 'package.json'), 'utf8')) as { version: string };
 
 /** What records traces is loaded where that is asked for, and costs nothing elsewhere. */
-const loadOpenTelemetry = () => require('./opentelemetry') as typeof OpenTelemetry;
+const loadOpenTelemetry = () => require('./telemetry/opentelemetry') as typeof OpenTelemetry;
 
 /** Functions that the gateway's own fields are answered by. */
 function ownResolvers(signOut: Gatekeeper['signOut']): Record<OwnResolverName, Resolver> {

@@ -1,11 +1,11 @@
 import { constants } from 'node:os';
-import { ConfigError, readConfig, sourceFolders, type Config } from './config';
+import { ConfigError, readConfig, sourceFolders, type Config } from './config/config';
+import { SchemaError } from './diagnostics/findings';
 import { createGateway } from './gateway';
 import { startServer } from './http/server';
-import { createLog, endLog, endLogAtOnce, type Logger, type LogLevel } from './log';
-import { createMetrics } from './metrics';
-import { SchemaError } from './schema/findings';
 import { loadSources, type Sources } from './schema/sources';
+import { createLog, endLog, endLogAtOnce, type Logger, type LogLevel } from './telemetry/log';
+import { createMetrics } from './telemetry/metrics';
 
 /** Reads schema and environment, telling everything that is wrong with either at once. */
 function readAll(env: NodeJS.ProcessEnv): { config: Config; sources: Sources } {
@@ -21,13 +21,13 @@ function readAll(env: NodeJS.ProcessEnv): { config: Config; sources: Sources } {
   };
   const sources = attempt(() => loadSources(sourceFolders(env)));
   const config = attempt(() => readConfig(env, sources?.upstreamNames ?? []));
-  if (!config || !sources) throw new Refusal(problems.join('\n'));
+  if (!config || !sources) throw new StartupError(problems.join('\n'));
   return { config, sources };
 }
 
 /** The gateway cannot start as it is configured. */
-class Refusal extends Error {
-  override readonly name = 'Refusal';
+class StartupError extends Error {
+  override readonly name = 'StartupError';
 }
 
 async function main(): Promise<void> {
@@ -40,7 +40,10 @@ async function main(): Promise<void> {
   } catch (error) {
     // How much is to be logged is not known where the configuration is wrong; this is, in any case.
     log ??= startLog('fatal');
-    log.fatal(isForeseen(error) ? { reason: reasonOf(error).split('\n') } : { err: error }, 'api-gateway cannot start');
+    log.fatal(
+      isOperatorError(error) ? { reason: reasonOf(error).split('\n') } : { err: error },
+      'api-gateway cannot start',
+    );
     await endLog(log);
     throw error;
   }
@@ -87,9 +90,9 @@ async function serve(config: Config, sources: Sources, log: Logger): Promise<voi
   process.on('SIGINT', stop);
 }
 
-/** Whether it is whoever configured the gateway that has something to mend. */
-function isForeseen(error: unknown): error is Error {
-  return error instanceof Refusal || error instanceof SchemaError || isOfListening(error);
+/** True for operator errors: a wrong configuration, a schema that does not fit, a port that is taken. */
+function isOperatorError(error: unknown): error is Error {
+  return error instanceof StartupError || error instanceof SchemaError || isOfListening(error);
 }
 
 function isOfListening(error: unknown): boolean {
@@ -98,7 +101,7 @@ function isOfListening(error: unknown): boolean {
 
 /** Why it cannot start, for whoever reads the terminal; where it is a bug of ours, with the stack. */
 function reasonOf(error: unknown): string {
-  if (!isForeseen(error)) return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  if (!isOperatorError(error)) return error instanceof Error ? (error.stack ?? error.message) : String(error);
   const hint = isOfListening(error) ? '\n  PORT, HOST, ADMIN_PORT and ADMIN_HOST say where to listen' : '';
   return error.message + hint;
 }

@@ -1,4 +1,4 @@
-import { prefixOf, sourceFolders } from '../src/config';
+import { prefixOf, sourceFolders } from '../src/config/config';
 import { loadSources } from '../src/schema/sources';
 
 /** An address for each upstream of the schema, at which nobody listens: no test is about all the services that there are. */

@@ -1,11 +1,11 @@
 import { connect } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { createClient, type ExecutionResult } from 'graphql-sse';
-import { readConfig, sourceFolders, type Config } from '../src/config';
+import { readConfig, sourceFolders, type Config } from '../src/config/config';
 import { createGateway, type Gateway, type GatewayOverrides } from '../src/gateway';
 import { startServer, type RunningServer } from '../src/http/server';
-import { createLog } from '../src/log';
 import { loadSources } from '../src/schema/sources';
+import { createLog } from '../src/telemetry/log';
 import { addresses } from './addresses';
 import { startAiService } from './upstreams/ai/service';
 import { startAuthService } from './upstreams/auth/service';

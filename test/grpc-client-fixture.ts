@@ -4,8 +4,8 @@ import { GatewayError } from '../src/errors';
 import type { TlsMaterial } from '../src/grpc/connection';
 import { UpstreamFailure } from '../src/grpc/status';
 import { createUpstream, type CallScope, type Rpc, type Upstream } from '../src/grpc/upstream';
-import { createLog } from '../src/log';
-import { createMetrics } from '../src/metrics';
+import { createLog } from '../src/telemetry/log';
+import { createMetrics } from '../src/telemetry/metrics';
 
 // For machines that have much else to do.
 jest.setTimeout(30_000);

@@ -2,36 +2,40 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { parseSync } from '@swc/core';
 import { Enum, Namespace, Service, Type, type ReflectionObject } from 'protobufjs';
-import { loadProtos } from '../src/grpc/protos';
+import { loadProtos } from '../src/proto/protos';
 
 const root = join(__dirname, '..');
 
-/** From the top down: a file imports from its own folder and from lower levels. The last level may import itself. */
+/** From the top down: a file imports from its own folder and from lower levels. */
 const levels = [
-  ['main', 'check', 'import'],
+  ['main', 'index', 'commands'],
   ['gateway'],
-  ['http', 'contract'],
+  ['contract'],
   ['graphql', 'rest', 'signin'],
   ['pipeline', 'scaffold'],
   ['schema', 'session'],
-  ['grpc', 'execution'],
+  ['execution', 'proto'],
+  ['http', 'grpc'],
   ['http2'],
-  ['errors', 'config', 'log', 'metrics', 'exchange', 'trace', 'opentelemetry', 'cancellation', 'generated'],
+  ['config'],
+  ['telemetry'],
+  ['errors', 'cancellation', 'diagnostics', 'generated'],
 ];
-const bottom = levels.length - 1;
 
 /** The parts that know no message of any upstream; session/ and signin/ call AuthService by name. */
 const general = new Set([
+  'commands',
   'contract',
-  'scaffold',
-  'schema',
-  'pipeline',
-  'rest',
+  'diagnostics',
+  'execution',
   'graphql',
   'grpc',
-  'execution',
   'http',
-  'http2',
+  'pipeline',
+  'proto',
+  'rest',
+  'scaffold',
+  'schema',
 ]);
 
 /**
@@ -70,7 +74,7 @@ function isNode(value: unknown): value is AstNode {
 }
 
 /** Every node of a tree with the key that it hangs on; nodes without a place of their own get that of their parent. */
-function* walk(value: unknown, key = '', at = 1): Generator<{ node: AstNode; key: string; at: number }> {
+function* walk(value: unknown, key = '', at = 1): Generator<PlacedNode> {
   if (Array.isArray(value)) {
     for (const item of value) yield* walk(item, key, at);
   } else if (typeof value === 'object' && value !== null) {
@@ -78,6 +82,21 @@ function* walk(value: unknown, key = '', at = 1): Generator<{ node: AstNode; key
     if (isNode(value)) yield { node: value, key, at: start };
     for (const [name, child] of Object.entries(value)) if (name !== 'span') yield* walk(child, name, start);
   }
+}
+
+interface PlacedNode {
+  readonly node: AstNode;
+  readonly key: string;
+  readonly at: number;
+}
+
+const parsed = new Map<string, readonly PlacedNode[]>();
+
+/** The nodes of a file; parsed once for all tests. */
+function nodesOf(code: string) {
+  const nodes = parsed.get(code) ?? [...walk(parseSync(code, { syntax: 'typescript', target: 'es2022' }))];
+  parsed.set(code, nodes);
+  return nodes;
 }
 
 /** The module that a node imports, in any of the ways there are. */
@@ -103,7 +122,7 @@ function imported(node: AstNode): string | undefined {
   }
 }
 
-/** `src/rest/routes.ts` is of `rest`, `src/log.ts` of `log`. */
+/** `src/rest/routes.ts` belongs to `rest`, `src/errors.ts` to `errors`. */
 function partOf(path: string): string {
   return path.split('/')[1]?.replace(/\.ts$/, '') ?? '';
 }
@@ -123,12 +142,12 @@ function importProblem(path: string, specifier: string): string | undefined {
   const [above, below] = [levelOf(from), levelOf(to)];
   if (from === to) return undefined;
   if (below < 0) return `imports ${to}, which has no level`;
-  if (below > above || (above === bottom && below === bottom)) return undefined;
+  if (below > above) return undefined;
   return below === above ? `${from} imports ${to}, which is beside it` : `${from} imports ${to}, which is above it`;
 }
 
 function touchesProcess(path: string): string | undefined {
-  return levelOf(partOf(path)) === 0 ? undefined : 'touches process, which is for main alone';
+  return levelOf(partOf(path)) === 0 ? undefined : 'touches process, which is for main and the commands alone';
 }
 
 function isProcess(node: AstNode, key: string): boolean {
@@ -165,7 +184,7 @@ function check(files: Readonly<Record<string, string>>): string[] {
       if (problem !== undefined) found.add(`${path}:${line}: ${problem}`);
     };
     if (levelOf(partOf(path)) < 0) report(1, `${partOf(path)} has no level; give it one in test/imports.test.ts`);
-    for (const { node, key, at } of walk(parseSync(code, { syntax: 'typescript', target: 'es2022' }))) {
+    for (const { node, key, at } of nodesOf(code)) {
       const specifier = imported(node);
       if (specifier !== undefined) report(at, importProblem(path, specifier));
       if (isProcess(node, key)) report(at, touchesProcess(path));
@@ -177,15 +196,59 @@ function check(files: Readonly<Record<string, string>>): string[] {
   });
 }
 
-test('src keeps to its levels, its names and its ways out', () => {
+/** A cycle among the imports of files, those of types included, as the paths along it; undefined where there is none. */
+function findCycle(files: Readonly<Record<string, string>>): string[] | undefined {
+  const imports = new Map(
+    Object.entries(files).map(([path, code]) => {
+      const specifiers = nodesOf(code).map(({ node }) => imported(node));
+      const targets = specifiers.map((each) => each && posix.join(posix.dirname(path), `${each}.ts`));
+      return [path, targets.filter((target) => target !== undefined && target in files) as string[]];
+    }),
+  );
+  const done = new Set<string>();
+  const visit = (path: string, above: readonly string[]): string[] | undefined => {
+    if (above.includes(path)) return [...above.slice(above.indexOf(path)), path];
+    if (done.has(path)) return undefined;
+    for (const target of imports.get(path) ?? []) {
+      const cycle = visit(target, [...above, path]);
+      if (cycle) return cycle;
+    }
+    done.add(path);
+    return undefined;
+  };
+  for (const path of imports.keys()) {
+    const cycle = visit(path, []);
+    if (cycle) return cycle;
+  }
+  return undefined;
+}
+
+describe('src', () => {
   const paths = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) =>
     name.endsWith('.ts'),
   );
   const files = Object.fromEntries(
     paths.map((path) => [posix.join('src', path.replaceAll('\\', '/')), readFileSync(join(root, 'src', path), 'utf8')]),
   );
-  expect(Object.keys(files).length).toBeGreaterThan(10);
-  expect(check(files)).toEqual([]);
+
+  test('keeps to its levels, its names and its ways out', () => {
+    expect(Object.keys(files).length).toBeGreaterThan(10);
+    expect(check(files)).toEqual([]);
+  });
+
+  test('has no cycle of imports', () => {
+    expect(findCycle(files)).toBeUndefined();
+  });
+});
+
+test('a cycle of imports is found, through types too', () => {
+  const files = {
+    'src/a/a.ts': `import { b } from './b';`,
+    'src/a/b.ts': `import type { C } from '../c/c';`,
+    'src/c/c.ts': `export * from '../a/b';`,
+  };
+  expect(findCycle(files)).toEqual(['src/a/b.ts', 'src/c/c.ts', 'src/a/b.ts']);
+  expect(findCycle({ ...files, 'src/c/c.ts': '' })).toBeUndefined();
 });
 
 describe('the check finds', () => {
@@ -206,16 +269,21 @@ describe('the check finds', () => {
       'src/rest/a.ts:1: rest imports graphql, which is beside it',
       'src/rest/a.ts:2: rest imports signin, which is beside it',
     ],
+    'the bottom in the bottom': [
+      'src/errors.ts',
+      `import type { B } from './cancellation';`,
+      'src/errors.ts:1: errors imports cancellation, which is beside it',
+    ],
     'a session in the schema, and the other way round': [
       'src/schema/a.ts',
       `export * from '../session/b';\nexport { c } from '../session/c';`,
       'src/schema/a.ts:1: schema imports session, which is beside it',
       'src/schema/a.ts:2: schema imports session, which is beside it',
     ],
-    'the HTTP layer in the pipeline': [
+    'a door in the pipeline': [
       'src/pipeline/a.ts',
-      `const b = import('../http/b');\nconst c = require('../gateway');\nimport d = require('../main');\nlet e: import('../rest/e').E;`,
-      'src/pipeline/a.ts:1: pipeline imports http, which is above it',
+      `const b = import('../graphql/b');\nconst c = require('../gateway');\nimport d = require('../main');\nlet e: import('../rest/e').E;`,
+      'src/pipeline/a.ts:1: pipeline imports graphql, which is above it',
       'src/pipeline/a.ts:2: pipeline imports gateway, which is above it',
       'src/pipeline/a.ts:3: pipeline imports main, which is above it',
       'src/pipeline/a.ts:4: pipeline imports rest, which is above it',
@@ -234,14 +302,14 @@ describe('the check finds', () => {
     'process outside main': [
       'src/http/a.ts',
       `process.exit(1);\nconst { env } = process;\nglobalThis.process.env;\nimport { env as e } from 'node:process';`,
-      ...[1, 2, 3, 4].map((line) => `src/http/a.ts:${line}: touches process, which is for main alone`),
+      ...[1, 2, 3, 4].map((line) => `src/http/a.ts:${line}: touches process, which is for main and the commands alone`),
     ],
-    'default exports': ['src/log.ts', `\nexport default 1;`, 'src/log.ts:2: has a default export'],
+    'default exports': ['src/errors.ts', `\nexport default 1;`, 'src/errors.ts:2: has a default export'],
     'default exports by another name': [
-      'src/log.ts',
+      'src/errors.ts',
       `const a = 1;\nexport { a as default };\nexport default class {}`,
-      'src/log.ts:2: has a default export',
-      'src/log.ts:3: has a default export',
+      'src/errors.ts:2: has a default export',
+      'src/errors.ts:3: has a default export',
     ],
     'messages of upstreams': [
       'src/pipeline/a.ts',
@@ -261,10 +329,9 @@ describe('the check finds', () => {
   const fine: Record<string, readonly [path: string, code: string]> = {
     'imports downwards and beside': [
       'src/rest/a.ts',
-      `import { b } from './b';\nimport { c } from '../pipeline/c';\nimport { d } from '../log';\nimport { join } from 'node:path';`,
+      `import { b } from './b';\nimport { c } from '../pipeline/c';\nimport { d } from '../telemetry/log';\nimport { join } from 'node:path';`,
     ],
-    'the bottom in the bottom': ['src/exchange.ts', `import type { Logger } from './log';`],
-    'parts of one part': ['src/config/a.ts', `import { log } from '../log';\nimport { b } from './b';`],
+    'parts of one part': ['src/config/a.ts', `import { log } from '../telemetry/log';\nimport { b } from './b';`],
     'process in main': ['src/main.ts', 'process.exit(1);'],
     'other things called process': [
       'src/grpc/a.ts',

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { addresses } from './addresses';
 import { until, type Decoded, type LogLine } from './gateway-fixture';
-import { startCollector } from './otlp-collector';
+import { startCollector } from './telemetry/otlp-collector';
 import { startAiService, type AiService } from './upstreams/ai/service';
 import { startAuthService, type AuthService } from './upstreams/auth/service';
 

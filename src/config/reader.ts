@@ -1,4 +1,4 @@
-import { Refusal } from './values';
+import { InvalidValue } from './values';
 import type { Variable } from './variables';
 
 /** Reads variables and keeps what is wrong with them. */
@@ -18,10 +18,10 @@ export class Reader {
     if (text === undefined) return undefined;
     try {
       // Mostly the newline that `base64` or an editor left behind; it would be looked for in vain further on.
-      if (text.trim() !== text) throw new Refusal('its value has white space around it');
+      if (text.trim() !== text) throw new InvalidValue('its value has white space around it');
       return entry.parse(text);
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
+      if (!(error instanceof InvalidValue)) throw error;
       this.problem(entry, error.message, prefix);
       return undefined;
     }

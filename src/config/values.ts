@@ -4,10 +4,10 @@ import { isIP, isIPv4, isIPv6 } from 'node:net';
 import { join, resolve } from 'node:path';
 
 /** What is wrong with a value; what would be right stands in the table. */
-export class Refusal extends Error {}
+export class InvalidValue extends Error {}
 
-export function refuse(text: string, wrong: string): never {
-  throw new Refusal(`${shown(text)} ${wrong}`);
+export function rejectText(text: string, wrong: string): never {
+  throw new InvalidValue(`${shown(text)} ${wrong}`);
 }
 
 /** A value for a message: escaped, cut, and without the credentials that a URL may carry. */
@@ -39,32 +39,32 @@ export function duration(min: string, max: string): (text: string) => number {
   return (text) => {
     const value = parseDuration(text);
     if (value === undefined) {
-      refuse(text, /^[\d.]+$/.test(text) ? 'has no unit' : 'is not a duration in whole milliseconds');
+      rejectText(text, /^[\d.]+$/.test(text) ? 'has no unit' : 'is not a duration in whole milliseconds');
     }
-    if (value < (parseDuration(min) ?? 0)) refuse(text, `is less than ${min}`);
-    if (value > (parseDuration(max) ?? longestTimer)) refuse(text, `is more than ${max}`);
+    if (value < (parseDuration(min) ?? 0)) rejectText(text, `is less than ${min}`);
+    if (value > (parseDuration(max) ?? longestTimer)) rejectText(text, `is more than ${max}`);
     return value;
   };
 }
 
 export function oneOf<const T extends string>(values: readonly T[]): (text: string) => T {
-  return (text) => values.find((value) => value === text) ?? refuse(text, 'is none of them');
+  return (text) => values.find((value) => value === text) ?? rejectText(text, 'is none of them');
 }
 
 export function listOf<T>(parse: (item: string) => T): (text: string) => T[] {
   return (text) => {
     const items = text.split(',').map((item) => item.trim());
-    if (items.includes('')) throw new Refusal('its list has an empty entry');
+    if (items.includes('')) throw new InvalidValue('its list has an empty entry');
     const twice = items.find((item, index) => items.indexOf(item) !== index);
-    if (twice !== undefined) refuse(twice, 'is there twice');
+    if (twice !== undefined) rejectText(twice, 'is there twice');
     return items.map(parse);
   };
 }
 
 export function port(text: string): number {
   // Kubernetes sets NAME_PORT for every Service of the namespace, unless `enableServiceLinks` is false.
-  if (/^(tcp|udp|sctp):\/\//.test(text)) refuse(text, 'comes from a Kubernetes Service of that name');
-  if (!/^(0|[1-9]\d{0,4})$/.test(text) || Number(text) > 65_535) refuse(text, 'is not a port');
+  if (/^(tcp|udp|sctp):\/\//.test(text)) rejectText(text, 'comes from a Kubernetes Service of that name');
+  if (!/^(0|[1-9]\d{0,4})$/.test(text) || Number(text) > 65_535) rejectText(text, 'is not a port');
   return Number(text);
 }
 
@@ -75,27 +75,27 @@ function isHostname(text: string): boolean {
 }
 
 export function listenHost(text: string): string {
-  if (isIP(text) === 0 && !isHostname(text)) refuse(text, 'is neither an IP address nor a host name');
+  if (isIP(text) === 0 && !isHostname(text)) rejectText(text, 'is neither an IP address nor a host name');
   return text;
 }
 
 function url(text: string): URL {
   // URL forgives much that others then read in another way: backslashes, missing slashes, white space.
-  if (!/^https?:\/\/[^\s\\]+$/i.test(text) || !URL.canParse(text)) refuse(text, 'is not an http or https URL');
+  if (!/^https?:\/\/[^\s\\]+$/i.test(text) || !URL.canParse(text)) rejectText(text, 'is not an http or https URL');
   const parsed = new URL(text);
-  if (parsed.username || parsed.password) refuse(text, 'carries a user name or a password');
+  if (parsed.username || parsed.password) rejectText(text, 'carries a user name or a password');
   return parsed;
 }
 
 export function origin(text: string): URL {
   const parsed = url(text);
-  if (!/^[^/]+\/\/[^/?#]+\/?$/.test(text)) refuse(text, 'has more than scheme, host and port');
+  if (!/^[^/]+\/\/[^/?#]+\/?$/.test(text)) rejectText(text, 'has more than scheme, host and port');
   return parsed;
 }
 
 export function issuer(text: string): string {
   url(text);
-  if (/[?#]/.test(text)) refuse(text, 'has a query or a fragment');
+  if (/[?#]/.test(text)) rejectText(text, 'has a query or a fragment');
   return text;
 }
 
@@ -121,20 +121,20 @@ export function target(text: string): string {
   const [, scheme, rest = ''] = /^(dns|ipv4|ipv6|unix):(.*)$/s.exec(text) ?? [];
   switch (scheme) {
     case 'dns':
-      if (!hostPort(rest.replace(/^\/\/\//, ''), isHost)) refuse(text, 'is not dns:///host:port');
+      if (!hostPort(rest.replace(/^\/\/\//, ''), isHost)) rejectText(text, 'is not dns:///host:port');
       break;
     case 'ipv4':
     case 'ipv6':
       if (!rest.split(',').every((address) => hostPort(address, scheme === 'ipv4' ? isIPv4 : isBracketedIPv6))) {
-        refuse(text, `is not a list of ${scheme} addresses with ports`);
+        rejectText(text, `is not a list of ${scheme} addresses with ports`);
       }
       break;
     case 'unix':
-      if (!/^(?!\/\/[^/])[^\0]*[^/\0]$/.test(rest)) refuse(text, 'has no path of a socket');
+      if (!/^(?!\/\/[^/])[^\0]*[^/\0]$/.test(rest)) rejectText(text, 'has no path of a socket');
       break;
     default:
-      if (text.includes('://')) refuse(text, 'is a URL');
-      if (!hostPort(text, isHost)) refuse(text, 'is not host:port');
+      if (text.includes('://')) rejectText(text, 'is a URL');
+      if (!hostPort(text, isHost)) rejectText(text, 'is not host:port');
   }
   return text;
 }
@@ -153,30 +153,30 @@ export function folder(text: string): string {
   } catch {
     // Not there, not allowed, too long for a name: all the same here.
   }
-  return found ? path : refuse(text, 'is not a folder that can be read');
+  return found ? path : rejectText(text, 'is not a folder that can be read');
 }
 
 /** Folders separated by colons, as in PATH. */
 export function folders(text: string): string[] {
   const paths = text.split(':');
-  if (paths.includes('')) throw new Refusal('its list has an empty entry');
+  if (paths.includes('')) throw new InvalidValue('its list has an empty entry');
   return paths.map(folder);
 }
 
 /** Messages leave the path out: whoever mistook this for the place of the secret itself must not find it in a log. */
 export function fileContent(text: string): Buffer {
-  if (text.includes('-----BEGIN')) throw new Refusal('its value is the PEM itself');
+  if (text.includes('-----BEGIN')) throw new InvalidValue('its value is the PEM itself');
   try {
     return readFileSync(resolve(packageRoot, text));
   } catch (error) {
-    throw new Refusal(`the file cannot be read (${(error as NodeJS.ErrnoException).code ?? 'bad path'})`);
+    throw new InvalidValue(`the file cannot be read (${(error as NodeJS.ErrnoException).code ?? 'bad path'})`);
   }
 }
 
 export function certificates(text: string): Buffer {
   const pem = fileContent(text);
   const found = pem.toString('latin1').match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs);
-  if (!found) throw new Refusal('the file has no PEM certificate');
+  if (!found) throw new InvalidValue('the file has no PEM certificate');
   parsedOr('the file has a certificate that cannot be read', () => found.map((one) => new X509Certificate(one)));
   return pem;
 }
@@ -191,24 +191,24 @@ function parsedOr(wrong: string, parse: () => unknown): void {
   try {
     parse();
   } catch {
-    throw new Refusal(wrong);
+    throw new InvalidValue(wrong);
   }
 }
 
 export function providerName(text: string): string {
-  return /^[a-z0-9][a-z0-9-]{0,62}$/.test(text) ? text : refuse(text, 'is not a provider name');
+  return /^[a-z0-9][a-z0-9-]{0,62}$/.test(text) ? text : rejectText(text, 'is not a provider name');
 }
 
 export function clientId(text: string): string {
-  return /^[\x20-\x7e]+$/.test(text) ? text : refuse(text, 'has characters that a client id cannot have');
+  return /^[\x20-\x7e]+$/.test(text) ? text : rejectText(text, 'has characters that a client id cannot have');
 }
 
 export function scopes(text: string): string {
   const items = text.split(/ +/);
   // RFC 6749, section 3.3.
   const bad = items.find((item) => !/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(item));
-  if (bad !== undefined) refuse(bad, 'is not a scope');
-  if (!items.includes('openid')) refuse(text, 'lacks openid');
+  if (bad !== undefined) rejectText(bad, 'is not a scope');
+  if (!items.includes('openid')) rejectText(text, 'lacks openid');
   return items.join(' ');
 }
 
@@ -219,12 +219,12 @@ export function secrets(text: string): string[] {
   const short = items.findIndex((item) => item.length < shortestSecret);
   if (short < 0) return items;
   const which = items.length === 1 ? 'its secret' : `secret ${short + 1} of its ${items.length}`;
-  throw new Refusal(`${which} has ${items[short]?.length ?? 0} characters`);
+  throw new InvalidValue(`${which} has ${items[short]?.length ?? 0} characters`);
 }
 
 /** Where OTLP is sent to. May carry a credential by mistake, so that it is not shown. */
 export function collectorUrl(text: string): string {
-  if (/[?#]/.test(text)) throw new Refusal('its URL has a query or a fragment');
+  if (/[?#]/.test(text)) throw new InvalidValue('its URL has a query or a fragment');
   return url(text).href;
 }
 
@@ -239,11 +239,11 @@ export function pairs(isName: (name: string) => boolean): (text: string) => Read
     const entries = text.split(',').map((item, index) => {
       const [, name, value] = /^\s*([^\s=]+)\s*=\s*(.*?)\s*$/s.exec(item) ?? [];
       if (name !== undefined && value !== undefined && isName(name)) return [name, decoded(value, index)] as const;
-      throw new Refusal(`entry ${index + 1} is no pair`);
+      throw new InvalidValue(`entry ${index + 1} is no pair`);
     });
     const names = entries.map(([name]) => name);
     const twice = names.findIndex((name, index) => names.indexOf(name) !== index);
-    if (twice >= 0) throw new Refusal(`entry ${twice + 1} has the name of another`);
+    if (twice >= 0) throw new InvalidValue(`entry ${twice + 1} has the name of another`);
     return Object.fromEntries(entries);
   };
 }
@@ -256,7 +256,7 @@ function decoded(value: string, index: number): string {
   } catch {
     // Told below.
   }
-  throw new Refusal(`the value of entry ${index + 1} cannot be read`);
+  throw new InvalidValue(`the value of entry ${index + 1} cannot be read`);
 }
 
 /** A name of an HTTP header (RFC 9110, section 5.6.2), as of an attribute. */
@@ -266,11 +266,11 @@ export function isFieldName(name: string): boolean {
 
 export function ratio(text: string): number {
   const value = /^\d*\.?\d+$/.test(text) ? Number(text) : Number.NaN;
-  return value >= 0 && value <= 1 ? value : refuse(text, 'is not from 0 to 1');
+  return value >= 0 && value <= 1 ? value : rejectText(text, 'is not from 0 to 1');
 }
 
 export function milliseconds(text: string): number {
-  return /^[1-9]\d{0,5}$/.test(text) ? Number(text) : refuse(text, 'is not a number of milliseconds');
+  return /^[1-9]\d{0,5}$/.test(text) ? Number(text) : rejectText(text, 'is not a number of milliseconds');
 }
 
 export function boolean(text: string): boolean {
@@ -278,5 +278,5 @@ export function boolean(text: string): boolean {
 }
 
 export function serviceName(text: string): string {
-  return /\p{Cc}/u.test(text) ? refuse(text, 'has control characters') : text;
+  return /\p{Cc}/u.test(text) ? rejectText(text, 'has control characters') : text;
 }

@@ -1,4 +1,5 @@
-import { logLevels } from '../log';
+import { logLevels } from '../telemetry/log';
+import { otlpCompressions, otlpProtocols } from '../telemetry/tracing-config';
 import {
   boolean,
   certificates,
@@ -20,7 +21,7 @@ import {
   privateKey,
   providerName,
   ratio,
-  refuse,
+  rejectText,
   scopes,
   secrets,
   serviceName,
@@ -40,12 +41,6 @@ const samplers = [
   'parentbased_traceidratio',
 ] as const;
 
-const otlpProtocols = ['http/protobuf', 'http/json'] as const;
-export type OtlpProtocol = (typeof otlpProtocols)[number];
-
-const otlpCompressions = ['gzip', 'none'] as const;
-export type OtlpCompression = (typeof otlpCompressions)[number];
-
 /** One variable, or one for each upstream or provider. */
 export interface Variable<T> {
   /** `<UPSTREAM>` and `<NAME>` stand for the name of an upstream or provider, in upper case, with `_` for `-`. */
@@ -58,7 +53,7 @@ export interface Variable<T> {
   readonly description: string;
   /** What would be right, to follow "give". */
   readonly expected: string;
-  /** @throws Refusal saying what is wrong, without the value where it may be a secret. */
+  /** @throws InvalidValue saying what is wrong, without the value where it may be a secret. */
   readonly parse: (text: string) => T;
 }
 
@@ -246,7 +241,7 @@ export const variables = {
     name: 'ALLOWED_ORIGINS',
     without: 'only `PUBLIC_URL`',
     parse: listOf((text) => {
-      if (text === '*' || text === 'null') refuse(text, 'would let any site act for its visitors');
+      if (text === '*' || text === 'null') rejectText(text, 'would let any site act for its visitors');
       return origin(text).origin;
     }),
     expected: 'exact origins, each once, separated by commas, such as https://app.example.com',

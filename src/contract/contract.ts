@@ -1,12 +1,12 @@
-import { compileRest, type RestOperation } from '../rest/operations';
-import { checkSchema, type BuiltSchema, type SchemaOptions } from '../schema/build';
-import { Findings } from '../schema/findings';
+import { Findings } from '../diagnostics/findings';
+import { compileRest, type RestOperation } from '../rest/compile-operations';
+import { compileSchema, type CompiledSchema, type SchemaOptions } from '../schema/compile/compile-schema';
 import type { Sources } from '../schema/sources';
-import { ownPaths } from './own';
-import { checkSignIn } from './sign-in';
+import { ownPaths } from './built-ins';
+import { checkSignIn } from './check-sign-in';
 
 /** What the gateway serves: SDL, protos and REST operations that fit each other. */
-export interface Contract extends BuiltSchema {
+export interface Contract extends CompiledSchema {
   readonly operations: readonly RestOperation[];
 }
 
@@ -20,7 +20,7 @@ export type ContractOptions = Omit<SchemaOptions, 'sources'>;
  */
 export function loadContract(sources: Sources, options: ContractOptions): Contract {
   const findings = new Findings();
-  const contract = checkContract(sources, options, findings);
+  const contract = compileContract(sources, options, findings);
   findings.throwIfAny();
   return contract;
 }
@@ -30,8 +30,8 @@ export function loadContract(sources: Sources, options: ContractOptions): Contra
  *
  * @throws SchemaError with all findings so far, where no schema can be made of the SDL
  */
-export function checkContract(sources: Sources, options: ContractOptions, findings: Findings): Contract {
+export function compileContract(sources: Sources, options: ContractOptions, findings: Findings): Contract {
   checkSignIn(sources, findings);
-  const built = checkSchema({ ...options, sources }, findings);
+  const built = compileSchema({ ...options, sources }, findings);
   return { ...built, operations: compileRest(built.schema, sources.rest, findings, ownPaths) };
 }

@@ -1,6 +1,6 @@
 import { Enum, MapField, Service, Type, type Field, type Method, type NamespaceBase, type Root } from 'protobufjs';
-import { declaredOneOf, fieldKind, fullName, hasPresence, jsonName } from '../schema/proto-model';
-import { fieldName, namesWithin, rpcName, valueName, type ProtoName } from '../schema/usage';
+import { declaredOneOf, fieldKind, fullName, hasPresence, jsonName } from '../proto/proto-model';
+import { fieldName, namesWithin, rpcName, valueName, type ProtoName } from '../schema/proto-usage';
 
 /** Something of the protos that is no more what it was. */
 export interface ProtoChange {

@@ -15,7 +15,7 @@ import {
   type GraphQLSchema,
   type SelectionSetNode,
 } from 'graphql';
-import type { AnswerShape, RestOperation } from '../rest/operations';
+import type { AnswerShape, RestOperation } from '../rest/compile-operations';
 
 /** Something of a route that is no more what it was. */
 export interface RouteChange {

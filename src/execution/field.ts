@@ -11,9 +11,8 @@ import { pathToArray, type Path } from 'graphql/jsutils/Path';
 import { Arguments } from './arguments';
 import { locateKnown } from './field-error';
 import { isThenable, later } from './promises';
-import { needsOf } from './resolvers';
+import { needsOf } from './resolver-needs';
 import type { Run } from './run';
-import type { Selection } from './selection';
 
 /**
  * Completes a value as a type says (spec 6.4.3): what a client reads, null where there is nothing, or a promise of it.
@@ -30,10 +29,17 @@ export type Complete = (
   value: unknown,
 ) => unknown;
 
-/** Makes what a field selects of its value. */
+/** The fields that are selected of objects of one type. */
+export interface ObjectSelection {
+  readonly type: GraphQLObjectType;
+  /** @param path - Of the object; undefined for the root. */
+  execute(run: Run, source: unknown, path: Path | undefined): unknown;
+}
+
+/** Compiles the sub-selections of fields. */
 export interface SelectionCompiler {
   /** @throws GraphQLError where a condition of @skip or @include cannot be read */
-  select(type: GraphQLObjectType, nodes: readonly FieldNode[]): Selection;
+  select(type: GraphQLObjectType, nodes: readonly FieldNode[]): ObjectSelection;
 }
 
 type Resolve = (source: unknown, args: Record<string, unknown>, context: unknown, info: GraphQLResolveInfo) => unknown;
@@ -55,7 +61,7 @@ export interface FieldTraits {
 /** A field of a selection. All fields of one response name are one (spec 6.3.2, "CollectFields"). */
 export abstract class Field {
   /** What is selected of its values; by their types, where they are of several. */
-  private selection: Selection | Map<GraphQLObjectType, Selection> | undefined;
+  private selection: ObjectSelection | Map<GraphQLObjectType, ObjectSelection> | undefined;
 
   /**
    * @param key - The response name.
@@ -81,7 +87,7 @@ export abstract class Field {
   abstract execute(run: Run, source: unknown, path: Path | undefined): unknown;
 
   /** What is selected of a value of a type; compiled when the first value of it is there. */
-  selectionOf(type: GraphQLObjectType): Selection {
+  selectionOf(type: GraphQLObjectType): ObjectSelection {
     const known = this.selection instanceof Map ? this.selection.get(type) : this.selection;
     if (known?.type === type) return known;
     const selection = this.compiler.select(type, this.nodes);

@@ -1,6 +1,6 @@
 import type { ExecutionResult, GraphQLError } from 'graphql';
 import type { Path } from 'graphql/jsutils/Path';
-import type { OperationSource } from './source';
+import type { OperationSource } from './operation-source';
 
 /** Values of variables, coerced. */
 export type Variables = Readonly<Record<string, unknown>>;

@@ -9,15 +9,15 @@ import {
 import { collectFields, collectSubfields } from 'graphql/execution/collectFields';
 import { getFieldDef } from 'graphql/execution/execute';
 import type { Path } from 'graphql/jsutils/Path';
-import { Completion } from './complete';
-import { traitsOf, type Field, type FieldTraits, type SelectionCompiler } from './field';
-import { ResultClasses, settledObject, type ResultClass, type ResultObject } from './results';
+import { Completion } from './completion';
+import { traitsOf, type Field, type FieldTraits, type ObjectSelection, type SelectionCompiler } from './field';
 import type { Memory } from './memory';
+import type { OperationSource } from './operation-source';
+import { ResultClasses, settledObject, type ResultClass, type ResultObject } from './result-classes';
 import type { Run, Variables } from './run';
-import type { OperationSource } from './source';
 
 /** What is selected of an object of one type. */
-export class Selection {
+export class Selection implements ObjectSelection {
   constructor(
     readonly type: GraphQLObjectType,
     private readonly fields: readonly Field[],

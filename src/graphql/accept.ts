@@ -1,5 +1,5 @@
-import { jsonHeaders } from '../exchange';
 import { GatewayError } from '../errors';
+import { jsonHeaders } from '../http/exchange';
 
 /** How a client wants to be answered. */
 export interface Accepted {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { GatewayError } from '../errors';
-import type { Exchange, Reply, Route } from '../exchange';
+import type { Exchange, Reply, Route } from '../http/exchange';
 
 export interface GraphiqlOptions {
   /** Providers that people may sign in with, by name. */

@@ -1,5 +1,5 @@
 import { encodeHeader, encodePrivateName, encodeString } from '../http2/hpack';
-import type { TraceContext } from '../trace';
+import type { TraceContext } from '../telemetry/trace';
 
 /** Who the gateway calls for. Absent for calls that belong to no session. */
 export interface CallerIdentity {

@@ -1,8 +1,8 @@
 import type { Cancellation } from '../cancellation';
 import { GatewayError } from '../errors';
-import type { Logger } from '../log';
-import type { CounterSeries, HistogramSeries, Metrics } from '../metrics';
-import type { CallSpan, TraceContext } from '../trace';
+import type { Logger } from '../telemetry/log';
+import type { CounterSeries, HistogramSeries, Metrics } from '../telemetry/metrics';
+import type { CallSpan, TraceContext } from '../telemetry/trace';
 import { Call, type CallRequest } from './call';
 import { Channel } from './channel';
 import type { TlsMaterial } from './connection';

@@ -1,4 +1,4 @@
-import type { Route } from '../exchange';
+import type { Route } from './exchange';
 
 /** A route, and what its path's variables are for a request. */
 export interface Found {

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
 import { GatewayError } from '../errors';
-import type { Logger } from '../log';
-import type { Refuse } from './handler';
-import { refusalOf, tunnelRefused, writeRefusal } from './refusals';
+import type { Logger } from '../telemetry/log';
+import type { Refuse } from './http-handler';
+import { refusalOf, tunnelRefused, writeRefusal } from './unreadable-request';
 
 /** What is served. */
 export interface Served {

@@ -1,11 +1,11 @@
 import type DataLoader from 'dataloader';
 import type { Cancellation } from '../cancellation';
 import { GatewayError, type ErrorCode } from '../errors';
-import type { Exchange } from '../exchange';
 import type { CallScope } from '../grpc/upstream';
+import type { Exchange } from '../http/exchange';
+import type { Caller, ResolverContext } from '../schema/resolver-context';
 import type { Authenticated } from '../session/gatekeeper';
-import type { Caller, ResolverContext } from '../schema/context';
-import type { OperationSpan, TraceContext } from '../trace';
+import type { OperationSpan, TraceContext } from '../telemetry/trace';
 import type { PreparedDocument } from './documents';
 import type { OperationPlan } from './plan';
 

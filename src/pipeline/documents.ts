@@ -10,10 +10,10 @@ import {
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { GatewayError } from '../errors';
+import { compileDocument } from '../execution/compiled-operation';
 import { Memory } from '../execution/memory';
-import { compileDocument } from '../execution/operation';
 import { SchemaTraits } from '../execution/selection';
-import type { Metrics } from '../metrics';
+import type { Metrics } from '../telemetry/metrics';
 import { withoutSuggestions } from './errors';
 import { planOperation, type OperationPlan } from './plan';
 import { createSlimmer } from './slim';

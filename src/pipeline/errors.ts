@@ -1,6 +1,6 @@
 import { GraphQLError, type ExecutionResult } from 'graphql';
-import type { Exchange } from '../exchange';
 import { GatewayError, logBug, publicDetails, toGatewayError, type ErrorCode } from '../errors';
+import type { Exchange } from '../http/exchange';
 
 /** The error of the catalogue behind an error of GraphQL. */
 function fromGraphQLError(error: unknown, otherwise: ErrorCode = 'BAD_USER_INPUT'): GatewayError {

@@ -1,15 +1,15 @@
 import { envelop } from '@envelop/core';
 import type { DocumentNode, ExecutionArgs, ExecutionResult, GraphQLError, GraphQLSchema } from 'graphql';
 import { firstOf } from '../cancellation';
-import type { Exchange } from '../exchange';
 import { catalogue, GatewayError, type ErrorCode } from '../errors';
-import type { CounterSeries, Metrics } from '../metrics';
+import type { Exchange } from '../http/exchange';
 import type { Gatekeeper } from '../session/gatekeeper';
+import type { CounterSeries, Metrics } from '../telemetry/metrics';
 import { GatewayContext, OperationScope } from './context';
 import { createDocuments } from './documents';
 import { presentError, withoutSuggestions, type PresentedResult } from './errors';
-import { createPlugins } from './plugins';
 import type { OperationPlan } from './plan';
+import { createPlugins } from './plugins';
 
 /** An operation, as a door read it. */
 export interface OperationRequest {

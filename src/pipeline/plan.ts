@@ -16,11 +16,11 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 import type { GatewayError } from '../errors';
-import type { CompiledOperation } from '../execution/operation';
+import type { CompiledOperation } from '../execution/compiled-operation';
+import type { OperationSource } from '../execution/operation-source';
 import type { Variables } from '../execution/run';
-import type { OperationSource } from '../execution/source';
 import { accessOf, denial, type Rule } from '../schema/access';
-import type { Caller } from '../schema/context';
+import type { Caller } from '../schema/resolver-context';
 
 /**
  * What can be decided about an operation when its document is first seen. Whatever else is to hold of operations as they are

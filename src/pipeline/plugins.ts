@@ -8,11 +8,11 @@ import {
   type GraphQLSchema,
   OperationTypeNode,
 } from 'graphql';
-import { subscribe } from '../execution/subscription';
 import { isClientClosed, toGatewayError, type GatewayError } from '../errors';
-import type { CounterSeries, Metrics } from '../metrics';
+import { subscribe } from '../execution/subscribe';
+import type { Caller } from '../schema/resolver-context';
 import type { Authenticated, Gatekeeper } from '../session/gatekeeper';
-import type { Caller } from '../schema/context';
+import type { CounterSeries, Metrics } from '../telemetry/metrics';
 import type { GatewayContext } from './context';
 import type { Documents } from './documents';
 import { refusal, type OperationPlan } from './plan';

@@ -1,9 +1,9 @@
-import { jsonHeaders, type Handler, type Route } from '../exchange';
 import { GatewayError } from '../errors';
+import { jsonHeaders, type Handler, type Route } from '../http/exchange';
 import { errorsOf, type PresentedResult } from '../pipeline/errors';
 import type { Pipeline } from '../pipeline/pipeline';
-import { shaped, type RestOperation } from './operations';
-import { createVariableReader } from './variables';
+import { shaped, type RestOperation } from './compile-operations';
+import { createVariableReader } from './variable-reader';
 
 /** Mounts operations as REST routes. They run through the same pipeline as GraphQL. */
 export function createRestRoutes(operations: readonly RestOperation[], pipeline: Pipeline): Route[] {

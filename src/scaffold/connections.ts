@@ -1,6 +1,6 @@
 import { Type, type Field, type Method } from 'protobufjs';
-import { isMap } from '../schema/maps';
-import { canBeUnset, findField, jsonName } from '../schema/proto-model';
+import { isMap } from '../proto/maps';
+import { canBeUnset, findField, jsonName } from '../proto/proto-model';
 import { isObject } from './fields';
 import { lowerCamelCase } from './names';
 import { requestOf, responseOf } from './rpcs';

@@ -1,7 +1,7 @@
 import { Enum, Type, type Field } from 'protobufjs';
-import { isMap } from '../schema/maps';
-import { findField, fullName, jsonName } from '../schema/proto-model';
-import { scalarChoices, wellKnown } from '../schema/scalar-values';
+import { isMap } from '../proto/maps';
+import { findField, fullName, jsonName } from '../proto/proto-model';
+import { scalarChoices, wellKnown } from '../proto/scalar-conversions';
 import { asName, NameScope } from './names';
 import type { SdlDirective } from './sdl';
 

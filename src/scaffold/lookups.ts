@@ -1,6 +1,6 @@
 import { Type, type Field, type Method } from 'protobufjs';
-import { isMap } from '../schema/maps';
-import { jsonName } from '../schema/proto-model';
+import { isMap } from '../proto/maps';
+import { jsonName } from '../proto/proto-model';
 import { isKey, isObject } from './fields';
 import { pascalCase, singulars, snakeCase } from './names';
 import { isNeeded, isRead, requestOf, responseOf } from './rpcs';

@@ -1,5 +1,5 @@
 import { Type, type Field, type Method } from 'protobufjs';
-import { hasPresence } from '../schema/proto-model';
+import { hasPresence } from '../proto/proto-model';
 import { descriptionOf, httpRule } from './annotations';
 import { isKey, isMask, namedFields, renamed, shapeOf, type NamedField } from './fields';
 import { keyFields } from './lookups';

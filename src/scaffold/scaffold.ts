@@ -1,5 +1,5 @@
 import type { Field, Method, Service, Type } from 'protobufjs';
-import { jsonName } from '../schema/proto-model';
+import { jsonName } from '../proto/proto-model';
 import { serviceName } from '../schema/services';
 import { deprecation, descriptionOf } from './annotations';
 import { ConnectionWriter, pagedList, pagingArguments, type PagedList } from './connections';

@@ -2,10 +2,10 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, write
 import { tmpdir } from 'node:os';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import type { Root, Service } from 'protobufjs';
-import { displayPath, ProtoError } from '../grpc/proto-error';
-import { findService, loadProtos, protosOf } from '../grpc/protos';
+import { didYouMean } from '../diagnostics/did-you-mean';
 import { reflect, ReflectionError, type ReflectionOptions } from '../grpc/reflection';
-import { didYouMean } from '../schema/findings';
+import { displayPath, ProtoError } from '../proto/proto-error';
+import { findService, loadProtos, protosOf } from '../proto/protos';
 import { serviceName, serviceNames } from '../schema/services';
 import { descriptorSetOf, standardFiles } from './descriptor-files';
 import { ImportError } from './errors';

@@ -1,7 +1,7 @@
 import { Enum, Type, type Field } from 'protobufjs';
-import { canBeJsonNull } from '../schema/proto-json';
-import { enumNames, fullName, hasPresence, hasUnspecified } from '../schema/proto-model';
-import { isMap } from '../schema/maps';
+import { isMap } from '../proto/maps';
+import { canBeJsonNull } from '../proto/proto-json';
+import { enumNames, fullName, hasPresence, hasUnspecified } from '../proto/proto-model';
 import { deprecation, descriptionOf, hasBehavior } from './annotations';
 import { isMask, isObject, namedFields, shapeOf, type NamedField } from './fields';
 import { asName, isName, packageWord, pascalCase, type NameScope } from './names';

@@ -11,13 +11,14 @@ import {
   type GraphQLResolveInfo,
   type GraphQLSchema,
 } from 'graphql';
+import { didYouMean } from '../diagnostics/did-you-mean';
+import type { Findings } from '../diagnostics/findings';
 import { GatewayError } from '../errors';
-import { needsOf, withoutInfo } from '../execution/resolvers';
-import { hasUnknownDirective } from './ast';
-import type { Caller, Resolver, ResolverContext, SchemaField } from './context';
+import { needsOf, withoutInfo } from '../execution/resolver-needs';
+import { isRootType } from './check-fields';
+import { hasUnknownDirective } from './directive-nodes';
 import { accessDirectives } from './directives';
-import { isRootType } from './field-checks';
-import { didYouMean, type Findings } from './findings';
+import type { Caller, Resolver, ResolverContext, SchemaField } from './resolver-context';
 
 /** What a caller must have to be given a field. */
 export interface Rule {

@@ -1,5 +1,5 @@
 import { GraphQLError, Kind, valueFromASTUntyped, type GraphQLScalarType, type ValueNode } from 'graphql';
-import { textToDuration, textToTimestamp } from './times';
+import { textToDuration, textToTimestamp } from '../proto/times';
 
 /** Scalars that the gateway brings along. */
 export const gatewayScalars: readonly string[] = ['DateTime', 'Duration', 'BigInt', 'JSON'];

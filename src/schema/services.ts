@@ -1,12 +1,13 @@
 import { Kind, type ConstDirectiveNode } from 'graphql';
 import { Service, type Field, type Method, type NamespaceBase, type Type } from 'protobufjs';
-import { parseDuration } from '../config';
-import { findService } from '../grpc/protos';
-import { argsOf } from './ast';
-import { didYouMean, type Findings } from './findings';
-import { findField, fullName, jsonName } from './proto-model';
+import { parseDuration } from '../config/config';
+import { didYouMean } from '../diagnostics/did-you-mean';
+import type { Findings } from '../diagnostics/findings';
+import { findField, fullName, jsonName } from '../proto/proto-model';
+import { findService } from '../proto/protos';
+import { argsOf } from './directive-nodes';
+import { fieldName, rpcName, type ProtoName } from './proto-usage';
 import type { Sources } from './sources';
-import { fieldName, rpcName, type ProtoName } from './usage';
 
 /** A service that the fields of a file use, as @upstream says. */
 export interface UpstreamUse {

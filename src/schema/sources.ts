@@ -2,9 +2,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { GraphQLError, Kind, parse, Source, type DocumentNode } from 'graphql';
 import type { Root } from 'protobufjs';
-import { displayPath, ProtoError } from '../grpc/proto-error';
-import { loadProtos } from '../grpc/protos';
-import { Findings } from './findings';
+import { Findings } from '../diagnostics/findings';
+import { displayPath, ProtoError } from '../proto/proto-error';
+import { loadProtos } from '../proto/protos';
 
 /** Everything that the schema is made from. */
 export interface Sources {

@@ -1,8 +1,8 @@
 import type { Root } from 'protobufjs';
 import type { AuthServiceRpcs, Timestamp } from '../generated/auth-service';
-import { findService, rpcOf } from '../grpc/protos';
 import type { StatusName } from '../grpc/status';
 import type { CallScope, Upstream } from '../grpc/upstream';
+import { findService, rpcOf } from '../proto/protos';
 
 /** A session that AuthService has confirmed. */
 export interface Session {

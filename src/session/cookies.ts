@@ -1,5 +1,5 @@
 import { stringifySetCookie, type SetCookie } from 'cookie';
-import type { Exchange } from '../exchange';
+import type { Exchange } from '../http/exchange';
 
 /** One cookie of a request. */
 export interface RequestCookie {

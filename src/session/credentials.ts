@@ -1,7 +1,7 @@
 import { GatewayError } from '../errors';
-import type { Exchange } from '../exchange';
+import type { Exchange } from '../http/exchange';
 import type { SessionCookie } from './cookies';
-import { SessionRefused, unauthenticated } from './refusals';
+import { SessionRefused, unauthenticated } from './session-errors';
 
 /** What a request shows to be let in. */
 export interface SessionCredential {

@@ -1,11 +1,11 @@
 import { GatewayError } from '../errors';
-import type { Exchange } from '../exchange';
+import type { Exchange } from '../http/exchange';
 import type { Session } from './auth-service';
 import type { SessionCookie } from './cookies';
 import { createCredentials, type SessionCredential } from './credentials';
-import { checkCrossSite, type CrossSitePolicy, type CrossSiteRequest } from './csrf';
+import { checkCrossSite, type CrossSitePolicy, type CrossSiteRequest } from './cross-site';
 import type { SessionGuard } from './guards';
-import { endsCookie } from './refusals';
+import { endsCookie } from './session-errors';
 import type { Sessions } from './sessions';
 
 /** A request that was let in. */

@@ -2,8 +2,8 @@ import { Canceller, type Cancellation } from '../cancellation';
 import { toGatewayError, type GatewayError } from '../errors';
 import type { CallScope } from '../grpc/upstream';
 import type { Session } from './auth-service';
-import { SessionRefused, unauthenticated } from './refusals';
 import { createLabelIndex, revocationLabels, sessionLabels, type Revocation } from './revocations';
+import { SessionRefused, unauthenticated } from './session-errors';
 
 /** Watches over a session for as long as a stream is open for it. */
 export interface SessionGuard {

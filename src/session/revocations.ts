@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { upstreamStatus } from '../grpc/status';
-import type { Logger } from '../log';
+import type { Logger } from '../telemetry/log';
 import type { AuthService, Session } from './auth-service';
 
 /** The end of one session, or of all sessions of a user (auth.v1.Revocation). */

@@ -3,11 +3,10 @@ import { LRUCache } from 'lru-cache';
 import { GatewayError } from '../errors';
 import { upstreamStatus } from '../grpc/status';
 import type { CallScope } from '../grpc/upstream';
-import type { Logger } from '../log';
-import type { Metrics } from '../metrics';
+import type { Logger } from '../telemetry/log';
+import type { Metrics } from '../telemetry/metrics';
 import { sessionTimeout, type AuthService, type Session } from './auth-service';
 import { createGuards, type SessionGuard } from './guards';
-import { authUnavailable, SessionRefused, unauthenticated } from './refusals';
 import {
   createLabelIndex,
   isRevokedBy,
@@ -16,6 +15,7 @@ import {
   watchRevocations,
   type Revocation,
 } from './revocations';
+import { authUnavailable, SessionRefused, unauthenticated } from './session-errors';
 import { waitFor } from './wait-for';
 
 /** Says whose session a token is, at a cost of about one RPC per session and {@link SessionsOptions.cacheTtl}. */

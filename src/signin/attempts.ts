@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { Exchange } from '../exchange';
+import type { Exchange } from '../http/exchange';
 import { requestCookies, setCookie, type RequestCookie } from '../session/cookies';
 import { createSeal } from './sealed-cookie';
 

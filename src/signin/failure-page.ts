@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { errorHeaders, type GatewayError } from '../errors';
-import type { Exchange, Reply } from '../exchange';
+import type { Exchange, Reply } from '../http/exchange';
 
 /** Where a user can go on from a sign-in that did not work; paths on this origin. */
 export interface WaysOn {

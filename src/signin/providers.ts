@@ -1,5 +1,5 @@
 import type { Configuration } from 'openid-client';
-import { isLoopback, type ProviderConfig } from '../config';
+import { isLoopback, type ProviderConfig } from '../config/config';
 import { GatewayError } from '../errors';
 import type { CallScope } from '../grpc/upstream';
 import { waitFor } from '../session/wait-for';

@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import type { ProviderConfig } from '../config';
+import type { ProviderConfig } from '../config/config';
 import { GatewayError, isClientClosed, toGatewayError } from '../errors';
-import type { Exchange, Handler, Reply, Route } from '../exchange';
+import type { Exchange, Handler, Reply, Route } from '../http/exchange';
 import type { AuthService } from '../session/auth-service';
 import type { SessionCookie } from '../session/cookies';
 import { isToken } from '../session/credentials';
 import type { Gatekeeper } from '../session/gatekeeper';
 import type { Sessions } from '../session/sessions';
-import { acceptedCode, refusal, unknownAttempt } from './answer';
 import { createAttempts, type Attempt } from './attempts';
 import { failurePage, prefersHtml, type WaysOn } from './failure-page';
+import { acceptedCode, refusal, unknownAttempt } from './provider-answer';
 import { createProviders } from './providers';
 import { safeReturnTo } from './return-to';
 

@@ -16,7 +16,7 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 import { pathToArray } from 'graphql/jsutils/Path';
-import { reading, withoutInfo } from '../../src/execution/resolvers';
+import { reading, withoutInfo } from '../../src/execution/resolver-needs';
 
 /** Types that a field of every object has; field `f3` is of the fourth. */
 export const fieldTypes: readonly string[] = [

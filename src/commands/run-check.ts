@@ -1,0 +1,202 @@
+import { existsSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { breakingChanges, type BreakingChange, type Side } from '../contract/breaking-changes';
+import { ownResolverNames } from '../contract/built-ins';
+import { compileContract, type Contract } from '../contract/contract';
+import { formatMap, mapOf, type GatewayMap } from '../contract/gateway-map';
+import { byPlace, Findings, formatFinding, SchemaError, type Finding } from '../diagnostics/findings';
+import { loadProtos } from '../proto/protos';
+import type { Resolver } from '../schema/resolver-context';
+import { loadSources, type Sources } from '../schema/sources';
+
+/** Where the contract is. */
+export interface Folders {
+  readonly schemaDir: string;
+  readonly protoDir: string;
+  /** More folders that imports are looked up in. */
+  readonly protoInclude?: readonly string[];
+}
+
+/** What the command came to. */
+export interface Outcome {
+  /** 0 clean, 1 findings or breaking changes, 2 could not run. */
+  readonly exitCode: 0 | 1 | 2;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const usage = `Usage: npm run check -- [options]
+
+Checks SDL, protos and REST operations against each other, and prints the map of the gateway: what answers each field
+and each route, and who may ask. Needs no configuration and calls no upstream.
+
+  --schema DIR   folder of the SDL files; SCHEMA_DIR, or schema
+  --proto DIR    folder of the protos; PROTO_DIR, or proto
+  --against DIR  an older copy: a folder with proto/ and schema/ in it, or a folder of protos. Lists what breaks
+                 between it and now, with the fields and routes that each change takes down
+  --json         prints one JSON document: findings, fields, routes, and breaking with --against
+  --help         prints this
+
+Exit codes: 0 clean, 1 findings or breaking changes, 2 could not run.
+`;
+
+/** The check cannot run at all. */
+class CannotRun extends Error {}
+
+/**
+ * `npm run check`.
+ *
+ * @param defaults - Folders that are checked where the arguments name no others.
+ */
+export function runCheck(args: readonly string[], defaults: Folders): Outcome {
+  let options;
+  try {
+    options = readOptions(args);
+  } catch (error) {
+    return failed(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
+  }
+  if (options.help === true) return { exitCode: 0, stdout: usage, stderr: '' };
+  try {
+    const folders: Folders = {
+      ...defaults,
+      ...(options.schema === undefined ? {} : { schemaDir: resolve(options.schema) }),
+      ...(options.proto === undefined ? {} : { protoDir: resolve(options.proto) }),
+    };
+    const report = check(folders, options.against);
+    const exitCode = report.findings.length > 0 || (report.breaking ?? []).length > 0 ? 1 : 0;
+    return { exitCode, stdout: options.json === true ? toJson(report) : toText(report, options.against), stderr: '' };
+  } catch (error) {
+    const text = error instanceof CannotRun ? error.message : String((error as Error)?.stack ?? error);
+    return failed(`the check could not run: ${text}\n`);
+  }
+}
+
+function failed(stderr: string): Outcome {
+  return { exitCode: 2, stdout: '', stderr };
+}
+
+function readOptions(args: readonly string[]) {
+  return parseArgs({
+    args: [...args],
+    options: {
+      schema: { type: 'string' },
+      proto: { type: 'string' },
+      against: { type: 'string' },
+      json: { type: 'boolean' },
+      help: { type: 'boolean' },
+    },
+  }).values;
+}
+
+interface Report extends GatewayMap {
+  /** By file and place. */
+  readonly findings: readonly Finding[];
+  /** Where an older copy was given. */
+  readonly breaking?: readonly BreakingChange[];
+}
+
+/** @throws CannotRun where a folder is missing or the older copy cannot be read. */
+function check(folders: Folders, against: string | undefined): Report {
+  for (const folder of [folders.schemaDir, folders.protoDir, ...(folders.protoInclude ?? [])]) requireFolder(folder);
+  const findings = new Findings();
+  const sources = collecting(findings, () => loadSources(folders));
+  const contract = sources && collecting(findings, () => compileContract(sources, { upstream, resolvers }, findings));
+  const older = against === undefined ? undefined : olderSide(resolve(against), folders, sources);
+  const map = contract ? mapOf(contract) : { fields: [], routes: [] };
+  return {
+    findings: byPlace(findings.list),
+    ...map,
+    ...(older && sources
+      ? { breaking: breakingChanges(older, { protos: sources.protos, contract, complete: findings.list.length === 0 }) }
+      : {}),
+  };
+}
+
+function requireFolder(folder: string): void {
+  if (!existsSync(folder) || !statSync(folder).isDirectory()) throw new CannotRun(`there is no folder ${folder}`);
+}
+
+/** Runs what stops at findings; undefined where it did. */
+function collecting<T>(findings: Findings, run: () => T): T | undefined {
+  try {
+    return run();
+  } catch (error) {
+    if (!(error instanceof SchemaError)) throw error;
+    for (const { file, message, fix, line, column } of error.findings) findings.in(file, message, fix, line, column);
+    return undefined;
+  }
+}
+
+/**
+ * The older copy. What does not fit in it is of no interest now; a field that does not fit stands on nothing.
+ *
+ * @param current - Stands in for the SDL where there are only protos.
+ */
+function olderSide(folder: string, current: Folders, sources: Sources | undefined): Side {
+  requireFolder(folder);
+  const [schemaDir, protoDir] = [join(folder, 'schema'), join(folder, 'proto')];
+  const { protoInclude = [] } = current;
+  try {
+    if (existsSync(schemaDir)) {
+      requireFolder(protoDir);
+      const older = loadSources({ schemaDir, protoDir, protoInclude });
+      return { contract: contractOf(older), protos: older.protos };
+    }
+    const protos = loadProtos(existsSync(protoDir) ? protoDir : folder, protoInclude);
+    const sdl = sources ?? loadSources(current);
+    return { contract: contractOf({ ...sdl, protos }), protos };
+  } catch (error) {
+    if (error instanceof CannotRun) throw error;
+    const problem = error instanceof Error ? error.message : String(error);
+    throw new CannotRun(`the older copy in ${folder} cannot be read: ${problem}`);
+  }
+}
+
+function contractOf(sources: Sources): Contract {
+  return compileContract(sources, { upstream, resolvers }, new Findings());
+}
+
+function upstream(name: string): never {
+  throw new Error(`the upstream ${name} cannot be called by a check`);
+}
+
+const resolvers: Readonly<Record<string, Resolver>> = Object.fromEntries(
+  ownResolverNames.map((name) => [name, () => null]),
+);
+
+function toJson({ findings, fields, routes, breaking }: Report): string {
+  return `${JSON.stringify({ findings, fields, routes, ...(breaking ? { breaking } : {}) }, null, 2)}\n`;
+}
+
+function toText({ findings, fields, routes, breaking }: Report, against: string | undefined): string {
+  const parts: string[] = [];
+  if (findings.length > 0) {
+    parts.push(findings.map(formatFinding).join('\n'), count(findings.length, 'finding'));
+  } else {
+    parts.push(formatMap({ fields, routes }));
+  }
+  if (breaking) {
+    parts.push(
+      ...breaking.map(formatChange),
+      `${count(breaking.length, 'breaking change')} since ${against ?? 'the older copy'}`,
+    );
+  }
+  if (against !== undefined && !breaking) parts.push(`not compared with ${against}: the files cannot be read`);
+  if (findings.length === 0) {
+    parts.push(`${count(fields.length, 'field')}, ${count(routes.length, 'route')}, no findings`);
+  }
+  return `${parts.join('\n\n')}\n`;
+}
+
+function formatChange({ message, fields, routes }: BreakingChange): string {
+  const lines = [
+    ...(fields.length > 0 ? [`fields: ${fields.join(', ')}`] : []),
+    ...(routes.length > 0 ? [`routes: ${routes.join(', ')}`] : []),
+  ];
+  return [message, ...(lines.length > 0 ? lines : ['no field and no route stands on it'])].join('\n    ');
+}
+
+function count(number: number, what: string): string {
+  return `${number === 0 ? 'no' : number} ${what}${number === 1 ? '' : 's'}`;
+}

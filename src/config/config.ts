@@ -1,0 +1,277 @@
+import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
+import { resolve } from 'node:path';
+import type { LogLevel } from '../telemetry/log';
+import type { Sampling, TracingConfig } from '../telemetry/tracing-config';
+import { misspellings } from './misspellings';
+import { nameOf, Reader } from './reader';
+import { isLoopback, packageRoot, shown } from './values';
+import { variables, type Environment, type Variable } from './variables';
+
+export { isLoopback, parseDuration } from './values';
+export { configTable, variables } from './variables';
+
+/** How to reach an upstream, as configured. */
+export interface UpstreamConfig {
+  /** A gRPC target with a port. */
+  readonly target: string;
+  /** PEM as it was in the files; a plain connection where it is left out. */
+  readonly tls?: { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer };
+  /** Ms that any RPC to this upstream may take at most; the schema's deadlines alone where it is left out. */
+  readonly deadline?: number;
+}
+
+/** An identity provider that people may sign in with. */
+export interface ProviderConfig {
+  /** As in paths: `/api/v1/auth/{name}/login`. */
+  readonly name: string;
+  /** Exactly as given, since it is compared with `iss` character by character. */
+  readonly issuer: string;
+  readonly clientId: string;
+  /** Separated by single spaces, with `openid` among them. */
+  readonly scopes: string;
+}
+
+/** Everything that the environment decides. Times are in ms. */
+export interface Config {
+  readonly env: Environment;
+  readonly production: boolean;
+  /** 0 lets the system choose; so with `adminPort`. */
+  readonly port: number;
+  readonly adminPort: number;
+  /** All addresses where it is left out; so with `adminHost`. */
+  readonly host?: string;
+  readonly adminHost?: string;
+  /** The origin, without a slash behind it. */
+  readonly publicUrl: string;
+  /** True where the session cookie must work over plain HTTP on loopback. Never in production. */
+  readonly insecureCookies: boolean;
+  /** By the names that the schema gives them. */
+  readonly upstreams: Readonly<Record<string, UpstreamConfig>>;
+  readonly signIn: {
+    readonly providers: readonly ProviderConfig[];
+    /** The first seals, all open. Never empty. */
+    readonly secrets: readonly string[];
+  };
+  readonly sessionCacheTtl: number;
+  readonly allowedOrigins: readonly string[];
+  readonly requestTimeout: number;
+  readonly shutdownGrace: number;
+  readonly shutdownDelay: number;
+  readonly logLevel: LogLevel;
+  /** Off where it is left out. */
+  readonly tracing?: TracingConfig;
+  /** Absolute; so are `protoDir` and `protoInclude`. */
+  readonly schemaDir: string;
+  readonly protoDir: string;
+  readonly protoInclude: readonly string[];
+  /** What is probably not meant, to be logged at start. Names variables, never the values of secrets. */
+  readonly warnings: readonly string[];
+}
+
+/** The environment is wrong. The message lists every problem, a line each. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  constructor(readonly problems: readonly string[]) {
+    super(`the configuration has ${problems.length} problem(s)\n${problems.map((line) => `  ${line}`).join('\n')}`);
+  }
+}
+
+/** Of an upstream's or a provider's variables: `user-profile` becomes `USER_PROFILE`. */
+export function prefixOf(name: string): string {
+  return name.toUpperCase().replace(/[^A-Z0-9]/g, '_');
+}
+
+/** Where the SDL and the protos are; read before all else, since the SDL names the upstreams. Does not look at them. */
+export function sourceFolders(
+  env: NodeJS.ProcessEnv,
+): Readonly<Pick<Config, 'schemaDir' | 'protoDir' | 'protoInclude'>> {
+  const path = ({ name, default: preset }: Variable<string>): string =>
+    resolve(packageRoot, env[name] || (typeof preset === 'string' ? preset : '.'));
+  const include = (env[variables.protoInclude.name] ?? '').split(':').filter((each) => each !== '');
+  return {
+    schemaDir: path(variables.schemaDir),
+    protoDir: path(variables.protoDir),
+    protoInclude: include.map((each) => resolve(packageRoot, each)),
+  };
+}
+
+/**
+ * Reads the whole configuration at once.
+ *
+ * @param upstreamNames - As the schema calls them; each needs an address.
+ * @throws ConfigError with every problem: the variable, what is wrong with it, what would be right.
+ */
+export function readConfig(env: NodeJS.ProcessEnv, upstreamNames: readonly string[]): Config {
+  const reader = new Reader(env);
+  const warnings: string[] = [];
+
+  const environment = reader.required(variables.env);
+  // A value that is wrong must not open anything either.
+  const production = environment !== 'development' && environment !== 'test';
+  reader.production = production;
+
+  const listenPort = reader.required(variables.port);
+  const adminPort = reader.required(variables.adminPort);
+  if (listenPort !== 0 && listenPort !== undefined && listenPort === adminPort) {
+    reader.problem(variables.adminPort, `${adminPort} is PORT too`);
+  }
+  const host = reader.optional(variables.host);
+  const adminHost = reader.optional(variables.adminHost);
+  const publicUrl = readPublicUrl(reader, production, warnings);
+  const upstreams = readUpstreams(reader, upstreamNames);
+  const providers = readProviders(reader, production);
+  const secretList = readSecrets(reader, production && providers.length > 0);
+  if (secretList === undefined && providers.length > 0) {
+    warnings.push('SESSION_SECRET is not set: sign-ins under way do not survive a restart, nor reach another replica');
+  }
+  const shutdownGrace = reader.required(variables.shutdownGrace);
+  const shutdownDelay = reader.required(variables.shutdownDelay);
+  if (shutdownDelay >= shutdownGrace) {
+    reader.problem(variables.shutdownDelay, `${shutdownDelay}ms is not less than SHUTDOWN_GRACE, ${shutdownGrace}ms`);
+  }
+
+  const tracing = readTracing(reader, warnings);
+
+  const config: Config = {
+    env: environment,
+    production,
+    port: listenPort,
+    adminPort,
+    ...(host === undefined ? {} : { host }),
+    ...(adminHost === undefined ? {} : { adminHost }),
+    publicUrl: publicUrl?.origin ?? '',
+    insecureCookies: publicUrl !== undefined && !production && publicUrl.protocol === 'http:' && isLoopback(publicUrl),
+    upstreams,
+    signIn: { providers, secrets: secretList ?? [randomBytes(32).toString('base64url')] },
+    sessionCacheTtl: reader.required(variables.sessionCacheTtl),
+    allowedOrigins: reader.optional(variables.allowedOrigins) ?? [],
+    requestTimeout: reader.required(variables.requestTimeout),
+    shutdownGrace,
+    shutdownDelay,
+    logLevel: reader.required(variables.logLevel),
+    ...(tracing === undefined ? {} : { tracing }),
+    schemaDir: reader.required(variables.schemaDir),
+    protoDir: reader.required(variables.protoDir),
+    protoInclude: reader.optional(variables.protoInclude) ?? [],
+    warnings,
+  };
+
+  const hints = misspellings(reader, upstreamNames);
+  if (reader.problems.length > 0) throw new ConfigError([...reader.problems, ...hints]);
+  warnings.push(...hints);
+  return config;
+}
+
+function readPublicUrl(reader: Reader, production: boolean, warnings: string[]): URL | undefined {
+  const publicUrl = reader.required(variables.publicUrl) as URL | undefined;
+  if (publicUrl === undefined || publicUrl.protocol === 'https:' || isLoopback(publicUrl)) return publicUrl;
+  if (production) reader.problem(variables.publicUrl, `${shown(publicUrl.origin)} is not https`);
+  else warnings.push('PUBLIC_URL is plain http and not loopback: browsers will not keep the session cookie');
+  return publicUrl;
+}
+
+function readUpstreams(reader: Reader, names: readonly string[]): Record<string, UpstreamConfig> {
+  const byPrefix = new Map<string, string>();
+  const upstreams: Record<string, UpstreamConfig> = {};
+  for (const name of names) {
+    const prefix = prefixOf(name);
+    const other = byPrefix.get(prefix);
+    if (other !== undefined) {
+      const variableName = nameOf(variables.upstreamAddress, prefix);
+      reader.problems.push(
+        `${variableName}: both ${other} and ${name} read it; give one of these upstreams another name`,
+      );
+      continue;
+    }
+    byPrefix.set(prefix, name);
+    const address = reader.required(variables.upstreamAddress, prefix);
+    const tls = readTls(reader, prefix);
+    const deadline = reader.optional(variables.upstreamDeadline, prefix);
+    upstreams[name] = {
+      target: address,
+      ...(tls === undefined ? {} : { tls }),
+      ...(deadline === undefined ? {} : { deadline }),
+    };
+  }
+  return upstreams;
+}
+
+function readTls(reader: Reader, prefix: string): UpstreamConfig['tls'] {
+  const ca = reader.optional(variables.upstreamCa, prefix);
+  const cert = reader.optional(variables.upstreamCert, prefix);
+  const key = reader.optional(variables.upstreamKey, prefix);
+  const hasCert = reader.isSet(variables.upstreamCert, prefix);
+  if (hasCert !== reader.isSet(variables.upstreamKey, prefix)) {
+    const [missing, there] = hasCert
+      ? [variables.upstreamKey, variables.upstreamCert]
+      : [variables.upstreamCert, variables.upstreamKey];
+    reader.problem(missing, `it is not set, but ${nameOf(there, prefix)} is`, prefix);
+  } else if (cert && key && !new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) {
+    reader.problem(variables.upstreamKey, 'the key is of another certificate', prefix);
+  }
+  if (!ca && !cert && !key) return undefined;
+  return { ...(ca ? { ca } : {}), ...(cert ? { cert } : {}), ...(key ? { key } : {}) };
+}
+
+function readProviders(reader: Reader, production: boolean): ProviderConfig[] {
+  return (reader.optional(variables.providers) ?? []).map((name) => {
+    const prefix = prefixOf(name);
+    const issuerUrl = reader.required(variables.providerIssuer, prefix);
+    if (issuerUrl !== undefined && !/^https:/i.test(issuerUrl) && (production || !isLoopback(new URL(issuerUrl)))) {
+      reader.problem(variables.providerIssuer, `${shown(issuerUrl)} is not https`, prefix);
+    }
+    return {
+      name,
+      issuer: issuerUrl,
+      clientId: reader.required(variables.providerClientId, prefix),
+      scopes: reader.required(variables.providerScopes, prefix),
+    };
+  });
+}
+
+function readSecrets(reader: Reader, needed: boolean): string[] | undefined {
+  const fromFile = reader.optional(variables.secretFile);
+  const direct = reader.optional(variables.secret);
+  const both = reader.isSet(variables.secretFile) && reader.isSet(variables.secret);
+  const neither = !reader.isSet(variables.secretFile) && !reader.isSet(variables.secret);
+  if (both) reader.problems.push('SESSION_SECRET: SESSION_SECRET_FILE is set too; give one of them');
+  if (neither && needed) reader.problem(variables.secret, undefined);
+  return direct ?? fromFile;
+}
+
+/** What OpenTelemetry has set down of these variables, as far as traces go. */
+function readTracing(reader: Reader, warnings: string[]): TracingConfig | undefined {
+  const base = reader.optional(variables.otlpEndpoint);
+  const whole = reader.optional(variables.otlpTracesEndpoint);
+  const { 'service.name': givenName, ...resourceAttributes } = reader.optional(variables.otelResourceAttributes) ?? {};
+  const tracing = {
+    protocol: ofTraces(reader, variables.otlpProtocol, variables.otlpTracesProtocol),
+    headers: { ...reader.optional(variables.otlpHeaders), ...reader.optional(variables.otlpTracesHeaders) },
+    compression: ofTraces(reader, variables.otlpCompression, variables.otlpTracesCompression),
+    timeout: ofTraces(reader, variables.otlpTimeout, variables.otlpTracesTimeout),
+    serviceName: reader.optional(variables.otelServiceName) ?? givenName ?? 'api-gateway',
+    resourceAttributes,
+    sampling: readSampling(reader, warnings),
+  };
+  const url = whole ?? (base === undefined ? undefined : `${base.replace(/\/$/, '')}/v1/traces`);
+  const isDisabled = reader.required(variables.otelSdkDisabled);
+  return url === undefined || isDisabled ? undefined : { url, ...tracing };
+}
+
+/** Both are read, so that neither may be wrong. */
+function ofTraces<T>(reader: Reader, general: Variable<T>, own: Variable<T>): T {
+  const value = reader.required(general);
+  return reader.optional(own) ?? value;
+}
+
+function readSampling(reader: Reader, warnings: string[]): Sampling {
+  const sampler = reader.required(variables.tracesSampler);
+  const arg = reader.required(variables.tracesSamplerArg);
+  const parentBased = sampler?.startsWith('parentbased_');
+  const takesArg = sampler?.endsWith('traceidratio') || !reader.isSet(variables.tracesSampler);
+  if (takesArg) return { parentBased, ratio: arg };
+  if (reader.isSet(variables.tracesSamplerArg)) {
+    warnings.push(`OTEL_TRACES_SAMPLER_ARG says nothing with OTEL_TRACES_SAMPLER=${sampler}`);
+  }
+  return { parentBased, ratio: sampler?.endsWith('always_on') ? 1 : 0 };
+}

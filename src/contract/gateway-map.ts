@@ -1,0 +1,158 @@
+import { isObjectType, type GraphQLObjectType, type GraphQLSchema } from 'graphql';
+import { accessOf, type Access, type Rule } from '../schema/access';
+import { isRootType } from '../schema/check-fields';
+import type { FieldPlan } from '../schema/compile/compile-schema';
+import type { Contract } from './contract';
+import { coordinatesOf } from './coordinates';
+
+/** The gateway as one table of fields and one of routes. */
+export interface GatewayMap {
+  readonly fields: readonly MappedField[];
+  readonly routes: readonly MappedRoute[];
+}
+
+/** A field that is more than a value of the message that it is in. */
+export interface MappedField {
+  /** Such as `Query.user`. */
+  readonly coordinate: string;
+  readonly arguments: readonly string[];
+  readonly type: string;
+  /** Who may ask: `public`, `signed in`, the scopes, or `as its object` where that alone decides. */
+  readonly access: string;
+  /** `package.Service/Method`, `@resolver NAME`, or null for a value of a message that not everybody may have. */
+  readonly source: string | null;
+  /** The RPC that stands in where the source is not implemented. */
+  readonly fallback: string | null;
+  /** Ms; null for what makes no call. */
+  readonly deadline: number | null;
+  /** Routes that select it, such as `GET /api/v1/users/me`. */
+  readonly routes: readonly string[];
+}
+
+export interface MappedRoute {
+  readonly method: string;
+  readonly path: string;
+  /** Name of the operation. */
+  readonly operation: string;
+  /** Who gets all of it. */
+  readonly access: string;
+  /** Every coordinate that the operation stands on, in order. */
+  readonly coordinates: readonly string[];
+}
+
+export function mapOf({ schema, fields, operations }: Contract): GatewayMap {
+  const routes = operations.flatMap(({ name, method, paths, query }) => {
+    const coordinates = coordinatesOf(schema, query);
+    const access = accessText([...coordinates].flatMap((coordinate) => accessAt(schema, coordinate)));
+    return paths.map((path) => ({ method, path, operation: name, access, coordinates: [...coordinates].sort() }));
+  });
+  const plans = new Map(fields.map((plan) => [plan.coordinate, plan]));
+  const mapped = objectTypes(schema).flatMap((type) =>
+    Object.values(type.getFields()).flatMap((field): MappedField[] => {
+      const coordinate = `${type.name}.${field.name}`;
+      const plan: FieldPlan | undefined = plans.get(coordinate);
+      const access = accessOf(field);
+      if (!plan && access.length === 0) return [];
+      return [
+        {
+          coordinate,
+          arguments: field.args.map(({ name }) => name),
+          type: String(field.type),
+          access: access.length === 0 && !isRootType(schema, type) ? 'as its object' : accessText(access),
+          source: plan?.source ?? null,
+          fallback: plan?.fallback ?? null,
+          deadline: plan?.timeout ?? null,
+          routes: routes.filter(({ coordinates }) => coordinates.includes(coordinate)).map(routeName),
+        },
+      ];
+    }),
+  );
+  return { fields: mapped, routes };
+}
+
+/** `GET /api/v1/users/me`. */
+export function routeName({ method, path }: Pick<MappedRoute, 'method' | 'path'>): string {
+  return `${method} ${path}`;
+}
+
+/** The root types, then the others by name. */
+function objectTypes(schema: GraphQLSchema): GraphQLObjectType[] {
+  const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()].filter(
+    (type) => !!type,
+  );
+  const others = Object.values(schema.getTypeMap())
+    .filter(isObjectType)
+    .filter((type) => !type.name.startsWith('__') && !roots.includes(type));
+  return [...roots, ...others.sort((a, b) => a.name.localeCompare(b.name))];
+}
+
+function accessAt(schema: GraphQLSchema, coordinate: string): Access {
+  const [typeName = '', name = ''] = coordinate.split('.');
+  const type = schema.getType(typeName);
+  const field = isObjectType(type) ? type.getFields()[name] : undefined;
+  return field ? accessOf(field) : [];
+}
+
+/** Rules as a person would say them: all of them must hold. */
+function accessText(access: Access): string {
+  if (access.length === 0) return 'public';
+  const scopes = new Set(access.map(ruleText).filter((text) => text !== ''));
+  if (scopes.size === 0) return 'signed in';
+  const texts = [...scopes];
+  return texts.length === 1
+    ? (texts[0] ?? '')
+    : texts.map((text) => (text.includes(' ') ? `(${text})` : text)).join(' and ');
+}
+
+function ruleText({ scopes = [], orSelf }: Rule): string {
+  const lists = scopes.map((all) => all.join(' + '));
+  return [...lists, ...(orSelf === undefined ? [] : ['self'])].join(' or ');
+}
+
+/** Characters. */
+const longestArguments = 60;
+
+/** The two tables, columns aligned. */
+export function formatMap({ fields, routes }: GatewayMap): string {
+  const fieldRows = fields.map(
+    ({ coordinate, arguments: args, access, source, fallback, deadline, routes: through }) => [
+      `${coordinate}${argumentsText(args)}`,
+      access,
+      fallback === null ? (source ?? '-') : `${source ?? '-'}, else ${fallback.slice(fallback.lastIndexOf('/') + 1)}`,
+      deadline === null ? '-' : formatDuration(deadline),
+      through.join(', ') || '-',
+    ],
+  );
+  const tables = [table(['FIELD', 'ACCESS', 'RPC', 'DEADLINE', 'REST'], fieldRows)];
+  if (routes.length > 0) {
+    const rows = routes.map(({ method, path, operation, access }) => [method, path, operation, access]);
+    tables.push(table(['METHOD', 'PATH', 'OPERATION', 'ACCESS'], rows));
+  }
+  return tables.join('\n\n');
+}
+
+/** Arguments, as far as a line can hold them. */
+function argumentsText(names: readonly string[]): string {
+  if (names.length === 0) return '';
+  const text = names.join(', ');
+  return `(${text.length <= longestArguments ? text : `${text.slice(0, text.lastIndexOf(', ', longestArguments))}, ...`})`;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  return lines
+    .map((line) =>
+      line
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+/** Ms as the SDL would say it. */
+function formatDuration(ms: number): string {
+  if (ms % 60_000 === 0) return `${ms / 60_000}m`;
+  return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
+}

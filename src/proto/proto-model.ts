@@ -1,0 +1,139 @@
+import { Enum, type Field, MapField, Type, type OneOf } from 'protobufjs';
+
+/** A protobuf message instance as protobufjs decodes it, with its type at hand. */
+export interface DecodedMessage {
+  readonly $type: Type;
+  readonly [field: string]: unknown;
+}
+
+/** A message to be written: fields by their names in the proto. */
+export type Fields = Record<string, unknown>;
+
+/** Objects that inherit nothing: protobufjs would take what others inherit for fields called "constructor" and the like. */
+const Bare = function bare() {} as unknown as new () => Fields;
+Bare.prototype = Object.create(null) as object;
+
+/** A message to be written, with nothing in it yet. */
+export function newMessage(): Fields {
+  return new Bare();
+}
+
+/** Messages may be nested this deep: protobufjs, as most others, neither writes nor reads what is deeper. */
+export const deepest = 100;
+
+/**
+ * The JSON name of a field: its `json_name`, else lowerCamelCase as protoc makes it; of an extension its full name in
+ * brackets (ProtoJSON, "Field names").
+ */
+export function jsonName(field: Field): string {
+  if (field.declaringField) return `[${field.name.slice(1)}]`;
+  const explicit = field.getOption('json_name') as string | undefined;
+  return explicit ?? camelCase(field.name);
+}
+
+/** protoc's ToJsonName: every underscore goes, and the character behind it becomes upper case. */
+export function camelCase(name: string): string {
+  return name.replace(/_+(.?)/g, (_, next: string) => next.toUpperCase());
+}
+
+/** Finds a field by its JSON name or by its name in the proto. */
+export function findField(type: Type, name: string): Field | undefined {
+  return (
+    type.fieldsArray.find((field) => jsonName(field) === name) ?? type.fieldsArray.find((field) => field.name === name)
+  );
+}
+
+/** Finds a oneof that the proto declares (not one that stands for `optional`). */
+export function findOneOf(type: Type, name: string): OneOf | undefined {
+  return type.oneofsArray.find(
+    (oneOf) => !isSynthetic(oneOf) && (oneOf.name === name || camelCase(oneOf.name) === name),
+  );
+}
+
+/** The oneof that a field is a member of, where the proto declares one. */
+export function declaredOneOf(field: Field): OneOf | undefined {
+  return field.partOf && !isSynthetic(field.partOf) ? field.partOf : undefined;
+}
+
+/** `optional` in proto3 is a oneof of one. */
+function isSynthetic(oneOf: OneOf): boolean {
+  return oneOf.fieldsArray.length === 1 && oneOf.fieldsArray[0]?.getOption('proto3_optional') === true;
+}
+
+/** True where a message can tell "not set" from a default value. */
+export function hasPresence(field: Field): boolean {
+  if (field.repeated || field instanceof MapField) return false;
+  return field.resolvedType instanceof Type || field.partOf !== null || field.hasPresence;
+}
+
+/** True where a message of the upstream may come without the field. */
+export function canBeUnset(field: Field): boolean {
+  if (field.required) return false;
+  const { resolvedType } = field;
+  return hasPresence(field) || (resolvedType instanceof Enum && !field.repeated && hasUnspecified(resolvedType));
+}
+
+/** True for an enum whose zero means "not said". */
+export function hasUnspecified(type: Enum): boolean {
+  return isUnspecified(type, 0);
+}
+
+/** What a field holds, as the proto says it: `repeated string`, `map<string, int32>`. */
+export function fieldKind(field: Field): string {
+  if (field instanceof MapField) return `map<${field.keyType}, ${field.type}>`;
+  return `${field.repeated ? 'repeated ' : ''}${field.type}`;
+}
+
+/** Full name of a message or enum, without the leading dot. */
+export function fullName(type: Type | Enum): string {
+  return type.fullName.slice(1);
+}
+
+/** How a proto enum's values are called in GraphQL. */
+export interface EnumNames {
+  /** GraphQL name by number; a number that means "not said" is null. */
+  readonly nameOf: ReadonlyMap<number, string | null>;
+  /** Number by GraphQL name. */
+  readonly numberOf: ReadonlyMap<string, number>;
+}
+
+/** Strips the prefix that the style guide gives to all values of an enum: USER_STATUS_ACTIVE becomes ACTIVE. */
+export function enumNames(type: Enum): EnumNames {
+  const prefix = enumPrefix(type);
+  const nameOf = new Map<number, string | null>();
+  const numberOf = new Map<string, number>();
+  for (const [value, number] of Object.entries(type.values)) {
+    const name = value.slice(prefix.length);
+    numberOf.set(name, number);
+    // With allow_alias the first name is the one that is shown.
+    if (!nameOf.has(number)) nameOf.set(number, isUnspecified(type, number) ? null : name);
+  }
+  return { nameOf, numberOf };
+}
+
+function isUnspecified(type: Enum, number: number): boolean {
+  return number === 0 && /(^|_)UNSPECIFIED$/.test(type.valuesById[0] ?? '');
+}
+
+/** The enum's own name in upper snake case where all values begin with it, else what they have in common up to a `_`. */
+function enumPrefix(type: Enum): string {
+  const values = Object.keys(type.values);
+  const own = `${type.name.replace(/([a-z0-9])([A-Z])|([A-Z])(?=[A-Z][a-z])/g, '$1$3_$2').toUpperCase()}_`;
+  if (values.every((value) => value.startsWith(own) && isName(value.slice(own.length)))) return own;
+  if (values.length < 2) return '';
+  let common = values[0] ?? '';
+  for (const value of values) while (!value.startsWith(common)) common = common.slice(0, -1);
+  common = common.slice(0, common.lastIndexOf('_') + 1);
+  return values.every((value) => isName(value.slice(common.length))) ? common : '';
+}
+
+/** GraphQL names do not begin with a digit. */
+function isName(name: string): boolean {
+  return /^[_A-Za-z]\w*$/.test(name);
+}
+
+/** The number of an enum value by its name in the proto; undefined for an unknown name. */
+export function numberOfValue({ values }: Enum, name: string): number | undefined {
+  // protobufjs keeps names by number in the same object.
+  return Object.hasOwn(values, name) ? values[name] : undefined;
+}

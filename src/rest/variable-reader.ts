@@ -1,0 +1,172 @@
+import {
+  getNamedType,
+  getNullableType,
+  GraphQLBoolean,
+  GraphQLFloat,
+  GraphQLInt,
+  isEnumType,
+  isListType,
+  type GraphQLInputType,
+} from 'graphql';
+import { GatewayError, type FieldViolation } from '../errors';
+import { readJson, type Exchange } from '../http/exchange';
+import { namesOf, type RestOperation, type RouteVariable } from './compile-operations';
+
+export type Variables = Record<string, unknown>;
+
+/**
+ * Reads the variables of a request.
+ *
+ * @throws GatewayError BAD_USER_INPUT for what is missing or cannot be read; what {@link readJson} throws
+ */
+export type VariableReader = (
+  exchange: Exchange,
+  params: Readonly<Record<string, string>>,
+) => Variables | Promise<Variables>;
+
+/** Made once a route, so that a request pays only for the variables that the route has. */
+export function createVariableReader(operation: RestOperation): VariableReader {
+  const { body } = operation;
+  const fromPath = operation.pathVariables.map(textReader);
+  const fromQuery = operation.queryVariables.map(textReader);
+  const fromBody = operation.bodyVariables.map(jsonReader);
+
+  function readText(query: string, params: Readonly<Record<string, string>>): Variables {
+    const variables: Variables = {};
+    for (const reader of fromPath) fill(variables, reader, params[reader.variable.name], 'path');
+    if (fromQuery.length === 0) return variables;
+    const given = new URLSearchParams(query);
+    for (const reader of fromQuery) {
+      const values = given.getAll(reader.variable.name);
+      fill(variables, reader, values.length > 1 ? values : values[0], 'query');
+    }
+    return variables;
+  }
+
+  if (body === undefined) return ({ query }, params) => readText(query, params);
+  const addBody = body === '*' ? fieldsReader(fromBody) : wholeReader(body);
+  return async (exchange, params) => {
+    const variables = readText(exchange.query, params);
+    const value = await readJson(exchange);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      throw new GatewayError('BAD_USER_INPUT', 'The body must be a JSON object.');
+    }
+    addBody(variables, value as Variables);
+    return variables;
+  };
+}
+
+/** What a parameter of path or query has: repeated ones of the query are a list. */
+type Text = string | readonly string[];
+
+/** Fills a variable from text. */
+interface TextReader {
+  readonly variable: RouteVariable;
+  readonly read: (text: Text) => unknown;
+}
+
+function textReader(variable: RouteVariable): TextReader {
+  return { variable, read: textCoercion(variable, variable.type) };
+}
+
+function fill(into: Variables, { variable, read }: TextReader, text: Text | undefined, where: 'path' | 'query'): void {
+  if (text === undefined || text === '') {
+    if (variable.required) throw badParameter(variable.name, `is required in the ${where}`);
+    return;
+  }
+  into[variable.name] = read(text);
+}
+
+/** How text becomes a value of a type. */
+function textCoercion(variable: RouteVariable, type: GraphQLInputType): (text: Text) => unknown {
+  const nullable = getNullableType(type);
+  if (isListType(nullable)) {
+    const item = textCoercion(variable, nullable.ofType);
+    return (text) => (typeof text === 'string' ? [item(text)] : text.map((each) => item(each)));
+  }
+  const parse = scalarCoercion(variable, nullable);
+  return (text) => {
+    if (typeof text !== 'string') throw badParameter(variable.name, 'is there more than once');
+    return parse(text);
+  };
+}
+
+const numberPattern = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/;
+
+function scalarCoercion({ name, pascalCase }: RouteVariable, type: GraphQLInputType): (text: string) => unknown {
+  if (type === GraphQLInt || type === GraphQLFloat) {
+    const isInt = type === GraphQLInt;
+    return (text) => {
+      const number = numberPattern.test(text) ? Number(text) : Number.NaN;
+      const fits = isInt ? number === (number | 0) : Number.isFinite(number);
+      if (!fits) throw badParameter(name, isInt ? 'must be a whole number' : 'must be a number');
+      return number;
+    };
+  }
+  if (type === GraphQLBoolean) {
+    return (text) => {
+      if (text !== 'true' && text !== 'false') throw badParameter(name, 'must be true or false');
+      return text === 'true';
+    };
+  }
+  if (isEnumType(type)) {
+    const names = type.getValues().map((value) => value.name);
+    const known = pascalCase ? namesOf(type) : new Map(names.map((each) => [each, each]));
+    return (text) => {
+      const value = known.get(text);
+      if (value === undefined) throw badParameter(name, `must be one of ${names.join(', ')}`);
+      return value;
+    };
+  }
+  return (text) => text;
+}
+
+/** Fills a variable from a field of a JSON body. */
+interface JsonReader {
+  readonly name: string;
+  readonly read: (value: unknown) => unknown;
+}
+
+/** Enum values may be written in PascalCase where the route has them so. */
+function jsonReader({ name, type, pascalCase }: RouteVariable): JsonReader {
+  const named = getNamedType(type);
+  if (!pascalCase || !isEnumType(named)) return { name, read: (value) => value };
+  const names = namesOf(named);
+  const item = (value: unknown): unknown => (typeof value === 'string' ? (names.get(value) ?? value) : value);
+  return { name, read: (value) => (Array.isArray(value) ? value.map(item) : item(value)) };
+}
+
+type BodyReader = (into: Variables, body: Readonly<Variables>) => void;
+
+/** The body is one variable. */
+function wholeReader(name: string): BodyReader {
+  return (into, body) => {
+    into[name] = body;
+  };
+}
+
+/** Each field of the body is a variable. */
+function fieldsReader(readers: readonly JsonReader[]): BodyReader {
+  const known = new Map(readers.map((reader) => [reader.name, reader]));
+  return (into, body) => {
+    const unknown: string[] = [];
+    for (const name of Object.keys(body)) {
+      const reader = known.get(name);
+      if (reader) into[name] = reader.read(body[name]);
+      else unknown.push(name);
+    }
+    if (unknown.length > 0) throw unknownFields(unknown);
+  };
+}
+
+function unknownFields(names: readonly string[]): GatewayError {
+  // The answer must not grow with what a stranger sends.
+  const named = names.slice(0, 10).map((name) => name.slice(0, 100));
+  return new GatewayError('BAD_USER_INPUT', `The body has unknown fields: ${named.join(', ')}.`, {
+    fieldViolations: named.map((field): FieldViolation => ({ field, description: 'is not known' })),
+  });
+}
+
+function badParameter(field: string, description: string): GatewayError {
+  return new GatewayError('BAD_USER_INPUT', `${field} ${description}.`, { fieldViolations: [{ field, description }] });
+}

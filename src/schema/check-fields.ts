@@ -1,0 +1,168 @@
+import {
+  getNamedType,
+  isAbstractType,
+  isInputObjectType,
+  isInterfaceType,
+  isIntrospectionType,
+  isObjectType,
+  isSpecifiedScalarType,
+  isUnionType,
+  type ConstDirectiveNode,
+  type GraphQLInterfaceType,
+  type GraphQLNamedType,
+  type GraphQLObjectType,
+  type GraphQLSchema,
+} from 'graphql';
+import type { Findings } from '../diagnostics/findings';
+import { isConnection } from './compile/connection';
+import { argsOf, directiveOn } from './directive-nodes';
+import type { SchemaField } from './resolver-context';
+
+/** What may answer a field, in place of the message that its object was read from. */
+const answers = ['grpc', 'join', 'resolver'] as const;
+
+/** Findings for directives on a field that do not go together, or say nothing there. */
+export function checkField(
+  schema: GraphQLSchema,
+  type: GraphQLObjectType,
+  field: SchemaField,
+  findings: Findings,
+): void {
+  const coordinate = `${type.name}.${field.name}`;
+  const there = answers.filter((name) => directiveOn(field.astNode, name)).map((name) => `@${name}`);
+  const [answer] = there;
+  if (there.length > 1) {
+    findings.at(field.astNode, `${coordinate} is answered by ${there.join(' and ')} at once`, 'Keep one of them.');
+  }
+  const proto = directiveOn(field.astNode, 'proto');
+  if (proto && answer !== undefined) {
+    findings.at(proto, `@proto says nothing on ${coordinate}: ${answer} answers it`, 'Remove it.');
+  }
+  const connection = directiveOn(field.astNode, 'connection');
+  if (connection && !isConnection(getNamedType(field.type))) {
+    findings.at(
+      connection,
+      `${coordinate} has @connection, and ${String(field.type)} is no connection`,
+      'A connection is a type whose name ends in Connection and that has edges or nodes.',
+    );
+  } else if (connection && answer !== '@grpc') {
+    findings.at(connection, `@connection says nothing on ${coordinate}: no RPC answers it`, 'Add @grpc(rpc: "...").');
+  }
+  if (type === schema.getSubscriptionType() && answer !== undefined && answer !== '@grpc') {
+    findings.at(
+      field.astNode,
+      `${coordinate} needs a streaming RPC, and has ${answer}`,
+      'Answer it with @grpc(rpc: "...").',
+    );
+  }
+  const scopes = directiveOn(field.astNode, 'requiresScopes');
+  if (scopes && isRootType(schema, type) && 'orSelf' in argsOf(scopes)) {
+    findings.at(
+      scopes,
+      `orSelf names a field of the object that a field is in, and ${coordinate} is in none`,
+      'Remove orSelf, or put the rule on a field of the type.',
+    );
+  }
+  for (const name of ['grpc', 'connection', 'join']) checkLimits(directiveOn(field.astNode, name), findings);
+}
+
+/** Findings for numbers of a directive that must be at least 1. */
+export function checkLimits(directive: ConstDirectiveNode | undefined, findings: Findings): void {
+  if (!directive) return;
+  for (const name of ['max', 'concurrency']) {
+    const value = argsOf(directive)[name];
+    if (typeof value === 'number' && value < 1) {
+      findings.at(directive, `${name} of @${directive.name.value} is ${value}`, 'It must be at least 1.');
+    }
+  }
+}
+
+/** Findings for arguments of fields that make no request which they could land in. */
+export function checkArguments(type: GraphQLObjectType, field: SchemaField, findings: Findings): void {
+  for (const argument of field.args) {
+    findings.at(
+      argument.astNode,
+      `the argument ${argument.name} lands nowhere: no request is made for ${type.name}.${field.name}`,
+      'Remove it, or answer the field with @grpc(rpc: "...").',
+    );
+  }
+}
+
+/**
+ * Findings for types of the files that nothing leads to.
+ *
+ * @param bound - Types that something leads to though no field does.
+ */
+export function checkReachable(
+  schema: GraphQLSchema,
+  bound: (type: GraphQLObjectType) => boolean,
+  isOwn: (type: GraphQLNamedType) => boolean,
+  findings: Findings,
+): void {
+  const types = Object.values(schema.getTypeMap()).filter((type) => !isIntrospectionType(type));
+  const roots = types.filter((type) => isObjectType(type) && (isRootType(schema, type) || bound(type)));
+  const reached = reachableFrom(schema, roots);
+  for (const type of types) {
+    if (reached.has(type) || isOwn(type) || isSpecifiedScalarType(type)) continue;
+    findings.at(
+      type.astNode ?? type.extensionASTNodes[0],
+      `nothing leads to the type ${type.name}`,
+      'Use it as the type of a field or an argument, or remove it.',
+    );
+  }
+}
+
+function reachableFrom(schema: GraphQLSchema, roots: readonly GraphQLNamedType[]): ReadonlySet<GraphQLNamedType> {
+  // A set that grows is iterated to its end.
+  const reached = new Set(roots);
+  for (const type of reached) {
+    if (isAbstractType(type)) for (const member of schema.getPossibleTypes(type)) reached.add(member);
+    if (isObjectType(type) || isInterfaceType(type)) {
+      for (const implemented of type.getInterfaces()) reached.add(implemented);
+      for (const field of Object.values(type.getFields())) {
+        reached.add(getNamedType(field.type));
+        for (const argument of field.args) reached.add(getNamedType(argument.type));
+      }
+    }
+    if (isInputObjectType(type)) {
+      for (const field of Object.values(type.getFields())) reached.add(getNamedType(field.type));
+    }
+  }
+  return reached;
+}
+
+/** Findings for directives on types, and on fields of interfaces, that say nothing there. */
+export function checkTypes(schema: GraphQLSchema, findings: Findings): void {
+  const types = Object.values(schema.getTypeMap());
+  for (const type of types) if (isInterfaceType(type)) checkInterface(type, findings);
+  const members = new Set(types.flatMap((type) => (isUnionType(type) ? type.getTypes() : [])));
+  for (const type of types) {
+    const proto = isObjectType(type) && !members.has(type) ? directiveOn(type.astNode, 'proto') : undefined;
+    if (!proto) continue;
+    findings.at(
+      proto,
+      `@proto on the type ${type.name} says nothing: it is in no union`,
+      'Remove it. On a type it names the member of a oneof that the type stands for.',
+    );
+  }
+}
+
+/** What answers a field is said by each type that implements the interface. */
+function checkInterface(type: GraphQLInterfaceType, findings: Findings): void {
+  for (const field of Object.values(type.getFields())) {
+    for (const name of [...answers, 'connection', 'proto']) {
+      const directive = directiveOn(field.astNode, name);
+      if (!directive) continue;
+      findings.at(
+        directive,
+        `@${name} says nothing on ${type.name}.${field.name}: ${type.name} is an interface`,
+        'Put it on the field of each type that implements the interface.',
+      );
+    }
+  }
+}
+
+/** True for Query, Mutation and Subscription. */
+export function isRootType(schema: GraphQLSchema, type: GraphQLObjectType): boolean {
+  return type === schema.getQueryType() || type === schema.getMutationType() || type === schema.getSubscriptionType();
+}

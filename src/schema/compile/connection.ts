@@ -1,0 +1,314 @@
+import {
+  getNamedType,
+  getNullableType,
+  isListType,
+  isObjectType,
+  type GraphQLArgument,
+  type GraphQLObjectType,
+} from 'graphql';
+import { Type, type Field } from 'protobufjs';
+import type { Findings } from '../../diagnostics/findings';
+import { GatewayError } from '../../errors';
+import { reading } from '../../execution/resolver-needs';
+import { findField, fullName, jsonName, type DecodedMessage } from '../../proto/proto-model';
+import { bareType, unwrapped, wrapped } from '../../proto/scalar-conversions';
+import { fieldName, uses } from '../proto-usage';
+import type { Args, SchemaField } from '../resolver-context';
+import { fieldsAre } from '../services';
+
+/**
+ * One page of a list, as the fields of a connection read it.
+ *
+ * @see https://relay.dev/graphql/connections.htm
+ */
+export class Page {
+  constructor(
+    readonly response: DecodedMessage,
+    readonly items: readonly DecodedMessage[],
+    /** Token that this page was asked for with; empty for the first. */
+    private readonly token: string,
+    /** How many items of the upstream's page are in front of the first one here. */
+    private readonly offset: number,
+    /** Token of the next page; empty on the last. */
+    private readonly nextToken: string,
+    /** True where the upstream sent more than it was asked for: what follows begins within its page. */
+    private readonly isCut: boolean,
+  ) {}
+
+  get hasNextPage(): boolean {
+    return this.isCut || this.nextToken !== '';
+  }
+
+  get hasPreviousPage(): boolean {
+    return this.token !== '' || this.offset > 0;
+  }
+
+  /** The cursor behind the item at an index: where a page that comes after it begins. */
+  cursor(index: number): string {
+    const last = index === this.items.length - 1;
+    return last && !this.isCut && this.nextToken !== ''
+      ? encodeCursor(this.nextToken, 0)
+      : encodeCursor(this.token, this.offset + index + 1);
+  }
+
+  /** `nextPageToken` for clients that page by token. */
+  get nextPageToken(): string | null {
+    if (this.isCut) return this.cursor(this.items.length - 1);
+    return this.nextToken === '' ? null : encodeCursor(this.nextToken, 0);
+  }
+}
+
+/** Where a page begins: the upstream's page token, and how many of that page's items to pass over. */
+interface Position {
+  readonly token: string;
+  readonly offset: number;
+}
+
+const start: Position = { token: '', offset: 0 };
+
+function encodeCursor(token: string, offset: number): string {
+  return Buffer.from(`${offset}:${token}`).toString('base64url');
+}
+
+function decodeCursor(cursor: string): Position {
+  const match = /^(\d{1,5}):([^]*)$/.exec(Buffer.from(cursor, 'base64url').toString());
+  const offset = Number(match?.[1]);
+  if (!match || encodeCursor(match[2] ?? '', offset) !== cursor) {
+    throw new GatewayError('BAD_USER_INPUT', 'after is not a cursor of this list.', {
+      fieldViolations: [{ field: 'after', description: 'not a cursor of this list' }],
+    });
+  }
+  return { token: match[2] ?? '', offset };
+}
+
+/** How a field's list is paged. */
+export interface Paging {
+  /** Adds page size and token to a request; gives back where the page begins. */
+  readonly request: (fields: Record<string, unknown>, args: Args) => Position;
+  readonly page: (response: DecodedMessage, position: Position, first: number | undefined) => Page;
+  /** The repeated field that holds the items. */
+  readonly items: Field;
+}
+
+const pageSizeNames = ['pageSize', 'maxResults', 'limit'];
+const totalNames = ['totalSize', 'totalCount', 'total'];
+
+/** The arguments that page a connection, and what they may be. */
+const pagingArguments: readonly (readonly [name: string, types: readonly string[]])[] = [
+  ['first', ['Int', 'Int!']],
+  ['after', ['String', 'ID']],
+];
+export const pagingNames: ReadonlySet<string> = new Set(pagingArguments.map(([name]) => name));
+
+/** What a page answers, and what its fields may be: the next page's token is null on the last. */
+const pageFields: Readonly<Record<string, readonly string[]>> = {
+  pageInfo: ['PageInfo!', 'PageInfo'],
+  nextPageToken: ['String', 'ID'],
+  cursor: ['String!', 'String', 'ID!', 'ID'],
+};
+
+/** The size that a page has where the client does not say, as in the convention that AIP-158 gives. */
+const defaultFirst = 25;
+
+/**
+ * Finds the paging convention in an RPC (AIP-158): a page size and a page token in the request, items and a next page
+ * token in the response.
+ *
+ * @returns undefined, with findings, where it is not met
+ */
+export function pagingOf(
+  field: SchemaField,
+  request: Type,
+  response: Type,
+  options: { readonly items?: string; readonly max: number },
+  findings: Findings,
+): Paging | undefined {
+  const pageSize = pageSizeNames.map((name) => scalarField(request, name, /int/i)).find((found) => found !== undefined);
+  const pageToken = scalarField(request, 'pageToken', /string/i);
+  const next = scalarField(response, 'nextPageToken', /string/i);
+  const items = itemsField(response, options.items);
+  if (!pageSize || !pageToken || !next || !items) {
+    const missing = [
+      !pageSize && `${fullName(request)}.page_size`,
+      !pageToken && `${fullName(request)}.page_token`,
+      !next && `${fullName(response)}.next_page_token`,
+      !items && `the one repeated message field of ${fullName(response)} (say items: of @connection)`,
+    ].filter(Boolean);
+    findings.at(
+      field.astNode,
+      `${field.name} is a connection, but its RPC is not paged: ${missing.join(', ')} is missing`,
+      'Use an RPC that is paged, or a type whose name does not end in Connection.',
+    );
+    return undefined;
+  }
+  uses(field, ...[pageSize, pageToken, next, items].map(fieldName));
+  for (const [name, types] of pagingArguments) {
+    const argument = field.args.find((each) => each.name === name);
+    if (!argument) {
+      findings.at(
+        field.astNode,
+        `the connection ${field.name} needs the argument ${name}`,
+        'Add first: Int = 25, after: String.',
+      );
+    } else {
+      uses(argument, fieldName(name === 'first' ? pageSize : pageToken));
+      checkType(argument, `the argument ${name} of the connection ${field.name}`, types, findings);
+    }
+  }
+  const { max } = options;
+  return {
+    items,
+    request(fields, args) {
+      const first = pageSizeOf(args['first'], max);
+      const { after } = args;
+      const position = typeof after === 'string' && after !== '' ? decodeCursor(after) : start;
+      fields[pageSize.name] = wrapped(pageSize, Math.min(first + position.offset, max));
+      if (position.token !== '') fields[pageToken.name] = wrapped(pageToken, position.token);
+      return position;
+    },
+    page(message, { token, offset }, first) {
+      const all = message[items.name] as readonly DecodedMessage[];
+      const end = offset + pageSizeOf(first, max);
+      const nextToken = unwrapped(next, message[next.name]) as string | undefined;
+      return new Page(message, all.slice(offset, end), token, offset, nextToken ?? '', all.length > end);
+    },
+  };
+}
+
+function pageSizeOf(first: unknown, max: number): number {
+  if (first === undefined || first === null) return Math.min(defaultFirst, max);
+  if ((first as number) < 1) {
+    throw new GatewayError('BAD_USER_INPUT', 'first must be at least 1.', {
+      fieldViolations: [{ field: 'first', description: 'must be at least 1' }],
+    });
+  }
+  return Math.min(first as number, max);
+}
+
+/** A field of a kind, bare or wrapped. */
+function scalarField(message: Type, name: string, kind: RegExp): Field | undefined {
+  const field = findField(message, name);
+  const type = field && !field.repeated ? bareType(field) : undefined;
+  return type !== undefined && kind.test(type) ? field : undefined;
+}
+
+function itemsField(response: Type, name: string | undefined): Field | undefined {
+  const found = name === undefined ? undefined : findField(response, name);
+  const candidates = found ? [found] : response.fieldsArray.filter((field) => field.repeated);
+  const messages = candidates.filter((field) => field.repeated && field.resolvedType instanceof Type);
+  return (name === undefined || found) && messages.length === 1 ? messages[0] : undefined;
+}
+
+/** True for a type that has the shape of a connection. */
+export function isConnection(type: unknown): type is GraphQLObjectType {
+  return (
+    isObjectType(type) &&
+    type.name.endsWith('Connection') &&
+    ('edges' in type.getFields() || 'nodes' in type.getFields())
+  );
+}
+
+interface EdgeSource {
+  readonly page: Page;
+  readonly index: number;
+}
+
+/** Marks a field that a page or an edge answers. */
+const pagingMark = 'paging';
+
+/** True for a field that a page or an edge answers. */
+export function isPagingField(field: SchemaField): boolean {
+  return field.extensions[pagingMark] === true;
+}
+
+function answer(field: SchemaField, resolve: (source: never) => unknown): void {
+  field.extensions = { ...field.extensions, [pagingMark]: true };
+  field.resolve = reading((source) => resolve(source as never));
+}
+
+/**
+ * Puts the resolvers on a connection type and its edge type.
+ *
+ * @param reader - Compiles how a field of the response is read.
+ * @returns the type of the nodes, where the connection has the shape that it must have
+ */
+export function attachConnection(
+  connection: GraphQLObjectType,
+  response: Type,
+  reader: (field: SchemaField, source: Field) => (message: DecodedMessage) => unknown,
+  findings: Findings,
+): GraphQLObjectType | undefined {
+  const { edges, nodes, pageInfo, totalCount, nextPageToken } = connection.getFields() as Record<string, SchemaField>;
+  for (const [name, element] of Object.entries({ pageInfo, nextPageToken })) {
+    if (element) checkType(element, `${connection.name}.${name}`, pageFields[name] ?? [], findings);
+  }
+  const next = findField(response, 'nextPageToken');
+  if (next) for (const element of [pageInfo, nextPageToken]) if (element) uses(element, fieldName(next));
+  let node: unknown = nodes && getNamedType(nodes.type);
+  if (edges) {
+    const edge = getNamedType(edges.type);
+    const fields = (isObjectType(edge) ? edge.getFields() : {}) as Record<string, SchemaField>;
+    node ??= fields['node'] && getNamedType(fields['node'].type);
+    const { node: ofEdge, cursor } = fields;
+    if (ofEdge && cursor) {
+      checkType(cursor, `${String(edge)}.cursor`, pageFields['cursor'] ?? [], findings);
+    } else {
+      findings.at(edges.astNode, `${String(edges.type)} is not an edge`, 'An edge has node and cursor: String!.');
+    }
+    checkList(edges, connection, findings);
+    answer(edges, (page: Page) => page.items.map((_, index): EdgeSource => ({ page, index })));
+    if (ofEdge) answer(ofEdge, ({ page, index }: EdgeSource) => page.items[index]);
+    if (cursor) answer(cursor, ({ page, index }: EdgeSource) => page.cursor(index));
+  }
+  if (nodes) {
+    checkList(nodes, connection, findings);
+    answer(nodes, (page: Page) => page.items);
+  }
+  if (pageInfo) answer(pageInfo, pageInfoOf);
+  if (nextPageToken) answer(nextPageToken, (page: Page) => page.nextPageToken);
+  if (totalCount) {
+    const total = totalNames.map((name) => findField(response, name)).find((found) => found !== undefined);
+    if (total) {
+      uses(totalCount, fieldName(total));
+      const read = reader(totalCount, total);
+      answer(totalCount, (page: Page) => read(page.response));
+    } else {
+      findings.at(
+        totalCount.astNode,
+        `${connection.name}.totalCount: ${fullName(response)} has none of ${totalNames.join(', ')}`,
+        `Remove the field. ${fieldsAre(response.fieldsArray.map(jsonName))}`,
+      );
+      answer(totalCount, () => null);
+    }
+  }
+  return isObjectType(node) ? node : undefined;
+}
+
+function checkType(
+  element: Pick<SchemaField, 'type' | 'astNode'> | GraphQLArgument,
+  name: string,
+  types: readonly string[],
+  findings: Findings,
+): void {
+  if (types.includes(String(element.type))) return;
+  findings.at(element.astNode, `${name} is ${String(element.type)}`, `It must be ${types.join(' or ')}.`);
+}
+
+function checkList(field: SchemaField, connection: GraphQLObjectType, findings: Findings): void {
+  if (isListType(getNullableType(field.type))) return;
+  findings.at(
+    field.astNode,
+    `${connection.name}.${field.name} is ${String(field.type)}, and holds the items of a page`,
+    `Make it [${getNamedType(field.type).name}!]!.`,
+  );
+}
+
+function pageInfoOf(page: Page): Record<string, unknown> {
+  const { length } = page.items;
+  return {
+    hasNextPage: page.hasNextPage,
+    hasPreviousPage: page.hasPreviousPage,
+    startCursor: length > 0 ? page.cursor(0) : null,
+    endCursor: length > 0 ? page.cursor(length - 1) : null,
+  };
+}

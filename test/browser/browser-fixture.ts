@@ -1,0 +1,106 @@
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { chromium, type Browser, type BrowserContext } from 'playwright-core';
+import { startWorld, type World } from '../gateway-fixture';
+import { startIdentityProvider, type IdentityProvider } from '../upstreams/idp/provider';
+import { demandFreePort } from '../upstreams/ports';
+
+const commands = ['chromium', 'chromium-browser', 'google-chrome'];
+
+/**
+ * The path of a Chromium on this machine: `CHROMIUM_PATH` and nothing else where that is set, or one of the usual commands.
+ * Undefined where there is none.
+ */
+export function findChromium(): string | undefined {
+  const { CHROMIUM_PATH: wanted, PATH = '' } = process.env;
+  const directories = [...PATH.split(delimiter), '/usr/bin'];
+  const candidates = commands.flatMap((command) => directories.map((directory) => join(directory, command)));
+  return (wanted ? [wanted] : candidates).find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Starts a browser that reaches this machine and nothing else. */
+export function launchChromium(executablePath: string): Promise<Browser> {
+  return chromium.launch({
+    executablePath,
+    args: [
+      '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost',
+      '--disable-gpu',
+      '--disable-quic',
+      '--disable-component-update',
+    ],
+  });
+}
+
+/**
+ * Notes everything that a page should never do, as long as the context lives: requests to other hosts, errors and warnings
+ * of the console (violations of the Content-Security-Policy and failed requests are among them), and uncaught errors.
+ */
+export function noteTroubles(context: BrowserContext, troubles: string[]): void {
+  context.on('request', (request) => {
+    const { protocol, hostname } = new URL(request.url());
+    if (/^(https?|wss?):$/.test(protocol) && hostname !== 'localhost') troubles.push(`request to ${request.url()}`);
+  });
+  context.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) troubles.push(`${message.type()}: ${message.text()}`);
+  });
+  context.on('weberror', (error) => troubles.push(`uncaught: ${String(error.error())}`));
+}
+
+/** A world with an identity provider that its users can sign in at. */
+export interface SignInWorld {
+  readonly world: World;
+  readonly provider: IdentityProvider;
+  /** Where browsers reach the gateway. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+export async function startSignInWorld(): Promise<SignInWorld> {
+  const port = await pickPort();
+  const url = `http://localhost:${port}`;
+  const provider = await startIdentityProvider({ redirectUris: [`${url}/api/v1/auth/dev/callback`] });
+  const { issuer, clientId } = provider;
+  const world = await startWorld({
+    env: {
+      PORT: String(port),
+      PUBLIC_URL: url,
+      SESSION_SECRET: 'a secret of the browser tests that protects nothing',
+      SSO_PROVIDERS: 'dev',
+      SSO_DEV_ISSUER: issuer,
+      SSO_DEV_CLIENT_ID: clientId,
+    },
+    auth: { providers: { dev: { issuer, clientId } } },
+  }).catch(async (error: unknown) => {
+    await provider.close();
+    throw error;
+  });
+  const close = async () => {
+    await world.close();
+    await provider.close();
+  };
+  return { world, provider, url, close };
+}
+
+/**
+ * A free port, to be known before the gateway listens: its public URL names it. Below those that systems give out on their
+ * own, so that no server of a test that runs beside this one gets it in between.
+ */
+async function pickPort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const isFree = await demandFreePort(port).then(
+      () => true,
+      () => false,
+    );
+    if (isFree) return port;
+  }
+}

@@ -254,18 +254,18 @@ describe('as a process', () => {
   test('the check reads its folders from the environment, and exits by what it found', () => {
     const [clean, wrong] = [write(), write(mistakes)];
     const { SCHEMA_DIR = '', PROTO_DIR = '' } = environment(clean);
-    const fine = spawnSource('check.ts', [], { SCHEMA_DIR, PROTO_DIR });
+    const fine = spawnSource('commands/check.ts', [], { SCHEMA_DIR, PROTO_DIR });
     expect(fine).toEqual({ ...check(clean), stderr: '' });
 
     const env = { SCHEMA_DIR: environment(wrong)['SCHEMA_DIR'] ?? '', PROTO_DIR };
-    const found = spawnSource('check.ts', [], env);
+    const found = spawnSource('commands/check.ts', [], env);
     expect({ ...found, stdout: inside(wrong, found.stdout) }).toEqual({
       exitCode: 1,
       stdout: `${told}\n2 findings\n`,
       stderr: '',
     });
 
-    const bad = spawnSource('check.ts', ['--nonsense'], {});
+    const bad = spawnSource('commands/check.ts', ['--nonsense'], {});
     expect([bad.exitCode, bad.stdout]).toEqual([2, '']);
     expect(bad.stderr).toContain('Usage: npm run check');
   }, 30_000);

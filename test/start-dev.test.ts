@@ -13,10 +13,10 @@ import {
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { addresses } from '../addresses';
-import { until, type Decoded } from '../gateway-fixture';
+import { addresses } from './addresses';
+import { until, type Decoded } from './gateway-fixture';
 
-const root = join(__dirname, '../..');
+const root = join(__dirname, '..');
 const patience = 60_000;
 
 /** A copy of the working tree, so that its files can be changed without anybody else noticing. */

@@ -9,7 +9,7 @@ import { createGraphqlRoutes } from './graphql/routes';
 import { createUpstream, type Upstream } from './grpc/upstream';
 import { createAdminHandler } from './http/admin-handler';
 import { createHttpHandler, type Refuse } from './http/http-handler';
-import type { GatewayContext } from './pipeline/context';
+import type { OperationContext } from './pipeline/operation-context';
 import { createPipeline } from './pipeline/pipeline';
 import { createRestRoutes } from './rest/routes';
 import type { Resolver } from './schema/resolver-context';
@@ -169,7 +169,7 @@ function ownResolvers(signOut: Gatekeeper['signOut']): Record<OwnResolverName, R
   return {
     gateway: () => ({ name: 'api-gateway', version }),
     async logout(_parent, _args, context) {
-      await signOut((context as GatewayContext).exchange);
+      await signOut((context as OperationContext).exchange);
       return true;
     },
   };

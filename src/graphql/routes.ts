@@ -1,7 +1,7 @@
 import { errorHeaders, type ErrorCode, type GatewayError } from '../errors';
 import type { Exchange, Reply, Route } from '../http/exchange';
-import { errorsOf, presentError, statusOf, type PresentedResult } from '../pipeline/errors';
 import type { Pipeline } from '../pipeline/pipeline';
+import { errorsOf, presentError, statusOf, type PresentedResult } from '../pipeline/present';
 import { anything, eventHeaders, negotiate, type Accepted } from './accept';
 import { EventStream, Heartbeats, streamOfOne } from './event-stream';
 import { graphiqlAssets, graphiqlPage, wantsPage, type GraphiqlOptions } from './graphiql';

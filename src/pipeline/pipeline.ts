@@ -1,11 +1,11 @@
-import { OperationTypeNode, type ExecutionResult, type GraphQLSchema } from 'graphql';
+import { OperationTypeNode, type ExecutionResult } from 'graphql';
 import { isClientClosed } from '../errors';
 import type { Exchange } from '../http/exchange';
 import type { Gatekeeper } from '../session/gatekeeper';
 import type { Metrics } from '../telemetry/metrics';
 import { authenticate, callerOf } from './authenticate';
 import { chooseOperation, type OperationLimits } from './choose-operation';
-import { createDocuments, type PreparedDocument } from './documents';
+import type { Documents, PreparedDocument } from './documents';
 import { executeOperation, openScope, subscribeOperation, type VariableInputs } from './execute-operation';
 import { OperationContext } from './operation-context';
 import { createOperationCounts } from './operation-counts';
@@ -34,7 +34,7 @@ export interface Pipeline {
 }
 
 export interface PipelineOptions {
-  readonly schema: GraphQLSchema;
+  readonly documents: Documents;
   readonly gatekeeper: Pick<Gatekeeper, 'admit' | 'authenticate' | 'guard'>;
   readonly metrics: Metrics;
   /** Whether clients may learn the schema: by introspection, and from the names that errors suggest. */
@@ -54,8 +54,7 @@ interface Recorded {
  * folder that takes what it needs and returns what it made; docs/life-of-a-request.md draws the way.
  */
 export function createPipeline(options: PipelineOptions): Pipeline {
-  const { schema, gatekeeper, metrics, introspection, requestTimeout } = options;
-  const documents = createDocuments(schema, { introspection, metrics });
+  const { documents, gatekeeper, metrics, introspection, requestTimeout } = options;
   const counts = createOperationCounts(metrics);
 
   /** Presents a result, and records what is wrong with it. */

@@ -1,7 +1,7 @@
 import { isObjectType, type GraphQLObjectType, type GraphQLSchema } from 'graphql';
 import { accessOf, type Access, type Rule } from '../schema/access';
-import { isRootType } from '../schema/check-fields';
-import type { FieldPlan } from '../schema/compile/compile-schema';
+import { isRootType } from '../schema/object-types';
+import type { CompiledField } from '../schema/compile/compile-schema';
 import type { Contract } from './contract';
 import { coordinatesOf } from './coordinates';
 
@@ -46,22 +46,22 @@ export function mapOf({ schema, fields, operations }: Contract): GatewayMap {
     const access = accessText([...coordinates].flatMap((coordinate) => accessAt(schema, coordinate)));
     return paths.map((path) => ({ method, path, operation: name, access, coordinates: [...coordinates].sort() }));
   });
-  const plans = new Map(fields.map((plan) => [plan.coordinate, plan]));
+  const compiled = new Map(fields.map((field) => [field.coordinate, field]));
   const mapped = objectTypes(schema).flatMap((type) =>
     Object.values(type.getFields()).flatMap((field): MappedField[] => {
       const coordinate = `${type.name}.${field.name}`;
-      const plan: FieldPlan | undefined = plans.get(coordinate);
+      const answer: CompiledField | undefined = compiled.get(coordinate);
       const access = accessOf(field);
-      if (!plan && access.length === 0) return [];
+      if (!answer && access.length === 0) return [];
       return [
         {
           coordinate,
           arguments: field.args.map(({ name }) => name),
           type: String(field.type),
           access: access.length === 0 && !isRootType(schema, type) ? 'as its object' : accessText(access),
-          source: plan?.source ?? null,
-          fallback: plan?.fallback ?? null,
-          deadline: plan?.timeout ?? null,
+          source: answer?.source ?? null,
+          fallback: answer?.fallback ?? null,
+          deadline: answer?.timeout ?? null,
           routes: routes.filter(({ coordinates }) => coordinates.includes(coordinate)).map(routeName),
         },
       ];

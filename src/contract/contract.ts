@@ -1,5 +1,6 @@
 import { Findings } from '../diagnostics/findings';
-import { compileRest, type RestOperation } from '../rest/compile-operations';
+import { compileOperations } from '../rest/compile-operations';
+import type { RestOperation } from '../rest/rest-operation';
 import { compileSchema, type CompiledSchema, type SchemaOptions } from '../schema/compile/compile-schema';
 import type { Sources } from '../schema/sources';
 import { ownPaths } from './built-ins';
@@ -33,5 +34,5 @@ export function loadContract(sources: Sources, options: ContractOptions): Contra
 export function compileContract(sources: Sources, options: ContractOptions, findings: Findings): Contract {
   checkSignIn(sources, findings);
   const built = compileSchema({ ...options, sources }, findings);
-  return { ...built, operations: compileRest(built.schema, sources.rest, findings, ownPaths) };
+  return { ...built, operations: compileOperations(built.schema, sources.rest, findings, ownPaths) };
 }

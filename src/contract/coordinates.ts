@@ -58,7 +58,7 @@ export function coordinatesOf(schema: GraphQLSchema, operation: string): Readonl
         if (type) coordinates.add(`${getNamedType(type).name}.${value}`);
       },
       VariableDefinition({ type }) {
-        const input: unknown = typeFromAST(schema, type as never);
+        const input = typeFromAST(schema, type);
         if (isInputType(input)) addInput(getNamedType(input));
       },
     }),

@@ -15,7 +15,8 @@ import {
   type GraphQLSchema,
   type SelectionSetNode,
 } from 'graphql';
-import type { AnswerShape, RestOperation } from '../rest/compile-operations';
+import type { AnswerShape } from '../rest/answer-shape';
+import type { RestOperation } from '../rest/rest-operation';
 
 /** Something of a route that is no more what it was. */
 export interface RouteChange {

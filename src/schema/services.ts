@@ -1,6 +1,6 @@
 import { Kind, type ConstDirectiveNode } from 'graphql';
 import { Service, type Field, type Method, type NamespaceBase, type Type } from 'protobufjs';
-import { parseDuration } from '../config/config';
+import { parseDuration } from '../config/duration';
 import { didYouMean } from '../diagnostics/did-you-mean';
 import type { Findings } from '../diagnostics/findings';
 import { findField, fullName, jsonName } from '../proto/proto-model';

@@ -15,7 +15,7 @@ import {
 } from 'graphql';
 
 /**
- * Everything of the schema that an operation stands on, as coordinates: `Type.field`, `Type.field(argument:)`,
+ * The coordinates of the schema that an operation depends on: `Type.field`, `Type.field(argument:)`,
  * `Input.field` for all that its variables may hold, and `Enum.VALUE` for all values of its enums.
  */
 export function coordinatesOf(schema: GraphQLSchema, operation: string): ReadonlySet<string> {

@@ -217,9 +217,8 @@ async function start(
 /** The configuration of a gateway under test: nothing but what is given, free ports, and upstreams that are not there. */
 export function testConfig(env: Readonly<Record<string, string>>): Config {
   const own = { NODE_ENV: 'test', PORT: '0', ADMIN_PORT: '0', PUBLIC_URL: 'http://localhost:3000' };
-  const all = { ...own, ...addresses(env), ...env };
-  const { upstreamNames } = loadSources(sourceFolders(all));
-  return readConfig(all, upstreamNames);
+  const { upstreamNames } = loadSources(sourceFolders({ ...own, ...env }));
+  return readConfig({ ...own, ...addresses(upstreamNames), ...env }, upstreamNames);
 }
 
 function bearer(token: string | null): Record<string, string> {

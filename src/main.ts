@@ -69,7 +69,8 @@ async function exit(log: Logger, code: number): Promise<void> {
 
 /** Opens the doors, and closes them when the process is told to end. */
 async function serve(config: Config, sources: Sources, log: Logger): Promise<void> {
-  const gateway = createGateway(config, { log, sources, metrics: createMetrics({ processMetrics: true }) });
+  const metrics = createMetrics({ processMetrics: true, graphqlPlugin: config.graphqlServer === 'yoga' });
+  const gateway = createGateway(config, { log, sources, metrics });
   const server = await startServer(gateway, config, log);
   log.info({ port: server.port, adminPort: server.adminPort, env: config.env }, 'listening');
 

@@ -9,6 +9,7 @@ import { createLog } from '../src/telemetry/log';
 import { addresses } from './addresses';
 import { startAiService } from './upstreams/ai/service';
 import { startAuthService } from './upstreams/auth/service';
+import { variant } from './variant';
 
 // For machines that have much else to do.
 jest.setTimeout(30_000);
@@ -216,7 +217,13 @@ async function start(
 
 /** The configuration of a gateway under test: nothing but what is given, free ports, and upstreams that are not there. */
 export function testConfig(env: Readonly<Record<string, string>>): Config {
-  const own = { NODE_ENV: 'test', PORT: '0', ADMIN_PORT: '0', PUBLIC_URL: 'http://localhost:3000' };
+  const own = {
+    NODE_ENV: 'test',
+    PORT: '0',
+    ADMIN_PORT: '0',
+    PUBLIC_URL: 'http://localhost:3000',
+    GRAPHQL_SERVER: variant.graphqlServer,
+  };
   const { upstreamNames } = loadSources(sourceFolders({ ...own, ...env }));
   return readConfig({ ...own, ...addresses(upstreamNames), ...env }, upstreamNames);
 }

@@ -5,7 +5,7 @@ import type { Sampling, TracingConfig } from '../telemetry/tracing-config';
 import { misspellings } from './misspellings';
 import { nameOf, Reader } from './reader';
 import { isLoopback, packageRoot, shown } from './values';
-import { variables, type Environment, type Variable } from './variables';
+import { variables, type Environment, type GraphqlServer, type Variable } from './variables';
 
 export { isLoopback, parseDuration } from './values';
 export { configTable, variables } from './variables';
@@ -58,6 +58,7 @@ export interface Config {
   readonly shutdownGrace: number;
   readonly shutdownDelay: number;
   readonly logLevel: LogLevel;
+  readonly graphqlServer: GraphqlServer;
   /** Off where it is left out. */
   readonly tracing?: TracingConfig;
   /** Absolute; so are `protoDir` and `protoInclude`. */
@@ -149,6 +150,7 @@ export function readConfig(env: NodeJS.ProcessEnv, upstreamNames: readonly strin
     shutdownGrace,
     shutdownDelay,
     logLevel: reader.required(variables.logLevel),
+    graphqlServer: reader.required(variables.graphqlServer),
     ...(tracing === undefined ? {} : { tracing }),
     schemaDir: reader.required(variables.schemaDir),
     protoDir: reader.required(variables.protoDir),

@@ -41,6 +41,10 @@ const samplers = [
   'parentbased_traceidratio',
 ] as const;
 
+/** What serves `/graphql`. */
+const graphqlServers = ['native', 'yoga'] as const;
+export type GraphqlServer = (typeof graphqlServers)[number];
+
 /** One variable, or one for each upstream or provider. */
 export interface Variable<T> {
   /** `<UPSTREAM>` and `<NAME>` stand for the name of an upstream or provider, in upper case, with `_` for `-`. */
@@ -338,6 +342,14 @@ export const variables = {
     parse: boolean,
     expected: 'true or false',
     description: '`true` turns tracing off, whatever else is set. Trace ids are passed on and logged all the same.',
+  },
+  graphqlServer: {
+    name: 'GRAPHQL_SERVER',
+    default: 'native',
+    parse: oneOf(graphqlServers),
+    expected: graphqlServers.join(' or '),
+    description:
+      '`native` or `yoga`. `yoga` serves `/graphql` by GraphQL Yoga with envelop plugins, for several times the CPU time of a request. Where the two differ: docs/decisions/graphql-door.md.',
   },
   schemaDir: {
     name: 'SCHEMA_DIR',

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import * as fc from 'fast-check';
 import { parse, print, visit, type ASTNode } from 'graphql';
 import { createDocuments, type PreparedDocument } from '../../src/pipeline/documents';
-import { createSlimmer } from '../../src/pipeline/slim';
+import { createSlimmer } from '../../src/pipeline/slim-document';
 import { Writer } from '../execution/documents';
 import { createSchema } from '../execution/schema';
 import { documentOf, options, run, schema } from './documents/run';

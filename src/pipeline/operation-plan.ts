@@ -66,7 +66,7 @@ function independent(rule: Rule): Rule {
  * The reason to refuse an operation whole, before anything of it runs; undefined where the caller may have all of it.
  * For mutations: of a query, each field is refused on its own.
  */
-export function refusal(
+export function refusalOf(
   plan: OperationPlan,
   caller: Caller | GatewayError,
   variables: Variables,

@@ -1,20 +1,22 @@
 import { GraphQLError, type ExecutionResult } from 'graphql';
-import { GatewayError, logBug, publicDetails, toGatewayError, type ErrorCode } from '../errors';
+import { GatewayError, logBug, publicDetails, toGatewayError } from '../errors';
 import type { Exchange } from '../http/exchange';
 
-/** The error of the catalogue behind an error of GraphQL. */
-function fromGraphQLError(error: unknown, otherwise: ErrorCode = 'BAD_USER_INPUT'): GatewayError {
+/**
+ * The error of the catalogue behind an error of GraphQL. Those of documents carry theirs; what graphql-js says of variables and
+ * arguments is BAD_USER_INPUT.
+ */
+export function fromGraphQLError(error: unknown): GatewayError {
   if (!(error instanceof GraphQLError)) return toGatewayError(error);
   const { originalError, path } = error;
   if (originalError instanceof GraphQLError) {
     // graphql-js refuses variables without a path and arguments with nodes; what it cannot write out has neither.
     return path === undefined || originalError.nodes
-      ? new GatewayError(otherwise, error.message)
+      ? new GatewayError('BAD_USER_INPUT', error.message)
       : toGatewayError(originalError);
   }
   if (originalError) return toGatewayError(originalError);
-  // What graphql-js says of a document or of its variables is meant for whoever wrote it.
-  return new GatewayError(otherwise, error.message);
+  return new GatewayError('BAD_USER_INPUT', error.message);
 }
 
 /** An error as clients see it (spec 7.1.2, "Errors"). As JSON it is what it shows. */
@@ -44,8 +46,8 @@ export interface PresentedResult {
 }
 
 /** An error of the catalogue, with the request's id; the log gets the rest of it. */
-export function presentError(error: unknown, exchange: Exchange, otherwise?: ErrorCode): PresentedError {
-  const converted = fromGraphQLError(error, otherwise);
+export function presentError(error: unknown, exchange: Exchange): PresentedError {
+  const converted = fromGraphQLError(error);
   exchange.facts.code ??= converted.code;
   logBug(converted, exchange);
   const { locations, path } = error instanceof GraphQLError ? error : nowhere;
@@ -68,6 +70,29 @@ export function statusOf(result: PresentedResult): number {
   const statuses = errorsOf(result).map(({ status }) => status);
   const someData = result.data && Object.values(result.data).some((value) => value !== null);
   return statuses.length === 0 || someData ? 200 : Math.max(...statuses);
+}
+
+/** What goes wrong in an operation, as it was found. */
+export interface RawResult {
+  readonly data?: ExecutionResult['data'];
+  readonly errors?: readonly unknown[] | undefined;
+}
+
+/**
+ * A result as clients see it.
+ *
+ * @param suggestions - Whether messages may name what the schema has in place of what the client wrote.
+ */
+export function presentResult({ data, errors }: RawResult, exchange: Exchange, suggestions: boolean): PresentedResult {
+  if (!errors?.length) return data === undefined ? {} : { data };
+  const presented = errors.map((error) => presentError(suggestions ? error : withoutNames(error), exchange));
+  return data === undefined ? { errors: presented } : { errors: presented, data };
+}
+
+/** Errors of variables may name what the client did not know. Those of fields and of the catalogue name nothing. */
+function withoutNames(error: unknown): unknown {
+  if (!(error instanceof GraphQLError) || error.path || error.originalError instanceof GatewayError) return error;
+  return withoutSuggestions(error);
 }
 
 /** An error without the names of the schema that graphql-js suggests. */

@@ -1,0 +1,25 @@
+import { errorHeaders, type ErrorCode, type GatewayError } from '../errors';
+import { errorsOf, statusOf, type PresentedResult } from '../pipeline/present';
+import type { Accepted } from './accept';
+
+/** Status and headers of an answer. */
+export interface ResponseHead {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** The head of an answer that is one result, with the headers that its errors bring. */
+export function headOf(result: PresentedResult, { headers, legacy }: Accepted): ResponseHead {
+  if (!result.errors) return { status: 200, headers };
+  const errors = errorsOf(result);
+  const status = legacy && isOfDocument(result, errors) ? 200 : statusOf(result);
+  const own = errors.map(errorHeaders).filter((each) => each !== undefined);
+  return { status, headers: own.length === 0 ? headers : Object.assign({ ...headers }, ...own) };
+}
+
+const documentErrors: readonly ErrorCode[] = ['GRAPHQL_PARSE_FAILED', 'GRAPHQL_VALIDATION_FAILED', 'BAD_USER_INPUT'];
+
+/** True where the document or its variables are wrong, and nothing was executed. */
+function isOfDocument(result: PresentedResult, errors: readonly GatewayError[]): boolean {
+  return !('data' in result) && errors.every(({ code }) => documentErrors.includes(code));
+}

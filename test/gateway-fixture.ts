@@ -224,9 +224,8 @@ export function testConfig(env: Readonly<Record<string, string>>): Config {
     PUBLIC_URL: 'http://localhost:3000',
     GRAPHQL_SERVER: variant.graphqlServer,
   };
-  const all = { ...own, ...addresses(env), ...env };
-  const { upstreamNames } = loadSources(sourceFolders(all));
-  return readConfig(all, upstreamNames);
+  const { upstreamNames } = loadSources(sourceFolders({ ...own, ...env }));
+  return readConfig({ ...own, ...addresses(upstreamNames), ...env }, upstreamNames);
 }
 
 function bearer(token: string | null): Record<string, string> {

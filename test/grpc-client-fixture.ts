@@ -31,7 +31,17 @@ const timers = new Set<unknown>();
 
 function watchTimers(): void {
   const { setTimeout: set, setInterval: repeat, clearTimeout: clear } = globalThis;
-  const isOurs = (): boolean => /[/\\]src[/\\](?:grpc|http2)[/\\]/.test(new Error('for its stack').stack ?? '');
+  /** Reads call sites as V8 gives them: Jest would look up each in a source map. */
+  const isOurs = (): boolean => {
+    const { prepareStackTrace } = Error;
+    const holder: { readonly stack?: unknown } = {};
+    Error.prepareStackTrace = (_, sites) =>
+      sites.some((site) => /[/\\]src[/\\](?:grpc|http2)[/\\]/.test(site.getFileName() ?? ''));
+    Error.captureStackTrace(holder);
+    const { stack } = holder;
+    Error.prepareStackTrace = prepareStackTrace;
+    return stack === true;
+  };
   const setTimer = (callback: () => void, delay: number): NodeJS.Timeout => {
     const timer = set(() => {
       timers.delete(timer);

@@ -111,8 +111,9 @@ function readOptions() {
   const isPartial = values.quick || values.only || values.peers || values.rounds || values.seconds;
   if (values.write && isPartial) throw new Usage('--write is for a full run');
   if (values.beside !== undefined && !values.write) throw new Usage('--beside goes with --write');
-  if (values.beside !== undefined && !/^[\w-]+$/.test(values.beside))
+  if (values.beside !== undefined && !/^[\w-]+$/.test(values.beside)) {
     throw new Usage('--beside takes a part of a file name');
+  }
   const plan = { ...plans[values.quick ? 'quick' : 'full'] };
   if (only) plan.measurements = only;
   const own = {

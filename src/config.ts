@@ -8,6 +8,7 @@ import {
   type Environment,
   type OtlpCompression,
   type OtlpProtocol,
+  type TransportName,
   type Variable,
 } from './config/variables';
 import type { LogLevel } from './log';
@@ -23,6 +24,7 @@ export interface UpstreamConfig {
   readonly tls?: { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer };
   /** Ms that any RPC to this upstream may take at most; the schema's deadlines alone where it is left out. */
   readonly deadline?: number;
+  readonly transport: TransportName;
 }
 
 /** An identity provider that people may sign in with. */
@@ -219,6 +221,7 @@ function readUpstreams(reader: Reader, names: readonly string[]): Record<string,
       target: address,
       ...(tls === undefined ? {} : { tls }),
       ...(deadline === undefined ? {} : { deadline }),
+      transport: reader.required(variables.upstreamTransport, prefix),
     };
   }
   return upstreams;

@@ -15,7 +15,6 @@ const levels = [
   ['pipeline', 'scaffold'],
   ['schema', 'session'],
   ['grpc', 'execution'],
-  ['http2'],
   ['errors', 'config', 'log', 'metrics', 'exchange', 'trace', 'opentelemetry', 'cancellation', 'generated'],
 ];
 const bottom = levels.length - 1;
@@ -31,7 +30,6 @@ const general = new Set([
   'grpc',
   'execution',
   'http',
-  'http2',
 ]);
 
 /**

@@ -12,7 +12,7 @@ import {
   type ServerUnaryCall,
   type ServerWritableStream,
 } from '@grpc/grpc-js';
-import { closeLater, collect, failureText, framed, listen, startClient, until } from './grpc-client-fixture';
+import { closeLater, collect, failureText, framed, listen, startClient, until } from './client-fixture';
 
 type Unary = ServerUnaryCall<Buffer, Buffer>;
 type Streamed = ServerWritableStream<Buffer, Buffer>;

@@ -1,11 +1,13 @@
 import { once } from 'node:events';
 import type { AddressInfo, Server, Socket } from 'node:net';
-import { GatewayError } from '../src/errors';
-import type { TlsMaterial } from '../src/grpc/connection';
-import { UpstreamFailure } from '../src/grpc/status';
-import { createUpstream, type CallScope, type Rpc, type Upstream } from '../src/grpc/upstream';
-import { createLog } from '../src/log';
-import { createMetrics } from '../src/metrics';
+import { GatewayError } from '../../src/errors';
+import { createUpstream } from '../../src/grpc/create-upstream';
+import { UpstreamFailure } from '../../src/grpc/status';
+import type { TlsMaterial } from '../../src/grpc/transport/transport';
+import type { CallScope, Rpc, Upstream } from '../../src/grpc/upstream';
+import { createLog } from '../../src/log';
+import { createMetrics } from '../../src/metrics';
+import { variant } from '../variant';
 
 // For machines that have much else to do.
 jest.setTimeout(30_000);
@@ -31,7 +33,7 @@ const timers = new Set<unknown>();
 
 function watchTimers(): void {
   const { setTimeout: set, setInterval: repeat, clearTimeout: clear } = globalThis;
-  const isOurs = (): boolean => /[/\\]src[/\\](?:grpc|http2)[/\\]/.test(new Error('for its stack').stack ?? '');
+  const isOurs = (): boolean => /[/\\]src[/\\]grpc[/\\]/.test(new Error('for its stack').stack ?? '');
   const setTimer = (callback: () => void, delay: number): NodeJS.Timeout => {
     const timer = set(() => {
       timers.delete(timer);
@@ -117,7 +119,11 @@ export function startClient(target: string | number, tls?: TlsMaterial): Client 
   const metrics = createMetrics({ processMetrics: false });
   const upstream = createUpstream({
     name: 'test',
-    address: { target: typeof target === 'number' ? `127.0.0.1:${target}` : target, ...(tls ? { tls } : {}) },
+    address: {
+      target: typeof target === 'number' ? `127.0.0.1:${target}` : target,
+      ...(tls ? { tls } : {}),
+      transport: variant.transport,
+    },
     log: createLog('info', { write: (line) => void logs.push(line) }),
     metrics,
   });

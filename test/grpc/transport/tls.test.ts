@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import * as http2 from 'node:http2';
 import { join } from 'node:path';
 import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from 'node:tls';
-import { listen, startClient } from './grpc-client-fixture';
+import { listen, startClient } from '../client-fixture';
 
-const read = (name: string): Buffer => readFileSync(join(__dirname, 'fixtures', 'tls', name));
+const read = (name: string): Buffer => readFileSync(join(__dirname, '../../fixtures/tls', name));
 const ca = read('ca.pem');
 const clientPair = { cert: read('client.pem'), key: read('client.key') };
 const pairOf = (name: string) => ({ cert: read(`${name}.pem`), key: read(`${name}.key`) });

@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
-import { parseTarget } from '../src/grpc/target';
-import { startClient, until, type Client } from './grpc-client-fixture';
-import { behave, answer, settings, Setting, startRawServer, Type, type RawServer } from './raw-http2-server';
+import { parseTarget } from '../../../src/grpc/transport/target';
+import { startClient, until, type Client } from '../client-fixture';
+import { behave, answer, settings, Setting, startRawServer, Type, type RawServer } from '../raw-http2-server';
 
 jest.mock('node:dns/promises', () => ({ lookup: jest.fn() }));
 

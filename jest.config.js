@@ -21,12 +21,23 @@ const common = {
 
 /** Tests that run a second time, with the reference implementations. */
 const reference = [
+  'failures',
   'grpc/transport/answers',
   'grpc/transport/connections',
   'grpc/transport/names',
-  'grpc/transport/random',
   'grpc/transport/tls',
   'grpc/upstream',
+  'log-lines',
+  'mapping/feed',
+  'mapping/joins',
+  'metrics',
+  'operators',
+  'public-protos/pubsub',
+  'session-races',
+  'session-revocation',
+  'session-validation',
+  'sign-in-callback',
+  'streams',
 ];
 
 /** @type {import('jest').Config} */

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { createClient, type ExecutionResult } from 'graphql-sse';
-import { readConfig, sourceFolders, type Config } from '../src/config';
+import { prefixOf, readConfig, sourceFolders, type Config } from '../src/config';
 import { createGateway, type Gateway, type GatewayOverrides } from '../src/gateway';
 import { startServer, type RunningServer } from '../src/http/server';
 import { createLog } from '../src/log';
@@ -9,6 +9,7 @@ import { loadSources } from '../src/schema/sources';
 import { addresses } from './addresses';
 import { startAiService } from './upstreams/ai/service';
 import { startAuthService } from './upstreams/auth/service';
+import { variant } from './variant';
 
 // For machines that have much else to do.
 jest.setTimeout(30_000);
@@ -214,12 +215,15 @@ async function start(
   return { gateway, server: await startServer(gateway, config, log) };
 }
 
-/** The configuration of a gateway under test: nothing but what is given, free ports, and upstreams that are not there. */
+/**
+ * The configuration of a gateway under test: nothing but what is given, free ports, the transport of this run, and upstreams
+ * that are not there.
+ */
 export function testConfig(env: Readonly<Record<string, string>>): Config {
   const own = { NODE_ENV: 'test', PORT: '0', ADMIN_PORT: '0', PUBLIC_URL: 'http://localhost:3000' };
-  const all = { ...own, ...addresses(env), ...env };
-  const { upstreamNames } = loadSources(sourceFolders(all));
-  return readConfig(all, upstreamNames);
+  const { upstreamNames } = loadSources(sourceFolders(env));
+  const transports = upstreamNames.map((name) => [`${prefixOf(name)}_SERVICE_TRANSPORT`, variant.transport]);
+  return readConfig({ ...own, ...addresses(env), ...Object.fromEntries(transports), ...env }, upstreamNames);
 }
 
 function bearer(token: string | null): Record<string, string> {

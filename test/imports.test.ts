@@ -20,17 +20,7 @@ const levels = [
 const bottom = levels.length - 1;
 
 /** The parts that know no message of any upstream; session/ and signin/ call AuthService by name. */
-const general = new Set([
-  'contract',
-  'scaffold',
-  'schema',
-  'pipeline',
-  'rest',
-  'graphql',
-  'grpc',
-  'execution',
-  'http',
-]);
+const general = new Set(['contract', 'scaffold', 'schema', 'pipeline', 'rest', 'graphql', 'grpc', 'execution', 'http']);
 
 /**
  * Names that only the protos of the two services have: packages, services, RPCs, and of messages, enums and fields those

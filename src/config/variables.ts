@@ -198,7 +198,7 @@ export const variables = {
     parse: oneOf(transportNames),
     expected: transportNames.join(', '),
     description:
-      'What carries the RPCs: `http2`, the gateway’s own client, or `grpc-js`, the reference implementation for Node, which costs more CPU time and memory. `docs/decisions/transport.md` tells where they differ.',
+      'What carries the RPCs: `http2`, the gateway’s own client, or `grpc-js`, the reference implementation for Node, which costs more CPU time. `docs/decisions/transport.md` tells where they differ.',
   },
   providers: {
     name: 'SSO_PROVIDERS',

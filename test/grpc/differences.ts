@@ -6,6 +6,7 @@ export const differences = [
   'odd status',
   'no status',
   'cut off',
+  'compression',
   'messages before a failure',
   'failing connection',
   'waiting for a stream',
@@ -14,7 +15,6 @@ export const differences = [
   'too many pings',
   'DNS',
   'SNI',
-  'HTTP/2',
 ] as const;
 
 export type Difference = (typeof differences)[number];

@@ -175,6 +175,7 @@ const messageFiles = [
   'src/grpc/transport/http2/call.ts',
   'src/grpc/transport/http2/channel.ts',
   'src/grpc/transport/http2/connection.ts',
+  'src/grpc/transport/http2/frame-reader.ts',
   'src/grpc/transport/http2/session.ts',
   'src/session/revocations.ts',
   'src/signin/routes.ts',

@@ -109,6 +109,8 @@ class GrpcJsCall implements OpenCall {
   private pacer: PacedCall | undefined;
   /** Of a response that is none of gRPC. */
   private strangeType: string | undefined;
+  /** False in the turn of the event loop in which it is made. */
+  private isMade = false;
   private hasEnded = false;
 
   constructor(
@@ -132,6 +134,10 @@ class GrpcJsCall implements OpenCall {
     // Its status follows.
     stream.on('error', () => undefined);
     stream.on('status', (status) => this.end(this.endOf(status)));
+    setImmediate(() => {
+      this.isMade = true;
+      if (this.hasEnded) stream.cancel();
+    });
   }
 
   cancel(): void {
@@ -141,8 +147,8 @@ class GrpcJsCall implements OpenCall {
   /** Ends the call, here and at the server. */
   fail(end: CallEnd): void {
     if (this.hasEnded) return;
-    // Later, since grpc-js sends a call that is cancelled as soon as it is made, and never resets it.
-    setImmediate(() => this.stream?.cancel());
+    // Not sooner: grpc-js would send the call all the same, and never reset it.
+    if (this.isMade) this.stream?.cancel();
     this.end(end);
   }
 
@@ -172,30 +178,37 @@ class GrpcJsCall implements OpenCall {
     this.listener.ended(end);
   }
 
-  private endOf({ code, details, metadata }: StatusObject): CallEnd {
+  private endOf(status: StatusObject): CallEnd {
+    const code = status.code as Status | undefined;
+    const [statusDetails] = status.metadata.get('grpc-status-details-bin');
+    return (
+      this.correctionOf(code, status.details) ?? {
+        code: code !== undefined && code in Status ? code : Status.UNKNOWN,
+        details: status.details,
+        statusDetails: Buffer.isBuffer(statusDetails) ? statusDetails : undefined,
+      }
+    );
+  }
+
+  /** In place of statuses of grpc-js itself that would mislead whoever goes by them. */
+  private correctionOf(code: Status | undefined, details: string): CallEnd | undefined {
     const { ready } = this.transport;
-    switch (code as Status | undefined) {
-      case Status.DEADLINE_EXCEEDED:
-        if (Date.now() + 1 < this.request.deadline) break;
-        return failure(code, ready ? 'no answer in time' : 'No connection established');
-      case Status.CANCELLED:
-        // node:http2 closes the streams of a lost connection as if the server had cancelled them.
-        if (ready) break;
-        return failure(Status.UNAVAILABLE, 'the connection was lost');
-      case Status.RESOURCE_EXHAUSTED:
-        // The beginning of a page was taken for the length of a message.
-        if (this.strangeType === undefined) break;
-        return failure(Status.UNKNOWN, `content of type ${this.strangeType} instead of a gRPC answer`);
-      case undefined:
-        // Its decompression fails with errors that have no code.
-        return failure(Status.INTERNAL, 'a message cannot be decompressed');
+    if (code === undefined) {
+      // Its decompression fails with errors that have no code.
+      return failure(Status.INTERNAL, 'a message is compressed in a way that was not offered');
     }
-    const [statusDetails] = metadata.get('grpc-status-details-bin');
-    return {
-      code: code in Status ? code : Status.UNKNOWN,
-      details,
-      statusDetails: Buffer.isBuffer(statusDetails) ? statusDetails : undefined,
-    };
+    if (code === Status.DEADLINE_EXCEEDED && Date.now() + 1 >= this.request.deadline) {
+      return failure(code, ready ? 'no answer in time' : 'No connection established');
+    }
+    if (code === Status.RESOURCE_EXHAUSTED && this.strangeType !== undefined) {
+      // The beginning of a page was taken for the length of a message.
+      return failure(Status.UNKNOWN, `content of type ${this.strangeType} instead of a gRPC answer`);
+    }
+    // As node:http2 has it, streams of a connection that ends were cancelled by the server or failed here.
+    const mayBeLost = code === Status.CANCELLED || code === Status.INTERNAL;
+    return mayBeLost && !ready && /^(?:Call cancelled$|Received RST_STREAM )/.test(details)
+      ? failure(Status.UNAVAILABLE, `the connection was lost: ${details}`)
+      : undefined;
   }
 }
 

@@ -1,4 +1,5 @@
-import { collect, framed, startClient } from '../client-fixture';
+import { gzipSync } from 'node:zlib';
+import { collect, framed, startClient, turn } from '../client-fixture';
 import {
   answer,
   block,
@@ -17,6 +18,7 @@ import {
   word,
   type Fields,
 } from '../raw-http2-server';
+import { byTransport, worded } from '../differences';
 import { answered, startRawWorld, trailersOnly } from '../raw-world';
 
 const { END_STREAM, END_HEADERS, PADDED, PRIORITY } = Flag;
@@ -102,7 +104,7 @@ describe('answers', () => {
 
   const status = (fields: Fields): Buffer => headers(1, { ...okFields, ...fields }, END_STREAM);
 
-  test.each<[string, string, Buffer[]]>([
+  test.each<[string, unknown, Buffer[]]>([
     ['nothing but trailers', 'NOT_FOUND: none', [status({ 'grpc-status': '5', 'grpc-message': 'none' })]],
     ['no message', 'INTERNAL: no message where one was to come', [headers(1), trailers(1)]],
     ['no message, in one', 'INTERNAL: no message where one was to come', [status({ 'grpc-status': '0' })]],
@@ -113,12 +115,12 @@ describe('answers', () => {
     ],
     [
       'a message that breaks off',
-      'INTERNAL: the answer breaks off within a message',
+      worded('INTERNAL: the answer breaks off within a message'),
       [headers(1), data(1, framed('abc').subarray(0, 7)), trailers(1)],
     ],
     [
       'a frame of a message that breaks off',
-      'INTERNAL: the answer breaks off within a message',
+      byTransport('cut off', { http2: 'INTERNAL: the answer breaks off within a message', 'grpc-js': 'abc' }),
       [headers(1), data(1, Buffer.concat([framed('abc'), Buffer.of(0)])), trailers(1)],
     ],
     [
@@ -129,33 +131,55 @@ describe('answers', () => {
     ['a failure behind a message', 'ABORTED: ', [answer(1, 'x', { 'grpc-status': '10' })]],
     [
       'a compressed message',
-      'INTERNAL: a message is compressed, which was not offered',
+      worded('INTERNAL: a message is compressed, which was not offered'),
       [headers(1), data(1, framed('abc', 1)), trailers(1)],
     ],
     [
+      'a message in gzip',
+      byTransport('compression', {
+        http2: 'INTERNAL: a message is compressed, which was not offered',
+        'grpc-js': 'abc',
+      }),
+      [headers(1, { ...okFields, 'grpc-encoding': 'gzip' }), data(1, framed(gzipSync('abc'), 1)), trailers(1)],
+    ],
+    [
       'a message that is too long',
-      'RESOURCE_EXHAUSTED: a message of 4294967295 bytes is over 8388608 bytes',
+      worded('RESOURCE_EXHAUSTED: a message of 4294967295 bytes is over 8388608 bytes'),
       [headers(1), data(1, Buffer.from('00ffffffff', 'hex'))],
     ],
     [
       'no status',
-      'UNKNOWN: the answer has no gRPC status',
+      worded('UNKNOWN: the answer has no gRPC status'),
       [headers(1), data(1, framed('x')), headers(1, {}, END_STREAM)],
     ],
-    ['no trailers', 'UNKNOWN: the answer has no gRPC status', [headers(1), data(1, framed('x'), END_STREAM)]],
-    ['no body', 'UNKNOWN: the answer has no gRPC status', [headers(1, okFields, END_STREAM)]],
-    ...['99', '17', '-1', '', 'OK', '0x0', '1e0', '000', '0,0'].map((text): [string, string, Buffer[]] => [
+    [
+      'no trailers',
+      byTransport<unknown>('no status', {
+        http2: 'UNKNOWN: the answer has no gRPC status',
+        'grpc-js': expect.stringMatching(/^INTERNAL: ./),
+      }),
+      [headers(1), data(1, framed('x'), END_STREAM)],
+    ],
+    ['no body', worded('UNKNOWN: the answer has no gRPC status'), [headers(1, okFields, END_STREAM)]],
+    ...['99', '17', '-1', 'OK', '0,0'].map((text): [string, string, Buffer[]] => [
       `the status "${text}"`,
       'UNKNOWN: odd',
       [headers(1), trailers(1, { 'grpc-status': text, 'grpc-message': 'odd' })],
     ]),
+    ...Object.entries({ '': 'answer', '0x0': 'answer', '000': 'answer', '1e0': 'CANCELLED: odd' }).map(
+      ([text, asNumber]): [string, string, Buffer[]] => [
+        `the status "${text}"`,
+        byTransport('odd status', { http2: 'UNKNOWN: odd', 'grpc-js': asNumber }),
+        [headers(1), data(1, framed('answer')), trailers(1, { 'grpc-status': text, 'grpc-message': 'odd' })],
+      ],
+    ),
     ...(
       [
         ['50%', '50%'],
         ['%', '%'],
-        ['%zz %C3%A4 %4', '%zz ä %4'],
+        ['%zz %C3%A4 %4', byTransport('words', { http2: '%zz ä %4', 'grpc-js': '%zz %C3%A4 %4' })],
         ['%e2%82%ac', '€'],
-        ['%ff%41', '\u{fffd}A'],
+        ['%ff%41', byTransport('words', { http2: '\u{fffd}A', 'grpc-js': '%ff%41' })],
         ['%25C3', '%C3'],
         ['100%25 %F0%9F%A6%84', '100% 🦄'],
       ] as const
@@ -177,14 +201,14 @@ describe('answers', () => {
         [503, 'UNAVAILABLE'],
         [504, 'UNAVAILABLE'],
       ] as const
-    ).map(([code, name]): [string, string, Buffer[]] => [
+    ).map(([code, name]): [string, unknown, Buffer[]] => [
       `HTTP status ${code}`,
-      `${name}: HTTP status ${code} instead of a gRPC answer`,
+      worded(`${name}: HTTP status ${code} instead of a gRPC answer`),
       [headers(1, { ':status': String(code) }), data(1, Buffer.from('<html>'), END_STREAM)],
     ]),
     [
       'HTTP status 204 without a body',
-      'UNKNOWN: HTTP status 204 instead of a gRPC answer',
+      worded('UNKNOWN: HTTP status 204 instead of a gRPC answer'),
       [headers(1, { ':status': '204' }, END_STREAM)],
     ],
     [
@@ -199,7 +223,7 @@ describe('answers', () => {
     ],
     [
       'a page and a reset',
-      'UNAVAILABLE: HTTP status 502 instead of a gRPC answer',
+      worded('UNAVAILABLE: HTTP status 502 instead of a gRPC answer'),
       [headers(1, { ':status': '502' }), reset(1, 0)],
     ],
     ['an answer and a reset', 'answer 1', [answer(1), reset(1, 0), reset(1, 8)]],
@@ -213,23 +237,23 @@ describe('answers', () => {
       11: 'RESOURCE_EXHAUSTED',
     })
       .concat(Object.entries({ 12: 'PERMISSION_DENIED', 13: 'INTERNAL', 4294967295: 'INTERNAL' }))
-      .map(([code, name]): [string, string, Buffer[]] => [
+      .map(([code, name]): [string, unknown, Buffer[]] => [
         `a reset with ${code}`,
-        `${name}: the call was reset with HTTP/2 error code ${code}`,
+        worded(`${name}: the call was reset with HTTP/2 error code ${code}`),
         [reset(1, Number(code))],
       ]),
     [
       'a reset within the answer',
-      'CANCELLED: the call was reset with HTTP/2 error code 8',
+      worded('CANCELLED: the call was reset with HTTP/2 error code 8'),
       [headers(1), data(1, framed('abc')), reset(1, 8)],
     ],
     [
       'a refusal within the answer, which is too late for one',
-      'UNAVAILABLE: the call was reset with HTTP/2 error code 7',
+      worded('UNAVAILABLE: the call was reset with HTTP/2 error code 7'),
       [headers(1), reset(1, 7)],
     ],
   ])('with %s', async (_what, expected, parts) => {
-    expect(await answered(...parts)).toBe(expected);
+    expect(await answered(...parts)).toEqual(expected);
   });
 
   test.each([
@@ -257,6 +281,23 @@ describe('answers', () => {
       expect(await call).toMatchObject({ code: 'RATE_LIMITED', retryAfter: 7 });
     }
   });
+});
+
+test('a reader that is slow hears what came before a failure', async () => {
+  const { client, peer } = await startRawWorld();
+  const messages = client.feed()[Symbol.asyncIterator]();
+  const first = messages.next();
+  await peer.request();
+  peer.send(headers(1), ...['one', 'two', 'three'].map((text) => data(1, framed(text))));
+  peer.send(trailers(1, { 'grpc-status': '10' }));
+  expect((await first).value?.toString()).toBe('one');
+  await peer.settle();
+  await turn();
+  const rest = byTransport('messages before a failure', {
+    http2: ['two', 'three', 'ABORTED: '],
+    'grpc-js': ['ABORTED: '],
+  });
+  expect(await collect({ [Symbol.asyncIterator]: () => messages })).toEqual(rest);
 });
 
 describe('what is cancelled here', () => {

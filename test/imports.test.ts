@@ -19,7 +19,7 @@ const levels = [
   ['http2'],
   ['config'],
   ['telemetry'],
-  ['errors', 'cancellation', 'diagnostics', 'generated'],
+  ['errors', 'cancellation', 'diagnostics', 'generated', 'internals'],
 ];
 
 /** The parts that know no message of any upstream; session/ and signin/ call AuthService by name. */

@@ -1,4 +1,4 @@
-import { parse } from 'protobufjs';
+import { parse, type Message } from 'protobufjs';
 import { Call } from './call';
 import { Channel } from './channel';
 import { rpcHeaders } from './metadata';
@@ -133,7 +133,7 @@ class VersionedReflection implements ServerReflection {
     const missing = new Set<string>();
     const add = ({ file_descriptor_response: found }: Answer): void => {
       for (const bytes of found?.file_descriptor_proto ?? []) {
-        const { name, dependency } = fileType!.decode(bytes) as unknown as { name: string; dependency: string[] };
+        const { name, dependency } = fileType!.decode(bytes) as Message & { name: string; dependency: string[] };
         if (!files.has(name)) files.set(name, bytes);
         for (const each of dependency) missing.add(each);
       }

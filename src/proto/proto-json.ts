@@ -1,16 +1,9 @@
-import { Enum, Type, type Field, type MapField, type Root } from 'protobufjs';
+import { Enum, Type, util, type Field, type MapField, type Root } from 'protobufjs';
+import { entryFields, newMessage } from '../internals/protobufjs';
 import { wellFormed } from './json-values';
-import { entriesReader, entryFields, isMap, mapKeyName } from './maps';
+import { entriesReader, isMap } from './maps';
 import { messageRules } from './message-rules';
-import {
-  camelCase,
-  deepest,
-  hasPresence,
-  jsonName,
-  newMessage,
-  numberOfValue,
-  type DecodedMessage,
-} from './proto-model';
+import { deepest, hasPresence, jsonName, numberOfValue, type DecodedMessage } from './proto-model';
 import { jsonConversion, wellKnown, wrappedScalar, wrapping, type Read } from './scalar-conversions';
 import { rejectValue, unreadable, within } from './value-error';
 
@@ -157,11 +150,11 @@ export class ProtoJson {
     if (field.keyType === 'bool') {
       return (key) => {
         if (key !== 'true' && key !== 'false') rejectValue('is no key: it can be true and false');
-        return mapKeyName('bool', key);
+        return key;
       };
     }
     const check = this.itemWriter(entryFields(field).key);
-    return (key) => mapKeyName(field.keyType, check(key, 0));
+    return (key) => String(check(key, 0));
   }
 
   private itemWriter({ resolvedType, type }: Field): JsonWrite {
@@ -213,7 +206,7 @@ export class ProtoJson {
 
 /** ProtoJSON has paths in lowerCamelCase, separated by commas. */
 const fieldMask: JsonValue = {
-  read: ({ paths }: { readonly paths: readonly string[] }) => paths.map(camelCase).join(','),
+  read: ({ paths }: { readonly paths: readonly string[] }) => paths.map(util.jsonName).join(','),
   write: (value) => ({
     paths: wellFormed(value)
       .split(',')

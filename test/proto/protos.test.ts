@@ -278,11 +278,26 @@ describe('text', () => {
     );
   });
 
-  test('of an edition that only descriptors explain is told', () => {
-    const protos = folderWith({ 'a.proto': 'edition = "2024";' });
-    expect(failure(() => loadProtos(protos), { PROTOS: protos })).toBe(
-      `PROTOS/a.proto:1: illegal edition '2024'\n    Give it as a descriptor set: buf build -o FILE.binpb.`,
-    );
+  test('of an edition that is not known is told', () => {
+    const protos = folderWith({ 'a.proto': 'edition = "2027";' });
+    expect(failure(() => loadProtos(protos), { PROTOS: protos })).toBe("PROTOS/a.proto:1: illegal edition '2027'");
+  });
+
+  test('of edition 2024 is read', () => {
+    const protos = folderWith({
+      'a.proto': `edition = "2024";
+        package p;
+        import option "not/there/options.proto";
+        export message A {
+          string explicit = 1;
+          string implicit = 2 [features.field_presence = IMPLICIT];
+          B delimited = 3 [features.message_encoding = DELIMITED];
+          local message B { reserved old; string text = 1; }
+          local enum E { E_UNSPECIFIED = 0; }
+        }`,
+    });
+    const { explicit, implicit, delimited } = loadProtos(protos).lookupType('p.A').fields;
+    expect([explicit?.hasPresence, implicit?.hasPresence, delimited?.delimited]).toEqual([true, false, true]);
   });
 
   test('may have empty statements, and option values of any kind', () => {
@@ -313,11 +328,18 @@ describe('text', () => {
           extend google.protobuf.FieldOptions { Rules rule = 50002; }`),
       }),
     );
-    expect(root.lookupType('p.A').options).toEqual({ '(p.rules).name': 'end' });
+    expect(root.lookupType('p.A').options).toEqual({
+      '(p.rules).list.name': 'b',
+      '(p.rules).[p.more]': 1,
+      '(p.rules).nested.name': 'x',
+      '(p.rules).name': 'end',
+    });
     expect(fieldOf(root, 'p.A', 'a').options).toEqual({ '(p.rule).name': 'b', deprecated: true });
     expect(findService(root, 'p.S')?.methods['Do']?.options).toEqual({
       '(google.api.http).post': '/a',
       '(google.api.http).body': '*',
+      '(google.api.http).additional_bindings.put': '/b',
+      '(google.api.http).additional_bindings.patch': '/c',
     });
   });
 

@@ -14,19 +14,11 @@ import {
 import { Enum, Type, type Field, type MapField } from 'protobufjs';
 import { didYouMean } from '../../diagnostics/did-you-mean';
 import type { Findings } from '../../diagnostics/findings';
-import { entryFields, isMap, mapKeyName } from '../../proto/maps';
+import { entryFields, newMessage } from '../../internals/protobufjs';
+import { isMap } from '../../proto/maps';
 import { messageRules } from '../../proto/message-rules';
 import { takesNull, type ProtoJson } from '../../proto/proto-json';
-import {
-  deepest,
-  fieldKind,
-  findField,
-  findOneOf,
-  fullName,
-  jsonName,
-  newMessage,
-  type Fields,
-} from '../../proto/proto-model';
+import { deepest, fieldKind, findField, findOneOf, fullName, jsonName, type Fields } from '../../proto/proto-model';
 import { graphqlChoices, isObjectMessage, scalarConversion, type Write } from '../../proto/scalar-conversions';
 import { rejectValue, within, type Step } from '../../proto/value-error';
 import { directiveArgs } from '../directive-nodes';
@@ -128,7 +120,7 @@ export class InputCompiler {
       if (content === undefined || (content === null && !nullFits)) return rejectValue('has no value');
       const written = at('value', () => (writeValue ? writeValue(content as never, depth) : content));
       if (written === undefined) return rejectValue('has no value');
-      return [at('key', () => mapKeyName(target.keyType, writeKey ? writeKey(name as never, depth) : name)), written];
+      return [at('key', () => String(writeKey ? writeKey(name as never, depth) : name)), written];
     };
     return (entries: readonly (Args | null)[], depth) => {
       const map = new Map<string, unknown>();

@@ -17,7 +17,8 @@ import { Enum, Type, type Field, type MapField, type OneOf, type Root } from 'pr
 import { didYouMean } from '../../diagnostics/did-you-mean';
 import type { Findings } from '../../diagnostics/findings';
 import { reading } from '../../execution/resolver-needs';
-import { entriesReader, entryFields, isMap } from '../../proto/maps';
+import { entryFields } from '../../internals/protobufjs';
+import { entriesReader, isMap } from '../../proto/maps';
 import { canBeJsonNull, ProtoJson } from '../../proto/proto-json';
 import {
   declaredOneOf,

@@ -17,6 +17,7 @@ import { Enum, Type, type Field, type Root } from 'protobufjs';
 import { didYouMean } from '../../diagnostics/did-you-mean';
 import type { Findings } from '../../diagnostics/findings';
 import { GatewayError } from '../../errors';
+import { newMessage } from '../../internals/protobufjs';
 import { isMap } from '../../proto/maps';
 import { messageRules } from '../../proto/message-rules';
 import { ProtoJson, takesNull } from '../../proto/proto-json';
@@ -27,7 +28,6 @@ import {
   fullName,
   hasPresence,
   jsonName,
-  newMessage,
   numberOfValue,
   type DecodedMessage,
   type Fields,

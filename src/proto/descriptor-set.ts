@@ -57,14 +57,14 @@ type MessageDescriptor = Required<Omit<descriptors.IDescriptorProto, 'nestedType
  */
 export function readDescriptorSet(bytes: Uint8Array, shown: string): DescribedFile[] {
   const reader = Reader.create(bytes);
-  // Options that extensions define.
+  // Options that extensions define are unknown fields to it.
   reader.discardUnknown = false;
   let files: readonly FileDescriptor[] = [];
   try {
     files = (descriptors.FileDescriptorSet.decode(reader) as Message & { readonly file: readonly FileDescriptor[] })
       .file;
   } catch {
-    // Said below.
+    // Reported below.
   }
   if (files.length > 0 && files.every(({ name }) => name !== '')) {
     return files.map((file) => new DescriptorFile(file, shown));
@@ -128,7 +128,7 @@ class DescriptorFile implements DescribedFile {
       const service = Service.fromDescriptor(each, context);
       this.describe(service, descriptors.ServiceOptions, each.options, [6, index]);
       each.method?.forEach((method, at) => {
-        this.describe(service.methods[method.name!]!, descriptors.MethodOptions, method.options, [6, index, 2, at]);
+        this.describe(member(service.methods, method), descriptors.MethodOptions, method.options, [6, index, 2, at]);
       });
       place.add(service);
     });
@@ -138,23 +138,32 @@ class DescriptorFile implements DescribedFile {
   private describeMessage(type: Type, descriptor: MessageDescriptor, path: readonly number[]): void {
     this.describe(type, descriptors.MessageOptions, descriptor.options, path);
     descriptor.oneofDecl.forEach((each, index) => {
-      this.describe(type.oneofs[each.name!]!, descriptors.OneofOptions, each.options, [...path, 8, index]);
+      this.describe(member(type.oneofs, each), descriptors.OneofOptions, each.options, [...path, 8, index]);
     });
-    descriptor.field.forEach((each, index) => this.describeField(type.fields[each.name!]!, each, [...path, 2, index]));
+    descriptor.field.forEach((each, index) => {
+      this.describeField(member(type.fields, each), each, [...path, 2, index]);
+    });
     descriptor.nestedType.forEach((each, index) => {
-      const nested = type.get(each.name);
-      // What protobufjs does not add is the entry of a map.
-      if (nested instanceof Type) this.describeMessage(nested, each, [...path, 3, index]);
+      const found = member(type.nested, each);
+      // The entries of maps are not added.
+      if (found instanceof Type) this.describeMessage(found, each, [...path, 3, index]);
     });
-    descriptor.enumType.forEach((each, index) =>
-      this.describeEnum(type.get(each.name!) as Enum, each, [...path, 4, index]),
-    );
-    descriptor.extension.forEach((each, index) =>
-      this.describeField(type.get(each.name!) as Field, each, [...path, 6, index]),
-    );
+    descriptor.enumType.forEach((each, index) => {
+      const found = member(type.nested, each);
+      if (found instanceof Enum) this.describeEnum(found, each, [...path, 4, index]);
+    });
+    descriptor.extension.forEach((each, index) => {
+      const found = member(type.nested, each);
+      if (found instanceof Field) this.describeField(found, each, [...path, 6, index]);
+    });
   }
 
-  private describeField(field: Field, descriptor: descriptors.IFieldDescriptorProto, path: readonly number[]): void {
+  private describeField(
+    field: Field | undefined,
+    descriptor: descriptors.IFieldDescriptorProto,
+    path: readonly number[],
+  ): void {
+    if (!field) return;
     this.describe(field, descriptors.FieldOptions, descriptor.options, path);
     if (descriptor.jsonName) setOption(field, 'json_name', descriptor.jsonName);
     // What protobufjs 7 writes, and so a server in Node.js, lacks the flag; nobody else calls a oneof so.
@@ -172,7 +181,8 @@ class DescriptorFile implements DescribedFile {
   }
 
   /** What every object has: its file, its comment, its options. */
-  private describe(object: ReflectionObject, type: Type, options: unknown, path: readonly number[]): void {
+  private describe(object: ReflectionObject | undefined, type: Type, options: unknown, path: readonly number[]): void {
+    if (!object) return;
     object.filename = this.name;
     object.comment = this.comment(path);
     this.setOptions(object, type, options);
@@ -193,6 +203,14 @@ class DescriptorFile implements DescribedFile {
     const { $unknowns: unknowns } = (message ?? {}) as Partial<Message>;
     if (unknowns) this.custom.push({ target, type: type.name, bytes: Buffer.concat(unknowns) });
   }
+}
+
+/** What protobufjs has made of a descriptor; undefined for a name that it leaves out, such as `__proto__`. */
+function member<T>(
+  members: Readonly<Record<string, T>> | undefined,
+  { name = '' }: { readonly name?: string },
+): T | undefined {
+  return members && Object.hasOwn(members, name) ? members[name] : undefined;
 }
 
 /** Reads the options that extensions define, where those are loaded. Call it when everything is resolved. */

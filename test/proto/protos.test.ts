@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Field, Type, type Root } from 'protobufjs';
+import { FileDescriptorSet } from 'protobufjs/ext/descriptor';
 import { printSchema } from 'graphql';
 import { type SchemaError } from '../../src/diagnostics/findings';
 import { ProtoError } from '../../src/proto/proto-error';
@@ -688,6 +689,40 @@ describe('a descriptor set', () => {
     const fileType = fromFiles.lookupType('google.protobuf.FileDescriptorProto');
     const pieces = file.map((each) => fileType.encode(each).finish()).toReversed();
     expect(contents(protosOf(pieces, 'localhost:50051'))).toEqual(contents(fromFiles));
+  });
+
+  test('leaves out what is called __proto__, as text does', () => {
+    const text = proto('package p; message A { string __proto__ = 1; string b = 2; } message __proto__ {}');
+    const named = [{ name: '__proto__' }];
+    const string = { type: 9, label: 1 };
+    const bytes = FileDescriptorSet.encode({
+      file: [
+        {
+          name: 'a.proto',
+          package: 'p',
+          syntax: 'proto3',
+          messageType: [
+            {
+              name: 'A',
+              field: [
+                { name: '__proto__', number: 1, ...string },
+                { name: 'b', number: 2, ...string },
+              ],
+              oneofDecl: named,
+              nestedType: named,
+              enumType: named,
+              extension: [{ name: '__proto__', number: 3, extendee: '.p.A', ...string }],
+            },
+            { name: '__proto__' },
+          ],
+          service: [{ name: 'S', method: [{ name: '__proto__', inputType: '.p.A', outputType: '.p.A' }] }],
+        },
+      ],
+    }).finish();
+    for (const root of [loadProtos(folderWith({ 'a.proto': text })), loadProtos(folderWith({ 'a.pb': bytes }))]) {
+      expect(Object.keys(root.lookupType('p.A').fields)).toEqual(['b']);
+    }
+    expect({}).not.toHaveProperty('filename');
   });
 
   test('of an edition that is not known is told', () => {

@@ -31,6 +31,7 @@ const general = new Set([
   'graphql',
   'grpc',
   'http',
+  'internals',
   'pipeline',
   'proto',
   'rest',

@@ -3,9 +3,8 @@ import type { SdlDirective } from './sdl';
 
 /** Every value that an option has; some may be given several times. */
 function optionValues(object: ReflectionObject, name: string): unknown[] {
-  // Its types say otherwise: there is one entry for each time that an option is given.
-  const parsed = object.parsedOptions as unknown as readonly Readonly<Record<string, unknown>>[] | null | undefined;
-  return (parsed ?? []).flatMap((option) => option[name] ?? []);
+  const parsed: readonly Readonly<Record<string, unknown>>[] = object.parsedOptions ?? [];
+  return parsed.flatMap((option) => option[name] ?? []);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { common, parse, Reader, Writer } from 'protobufjs';
+import { common, parse, Reader, Writer, type Message } from 'protobufjs';
 
 /** What is read of a google.protobuf.FileDescriptorProto. */
 const { root } = parse(
@@ -16,7 +16,7 @@ const { root } = parse(
 );
 const fileType = root.lookupType('File');
 
-interface File {
+interface File extends Message {
   readonly name: string;
   readonly package: string;
   readonly message_type: readonly { readonly name: string }[];
@@ -41,13 +41,13 @@ export function descriptorSetOf(files: readonly Uint8Array[]): Uint8Array {
 export function standardFiles(files: readonly Uint8Array[]): Uint8Array[] {
   const replaced = new Map<string, string[]>();
   for (const bytes of files) {
-    const file = fileType.decode(bytes) as unknown as File;
+    const file = fileType.decode(bytes) as File;
     if (file.package !== 'google.protobuf' || file.name.startsWith('google/protobuf/')) continue;
     const types = [...file.message_type, ...file.enum_type].map(({ name }) => standardFileOf(name));
     replaced.set(file.name, [...new Set(types)]);
   }
   return files
-    .filter((bytes) => !replaced.has((fileType.decode(bytes) as unknown as File).name))
+    .filter((bytes) => !replaced.has((fileType.decode(bytes) as File).name))
     .map((bytes) => (replaced.size > 0 ? withDependencies(bytes, replaced) : bytes));
 }
 

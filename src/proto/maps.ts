@@ -22,8 +22,8 @@ export function entryFields(map: MapField): { readonly key: Field; readonly valu
 
 type MapKey = string | number | boolean | Long;
 
-/** Reads the entries of a decoded map. Each key is what a field of the key's type would decode to. */
-export function entriesReader({ keyType, resolvedType }: MapField) {
+/** Compiles how the entries of a decoded map are read. Each key is what a field of the key's type would decode to. */
+export function compileEntriesReader({ keyType, resolvedType }: MapField) {
   return (map: Readonly<Record<string, unknown>>): (readonly [key: MapKey, value: unknown])[] =>
     Object.entries(map).map(([name, value]) => [
       mapKey(keyType, name),

@@ -1,7 +1,7 @@
 import { Enum, Type, type Field, type MapField, type Root } from 'protobufjs';
 import { typed, type MessageConversion, type Read, type Write } from './conversion';
 import { wellFormed } from './json-values';
-import { entriesReader, entryFields, isMap, mapKeyName } from './maps';
+import { compileEntriesReader, entryFields, isMap, mapKeyName } from './maps';
 import { compileMessageRules } from './message-rules';
 import {
   camelCase,
@@ -68,7 +68,7 @@ export class ProtoJson {
   compileFieldRead(field: Field): Read | undefined {
     const item = this.compileItemRead(field);
     if (isMap(field)) {
-      const entries = entriesReader(field);
+      const entries = compileEntriesReader(field);
       return typed((map: Readonly<Record<string, unknown>>) =>
         Object.fromEntries(entries(map).map(([key, value]) => [String(key), item ? item(value) : value] as const)),
       );
@@ -164,7 +164,7 @@ export class ProtoJson {
 
   private compileItemWrite({ resolvedType, type }: Field): Write {
     if (resolvedType instanceof Type) return this.compileWrite(resolvedType);
-    if (resolvedType instanceof Enum) return enumWriter(resolvedType);
+    if (resolvedType instanceof Enum) return compileEnumWrite(resolvedType);
     return jsonConversion(type).write;
   }
 
@@ -223,7 +223,7 @@ const fieldMask: MessageConversion = {
   }),
 };
 
-function enumWriter(type: Enum): Write {
+function compileEnumWrite(type: Enum): Write {
   if (isNull(type)) return (value) => (value === null || value === 'NULL_VALUE' ? 0 : rejectValue('is not null'));
   return (value) => {
     if (typeof value === 'number' && (value | 0) === value) return value;

@@ -256,7 +256,7 @@ function setOption(target: OptionsTarget, name: string, value: unknown): void {
 function setPaths(options: Record<string, unknown>, path: string, value: unknown): void {
   if (Array.isArray(value)) for (const item of value) setPaths(options, path, item);
   else if (typeof value !== 'object' || value === null) options[path] = value;
-  else for (const [name, member] of Object.entries(value)) setPaths(options, `${path}.${name}`, member);
+  else for (const [name, content] of Object.entries(value)) setPaths(options, `${path}.${name}`, content);
 }
 
 /** The parser cannot know that what is there once may be repeated. */

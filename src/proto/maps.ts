@@ -8,8 +8,8 @@ export function isMap(field: Field): field is Field & MapField {
 
 type MapKey = string | number | boolean | Long;
 
-/** Reads the entries of a decoded map, each key as a field of the key's type would hold it. */
-export function entriesReader({ keyType }: MapField) {
+/** Compiles how the entries of a decoded map are read. Each key is what a field of the key's type would decode to. */
+export function compileEntriesReader({ keyType }: MapField) {
   return (map: Readonly<Record<string, unknown>>): (readonly [key: MapKey, value: unknown])[] =>
     Object.entries(map).map(([name, value]) => [mapKey(keyType, name), value]);
 }

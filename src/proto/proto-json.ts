@@ -2,7 +2,7 @@ import { Enum, Type, util, type Field, type MapField, type Root } from 'protobuf
 import { entryFields, newMessage } from '../internals/protobufjs';
 import { typed, type MessageConversion, type Read, type Write } from './conversion';
 import { wellFormed } from './json-values';
-import { entriesReader, isMap } from './maps';
+import { compileEntriesReader, isMap } from './maps';
 import { compileMessageRules } from './message-rules';
 import { deepest, hasPresence, jsonName, numberOfValue, type DecodedMessage } from './proto-model';
 import { jsonConversion, wellKnown } from './scalar-conversions';
@@ -61,7 +61,7 @@ export class ProtoJson {
   compileFieldRead(field: Field): Read | undefined {
     const item = this.compileItemRead(field);
     if (isMap(field)) {
-      const entries = entriesReader(field);
+      const entries = compileEntriesReader(field);
       return typed((map: Readonly<Record<string, unknown>>) =>
         Object.fromEntries(entries(map).map(([key, value]) => [String(key), item ? item(value) : value] as const)),
       );
@@ -157,7 +157,7 @@ export class ProtoJson {
 
   private compileItemWrite({ resolvedType, type }: Field): Write {
     if (resolvedType instanceof Type) return this.compileWrite(resolvedType);
-    if (resolvedType instanceof Enum) return enumWriter(resolvedType);
+    if (resolvedType instanceof Enum) return compileEnumWrite(resolvedType);
     return jsonConversion(type).write;
   }
 
@@ -216,7 +216,7 @@ const fieldMask: MessageConversion = {
   }),
 };
 
-function enumWriter(type: Enum): Write {
+function compileEnumWrite(type: Enum): Write {
   if (isNull(type)) return (value) => (value === null || value === 'NULL_VALUE' ? 0 : rejectValue('is not null'));
   return (value) => {
     if (typeof value === 'number' && (value | 0) === value) return value;

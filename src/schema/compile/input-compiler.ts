@@ -25,7 +25,7 @@ import { nameInProto } from '../name-in-proto';
 import { fieldName, namesWithin, noteUsage } from '../proto-usage';
 import type { Args } from '../resolver-context';
 import { gatewayScalars } from '../scalars';
-import { mapEnum } from './enum-mapping';
+import { compileEnumMapping } from './enum-mapping';
 import { compileMaskWrite, maskPath } from './field-mask';
 
 /** An argument, or a field of an input type. */
@@ -150,7 +150,7 @@ export class InputCompiler {
   private compileSingle(input: InputElement, type: GraphQLInputType, target: Field): Write {
     const { resolvedType } = target;
     if (isEnumType(type) && resolvedType instanceof Enum) {
-      const { numberOf } = mapEnum(type, resolvedType, this.findings);
+      const { numberOf } = compileEnumMapping(type, resolvedType, this.findings);
       return typed((name: string) => numberOf.get(name));
     }
     if (isScalarType(type)) {

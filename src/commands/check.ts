@@ -1,7 +1,5 @@
 import { sourceFolders } from '../config/config';
+import { exitWith } from './command-result';
 import { runCheck } from './run-check';
 
-const { exitCode, stdout, stderr } = runCheck(process.argv.slice(2), sourceFolders(process.env));
-process.stdout.write(stdout);
-process.stderr.write(stderr);
-process.exitCode = exitCode;
+exitWith(runCheck(process.argv.slice(2), sourceFolders(process.env)));

@@ -1,25 +1,12 @@
 import { sourceFolders } from '../config/config';
-import { ownResolverNames } from '../contract/built-ins';
 import { compileContract } from '../contract/contract';
+import { exitWith } from './command-result';
 import { runImport } from './run-import';
+import { unserved } from './unserved';
 
-/** Nothing is resolved while a schema is only checked. */
-function notCalled(): never {
-  throw new Error('the schema is only checked');
-}
-
-async function main(): Promise<void> {
-  const resolvers = Object.fromEntries(ownResolverNames.map((name) => [name, notCalled]));
-  const { exitCode, stdout, stderr } = await runImport(process.argv.slice(2), {
-    folders: sourceFolders(process.env),
-    check: (sources, findings) => compileContract(sources, { upstream: notCalled, resolvers }, findings),
-  });
-  process.stdout.write(stdout);
-  process.stderr.write(stderr);
-  process.exitCode = exitCode;
-}
-
-main().catch((error: unknown) => {
-  process.stderr.write(`${String((error as Error)?.stack ?? error)}\n`);
-  process.exitCode = 2;
+runImport(process.argv.slice(2), {
+  folders: sourceFolders(process.env),
+  check: (sources, findings) => compileContract(sources, unserved, findings),
+}).then(exitWith, (error: unknown) => {
+  exitWith({ exitCode: 2, stdout: '', stderr: `${String((error as Error)?.stack ?? error)}\n` });
 });

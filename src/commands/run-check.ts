@@ -1,30 +1,14 @@
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { breakingChanges, type BreakingChange, type Side } from '../contract/breaking-changes';
-import { ownResolverNames } from '../contract/built-ins';
+import { breakingChanges, type BreakingChange, type OlderContract } from '../contract/breaking-changes';
 import { compileContract, type Contract } from '../contract/contract';
 import { formatMap, mapOf, type GatewayMap } from '../contract/gateway-map';
 import { byPlace, Findings, formatFinding, SchemaError, type Finding } from '../diagnostics/findings';
 import { loadProtos } from '../proto/protos';
-import type { Resolver } from '../schema/resolver-context';
-import { loadSources, type Sources } from '../schema/sources';
-
-/** Where the contract is. */
-export interface Folders {
-  readonly schemaDir: string;
-  readonly protoDir: string;
-  /** More folders that imports are looked up in. */
-  readonly protoInclude?: readonly string[];
-}
-
-/** What the command came to. */
-export interface Outcome {
-  /** 0 clean, 1 findings or breaking changes, 2 could not run. */
-  readonly exitCode: 0 | 1 | 2;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+import { loadSources, type SourceFolders, type Sources } from '../schema/sources';
+import type { CommandResult } from './command-result';
+import { unserved } from './unserved';
 
 const usage = `Usage: npm run check -- [options]
 
@@ -41,15 +25,15 @@ and each route, and who may ask. Needs no configuration and calls no upstream.
 Exit codes: 0 clean, 1 findings or breaking changes, 2 could not run.
 `;
 
-/** The check cannot run at all. */
+/** Why the check cannot run. */
 class CannotRun extends Error {}
 
 /**
- * `npm run check`.
+ * Runs `npm run check`. Exit code 0: clean; 1: findings or breaking changes; 2: it could not run.
  *
- * @param defaults - Folders that are checked where the arguments name no others.
+ * @param defaults - The folders to check where the arguments name no others.
  */
-export function runCheck(args: readonly string[], defaults: Folders): Outcome {
+export function runCheck(args: readonly string[], defaults: SourceFolders): CommandResult {
   let options;
   try {
     options = readOptions(args);
@@ -58,12 +42,12 @@ export function runCheck(args: readonly string[], defaults: Folders): Outcome {
   }
   if (options.help === true) return { exitCode: 0, stdout: usage, stderr: '' };
   try {
-    const folders: Folders = {
+    const folders: SourceFolders = {
       ...defaults,
       ...(options.schema === undefined ? {} : { schemaDir: resolve(options.schema) }),
       ...(options.proto === undefined ? {} : { protoDir: resolve(options.proto) }),
     };
-    const report = check(folders, options.against);
+    const report = createReport(folders, options.against);
     const exitCode = report.findings.length > 0 || (report.breaking ?? []).length > 0 ? 1 : 0;
     return { exitCode, stdout: options.json === true ? toJson(report) : toText(report, options.against), stderr: '' };
   } catch (error) {
@@ -72,7 +56,7 @@ export function runCheck(args: readonly string[], defaults: Folders): Outcome {
   }
 }
 
-function failed(stderr: string): Outcome {
+function failed(stderr: string): CommandResult {
   return { exitCode: 2, stdout: '', stderr };
 }
 
@@ -92,17 +76,17 @@ function readOptions(args: readonly string[]) {
 interface Report extends GatewayMap {
   /** By file and place. */
   readonly findings: readonly Finding[];
-  /** Where an older copy was given. */
+  /** Left out where there is nothing to compare with. */
   readonly breaking?: readonly BreakingChange[];
 }
 
 /** @throws CannotRun where a folder is missing or the older copy cannot be read. */
-function check(folders: Folders, against: string | undefined): Report {
+function createReport(folders: SourceFolders, against: string | undefined): Report {
   for (const folder of [folders.schemaDir, folders.protoDir, ...(folders.protoInclude ?? [])]) requireFolder(folder);
   const findings = new Findings();
-  const sources = collecting(findings, () => loadSources(folders));
-  const contract = sources && collecting(findings, () => compileContract(sources, { upstream, resolvers }, findings));
-  const older = against === undefined ? undefined : olderSide(resolve(against), folders, sources);
+  const sources = collectFindings(findings, () => loadSources(folders));
+  const contract = sources && collectFindings(findings, () => compileContract(sources, unserved, findings));
+  const older = against === undefined ? undefined : olderContract(resolve(against), folders, sources);
   const map = contract ? mapOf(contract) : { fields: [], routes: [] };
   return {
     findings: byPlace(findings.list),
@@ -117,8 +101,8 @@ function requireFolder(folder: string): void {
   if (!existsSync(folder) || !statSync(folder).isDirectory()) throw new CannotRun(`there is no folder ${folder}`);
 }
 
-/** Runs what stops at findings; undefined where it did. */
-function collecting<T>(findings: Findings, run: () => T): T | undefined {
+/** Runs what throws its findings, and collects them; undefined where it threw. */
+function collectFindings<T>(findings: Findings, run: () => T): T | undefined {
   try {
     return run();
   } catch (error) {
@@ -129,11 +113,11 @@ function collecting<T>(findings: Findings, run: () => T): T | undefined {
 }
 
 /**
- * The older copy. What does not fit in it is of no interest now; a field that does not fit stands on nothing.
+ * Reads the older copy. Findings in it are of no interest any more.
  *
- * @param current - Stands in for the SDL where there are only protos.
+ * @param current - Where the SDL comes from if the copy has only protos.
  */
-function olderSide(folder: string, current: Folders, sources: Sources | undefined): Side {
+function olderContract(folder: string, current: SourceFolders, sources: Sources | undefined): OlderContract {
   requireFolder(folder);
   const [schemaDir, protoDir] = [join(folder, 'schema'), join(folder, 'proto')];
   const { protoInclude = [] } = current;
@@ -154,16 +138,8 @@ function olderSide(folder: string, current: Folders, sources: Sources | undefine
 }
 
 function contractOf(sources: Sources): Contract {
-  return compileContract(sources, { upstream, resolvers }, new Findings());
+  return compileContract(sources, unserved, new Findings());
 }
-
-function upstream(name: string): never {
-  throw new Error(`the upstream ${name} cannot be called by a check`);
-}
-
-const resolvers: Readonly<Record<string, Resolver>> = Object.fromEntries(
-  ownResolverNames.map((name) => [name, () => null]),
-);
 
 function toJson({ findings, fields, routes, breaking }: Report): string {
   return `${JSON.stringify({ findings, fields, routes, ...(breaking ? { breaking } : {}) }, null, 2)}\n`;

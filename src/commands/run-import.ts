@@ -11,29 +11,23 @@ import { contentOf, fromFile, fromServer, isProtoPath, type ServiceSource } from
 import { argsOf } from '../schema/directive-nodes';
 import { serviceName } from '../schema/services';
 import type { SourceFolders, Sources } from '../schema/sources';
+import type { CommandResult } from './command-result';
 import { readArguments, usage, type ImportArguments } from './import-arguments';
 
 export interface ImportOptions {
   /** Where the gateway's own schema and protos are. */
   readonly folders: SourceFolders;
-  /** What the gateway checks when it starts. */
+  /** Runs the checks that the gateway runs when it starts. */
   readonly check: (sources: Sources, findings: Findings) => unknown;
 }
 
-/** What a command came to. */
-export interface ImportResult {
-  /** 0 written; 1 refused to overwrite, or written and in need of mending; 2 nothing could be imported. */
-  readonly exitCode: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 /**
- * Runs `npm run import`.
+ * Runs `npm run import`. Exit code 0: written; 1: refused to overwrite, or written and in need of mending; 2: nothing could be
+ * imported.
  *
- * @param args - What is behind the command's name.
+ * @param args - The arguments behind the command's name.
  */
-export async function runImport(args: readonly string[], options: ImportOptions): Promise<ImportResult> {
+export async function runImport(args: readonly string[], options: ImportOptions): Promise<CommandResult> {
   try {
     const asked = readArguments(args);
     return asked ? await importService(asked, options) : { exitCode: 0, stdout: usage, stderr: '' };
@@ -43,7 +37,7 @@ export async function runImport(args: readonly string[], options: ImportOptions)
   }
 }
 
-async function importService(asked: ImportArguments, options: ImportOptions): Promise<ImportResult> {
+async function importService(asked: ImportArguments, options: ImportOptions): Promise<CommandResult> {
   const { folders } = options;
   const source = await sourceOf(asked, folders);
   const service = serviceName(source.service);
@@ -117,7 +111,7 @@ function isSame(path: string, bytes: Uint8Array): boolean {
 /**
  * The SDL files of a folder; none where it is not there.
  *
- * @param replaced - A file that need not be readable, since it will be another.
+ * @param replaced - A file that may have syntax errors, since it is about to be replaced.
  * @throws ImportError for a file with a syntax error
  */
 function sdlBelow(folder: string, replaced?: string): DocumentNode[] {
@@ -172,7 +166,7 @@ function upstreamsOf(document: DocumentNode): string[] {
   );
 }
 
-/** What is wrong with a file, and what is wrong with the others now and was not before. */
+/** The findings in a file, and those in other files that were not there before it. */
 function newFindings(
   before: readonly DocumentNode[],
   after: readonly DocumentNode[],
@@ -186,7 +180,7 @@ function newFindings(
     try {
       check({ sdl, rest, protos, upstreamNames: [...new Set(sdl.flatMap(upstreamsOf))].sort() }, findings);
     } catch (error) {
-      // All that it says is among the findings.
+      // Everything that it lists is among the findings.
       if (!(error instanceof SchemaError)) throw error;
     }
     return findings.list;

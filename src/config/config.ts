@@ -2,21 +2,18 @@ import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { LogLevel } from '../telemetry/log';
 import type { Sampling, TracingConfig } from '../telemetry/tracing-config';
+import { EnvironmentReader, variableName } from './environment-reader';
 import { misspellings } from './misspellings';
-import { nameOf, Reader } from './reader';
 import { isLoopback, packageRoot, shown } from './values';
 import { variables, type Environment, type GraphqlServer, type Variable } from './variables';
-
-export { isLoopback, parseDuration } from './values';
-export { configTable, variables } from './variables';
 
 /** How to reach an upstream, as configured. */
 export interface UpstreamConfig {
   /** A gRPC target with a port. */
   readonly target: string;
-  /** PEM as it was in the files; a plain connection where it is left out. */
+  /** PEM, as the files have it; a plain connection where it is left out. */
   readonly tls?: { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer };
-  /** Ms that any RPC to this upstream may take at most; the schema's deadlines alone where it is left out. */
+  /** Ms that any RPC to this upstream may take at most. Where it is left out, the schema's deadlines count alone. */
   readonly deadline?: number;
 }
 
@@ -24,21 +21,21 @@ export interface UpstreamConfig {
 export interface ProviderConfig {
   /** As in paths: `/api/v1/auth/{name}/login`. */
   readonly name: string;
-  /** Exactly as given, since it is compared with `iss` character by character. */
+  /** Exactly as given: it is compared with `iss` character by character. */
   readonly issuer: string;
   readonly clientId: string;
   /** Separated by single spaces, with `openid` among them. */
   readonly scopes: string;
 }
 
-/** Everything that the environment decides. Times are in ms. */
+/** The configuration of the gateway. Times are in ms. */
 export interface Config {
   readonly env: Environment;
   readonly production: boolean;
-  /** 0 lets the system choose; so with `adminPort`. */
+  /** 0 lets the system choose, for `adminPort` too. */
   readonly port: number;
   readonly adminPort: number;
-  /** All addresses where it is left out; so with `adminHost`. */
+  /** All addresses where it is left out, for `adminHost` too. */
   readonly host?: string;
   readonly adminHost?: string;
   /** The origin, without a slash behind it. */
@@ -49,7 +46,7 @@ export interface Config {
   readonly upstreams: Readonly<Record<string, UpstreamConfig>>;
   readonly signIn: {
     readonly providers: readonly ProviderConfig[];
-    /** The first seals, all open. Never empty. */
+    /** The first seals, every one unseals. Never empty. */
     readonly secrets: readonly string[];
   };
   readonly sessionCacheTtl: number;
@@ -61,15 +58,15 @@ export interface Config {
   readonly graphqlServer: GraphqlServer;
   /** Off where it is left out. */
   readonly tracing?: TracingConfig;
-  /** Absolute; so are `protoDir` and `protoInclude`. */
+  /** Absolute, as `protoDir` and `protoInclude` are. */
   readonly schemaDir: string;
   readonly protoDir: string;
   readonly protoInclude: readonly string[];
-  /** What is probably not meant, to be logged at start. Names variables, never the values of secrets. */
+  /** Probable mistakes, to be logged at start. They hold no secrets. */
   readonly warnings: readonly string[];
 }
 
-/** The environment is wrong. The message lists every problem, a line each. */
+/** The configuration cannot be used. The message lists every problem, a line each. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   constructor(readonly problems: readonly string[]) {
@@ -77,12 +74,12 @@ export class ConfigError extends Error {
   }
 }
 
-/** Of an upstream's or a provider's variables: `user-profile` becomes `USER_PROFILE`. */
+/** The prefix of the variables of an upstream or provider: `USER_PROFILE` for `user-profile`. */
 export function prefixOf(name: string): string {
   return name.toUpperCase().replace(/[^A-Z0-9]/g, '_');
 }
 
-/** Where the SDL and the protos are; read before all else, since the SDL names the upstreams. Does not look at them. */
+/** Where the SDL and the protos are: needed before the rest, since the SDL names the upstreams. Does not check the folders. */
 export function sourceFolders(
   env: NodeJS.ProcessEnv,
 ): Readonly<Pick<Config, 'schemaDir' | 'protoDir' | 'protoInclude'>> {
@@ -100,14 +97,14 @@ export function sourceFolders(
  * Reads the whole configuration at once.
  *
  * @param upstreamNames - As the schema calls them; each needs an address.
- * @throws ConfigError with every problem: the variable, what is wrong with it, what would be right.
+ * @throws ConfigError with every problem: the variable, what is wrong with it, and what would be right.
  */
 export function readConfig(env: NodeJS.ProcessEnv, upstreamNames: readonly string[]): Config {
-  const reader = new Reader(env);
+  const reader = new EnvironmentReader(env);
   const warnings: string[] = [];
 
   const environment = reader.required(variables.env);
-  // A value that is wrong must not open anything either.
+  // A wrong value counts as production, so that it opens nothing.
   const production = environment !== 'development' && environment !== 'test';
   reader.production = production;
 
@@ -164,7 +161,7 @@ export function readConfig(env: NodeJS.ProcessEnv, upstreamNames: readonly strin
   return config;
 }
 
-function readPublicUrl(reader: Reader, production: boolean, warnings: string[]): URL | undefined {
+function readPublicUrl(reader: EnvironmentReader, production: boolean, warnings: string[]): URL | undefined {
   const publicUrl = reader.required(variables.publicUrl) as URL | undefined;
   if (publicUrl === undefined || publicUrl.protocol === 'https:' || isLoopback(publicUrl)) return publicUrl;
   if (production) reader.problem(variables.publicUrl, `${shown(publicUrl.origin)} is not https`);
@@ -172,17 +169,15 @@ function readPublicUrl(reader: Reader, production: boolean, warnings: string[]):
   return publicUrl;
 }
 
-function readUpstreams(reader: Reader, names: readonly string[]): Record<string, UpstreamConfig> {
+function readUpstreams(reader: EnvironmentReader, names: readonly string[]): Record<string, UpstreamConfig> {
   const byPrefix = new Map<string, string>();
   const upstreams: Record<string, UpstreamConfig> = {};
   for (const name of names) {
     const prefix = prefixOf(name);
     const other = byPrefix.get(prefix);
     if (other !== undefined) {
-      const variableName = nameOf(variables.upstreamAddress, prefix);
-      reader.problems.push(
-        `${variableName}: both ${other} and ${name} read it; give one of these upstreams another name`,
-      );
+      const variable = variableName(variables.upstreamAddress, prefix);
+      reader.problems.push(`${variable}: both ${other} and ${name} read it; give one of these upstreams another name`);
       continue;
     }
     byPrefix.set(prefix, name);
@@ -198,7 +193,7 @@ function readUpstreams(reader: Reader, names: readonly string[]): Record<string,
   return upstreams;
 }
 
-function readTls(reader: Reader, prefix: string): UpstreamConfig['tls'] {
+function readTls(reader: EnvironmentReader, prefix: string): UpstreamConfig['tls'] {
   const ca = reader.optional(variables.upstreamCa, prefix);
   const cert = reader.optional(variables.upstreamCert, prefix);
   const key = reader.optional(variables.upstreamKey, prefix);
@@ -207,7 +202,7 @@ function readTls(reader: Reader, prefix: string): UpstreamConfig['tls'] {
     const [missing, there] = hasCert
       ? [variables.upstreamKey, variables.upstreamCert]
       : [variables.upstreamCert, variables.upstreamKey];
-    reader.problem(missing, `it is not set, but ${nameOf(there, prefix)} is`, prefix);
+    reader.problem(missing, `it is not set, but ${variableName(there, prefix)} is`, prefix);
   } else if (cert && key && !new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) {
     reader.problem(variables.upstreamKey, 'the key is of another certificate', prefix);
   }
@@ -215,7 +210,7 @@ function readTls(reader: Reader, prefix: string): UpstreamConfig['tls'] {
   return { ...(ca ? { ca } : {}), ...(cert ? { cert } : {}), ...(key ? { key } : {}) };
 }
 
-function readProviders(reader: Reader, production: boolean): ProviderConfig[] {
+function readProviders(reader: EnvironmentReader, production: boolean): ProviderConfig[] {
   return (reader.optional(variables.providers) ?? []).map((name) => {
     const prefix = prefixOf(name);
     const issuerUrl = reader.required(variables.providerIssuer, prefix);
@@ -231,7 +226,7 @@ function readProviders(reader: Reader, production: boolean): ProviderConfig[] {
   });
 }
 
-function readSecrets(reader: Reader, needed: boolean): string[] | undefined {
+function readSecrets(reader: EnvironmentReader, needed: boolean): string[] | undefined {
   const fromFile = reader.optional(variables.secretFile);
   const direct = reader.optional(variables.secret);
   const both = reader.isSet(variables.secretFile) && reader.isSet(variables.secret);
@@ -241,8 +236,8 @@ function readSecrets(reader: Reader, needed: boolean): string[] | undefined {
   return direct ?? fromFile;
 }
 
-/** What OpenTelemetry has set down of these variables, as far as traces go. */
-function readTracing(reader: Reader, warnings: string[]): TracingConfig | undefined {
+/** Reads OpenTelemetry's variables for traces, as its specification has them. */
+function readTracing(reader: EnvironmentReader, warnings: string[]): TracingConfig | undefined {
   const base = reader.optional(variables.otlpEndpoint);
   const whole = reader.optional(variables.otlpTracesEndpoint);
   const { 'service.name': givenName, ...resourceAttributes } = reader.optional(variables.otelResourceAttributes) ?? {};
@@ -260,13 +255,13 @@ function readTracing(reader: Reader, warnings: string[]): TracingConfig | undefi
   return url === undefined || isDisabled ? undefined : { url, ...tracing };
 }
 
-/** Both are read, so that neither may be wrong. */
-function ofTraces<T>(reader: Reader, general: Variable<T>, own: Variable<T>): T {
+/** Reads both variables, so that a mistake in either is reported. */
+function ofTraces<T>(reader: EnvironmentReader, general: Variable<T>, own: Variable<T>): T {
   const value = reader.required(general);
   return reader.optional(own) ?? value;
 }
 
-function readSampling(reader: Reader, warnings: string[]): Sampling {
+function readSampling(reader: EnvironmentReader, warnings: string[]): Sampling {
   const sampler = reader.required(variables.tracesSampler);
   const arg = reader.required(variables.tracesSamplerArg);
   const parentBased = sampler?.startsWith('parentbased_');

@@ -1,11 +1,11 @@
-import type { Reader } from './reader';
+import type { EnvironmentReader } from './environment-reader';
 import { variables } from './variables';
 
 /**
- * Points out variables that were probably meant to be ours. Names that are not near one stay unmentioned, and so do those
- * that Kubernetes sets for its Services (AUTH_SERVICE_PORT, AUTH_SERVICE_PORT_50051_TCP_ADDR).
+ * Hints at variables that are probably misspelled ones of the gateway. Leaves out those that Kubernetes sets for its Services
+ * (AUTH_SERVICE_PORT, AUTH_SERVICE_PORT_50051_TCP_ADDR).
  */
-export function misspellings({ env, known, refused }: Reader, upstreamNames: readonly string[]): string[] {
+export function misspellings({ env, known, refused }: EnvironmentReader, upstreamNames: readonly string[]): string[] {
   const unsetNames = [...known].filter((name) => !env[name] && name.length >= 6);
   return Object.keys(env)
     .sort()
@@ -14,7 +14,7 @@ export function misspellings({ env, known, refused }: Reader, upstreamNames: rea
       if (!value || known.has(name) || name.length < 6 || isServiceLink(name, value)) return [];
       const near = nearest(name.toUpperCase(), unsetNames);
       if (near !== undefined) return [`${name} looks like ${near}`];
-      // Without any upstream the schema could not be read, and that is told elsewhere.
+      // Without any upstream the schema could not be read, which is reported elsewhere.
       if (/^\w+_SERVICE_ADDR$/.test(name) && upstreamNames.length > 0) {
         return [`${name} is the address of no upstream of the schema (it has: ${upstreamNames.join(', ')})`];
       }

@@ -3,48 +3,18 @@ import { readFileSync, statSync } from 'node:fs';
 import { isIP, isIPv4, isIPv6 } from 'node:net';
 import { join, resolve } from 'node:path';
 
-/** What is wrong with a value; what would be right stands in the table. */
+/** What is wrong with a value. What would be right stands in the table of variables. */
 export class InvalidValue extends Error {}
 
+/** @throws InvalidValue */
 export function rejectText(text: string, wrong: string): never {
   throw new InvalidValue(`${shown(text)} ${wrong}`);
 }
 
-/** A value for a message: escaped, cut, and without the credentials that a URL may carry. */
+/** A value as messages show it: quoted, cut, and without credentials in a URL. */
 export function shown(text: string): string {
   const safe = text.replace(/^(.*?\/\/)?.*@/s, '$1…@');
   return JSON.stringify(safe.length > 80 ? `${safe.slice(0, 80)}…` : safe);
-}
-
-/** Timers count ms in 31 bits and fire at once beyond that. */
-const longestTimer = 2 ** 31 - 1;
-const millisecondsOf = { ms: 1, s: 1000, m: 60_000 } as const;
-
-/**
- * Reads a duration such as `500ms`, `2s`, `1.5s` or `1m`.
- *
- * @returns Whole ms; undefined for anything else, be it a bare number, a negative one, parts of a ms, or more than the
- *   24.8 days that a timer can wait.
- */
-export function parseDuration(text: string): number | undefined {
-  const match = /^(\d{1,10}(?:\.\d{1,6})?)(ms|s|m)$/.exec(text);
-  if (!match) return undefined;
-  const exact = Number(match[1]) * millisecondsOf[match[2] as keyof typeof millisecondsOf];
-  const whole = Math.round(exact);
-  // 1.1 s is 1100.0000000000002 ms in floating point, which is no part of a ms.
-  return Math.abs(exact - whole) < 1e-6 && whole <= longestTimer ? whole : undefined;
-}
-
-export function duration(min: string, max: string): (text: string) => number {
-  return (text) => {
-    const value = parseDuration(text);
-    if (value === undefined) {
-      rejectText(text, /^[\d.]+$/.test(text) ? 'has no unit' : 'is not a duration in whole milliseconds');
-    }
-    if (value < (parseDuration(min) ?? 0)) rejectText(text, `is less than ${min}`);
-    if (value > (parseDuration(max) ?? longestTimer)) rejectText(text, `is more than ${max}`);
-    return value;
-  };
 }
 
 export function oneOf<const T extends string>(values: readonly T[]): (text: string) => T {
@@ -69,7 +39,7 @@ export function port(text: string): number {
 }
 
 function isHostname(text: string): boolean {
-  // What looks like an IPv4 address has to be one. Underscores are common in names of containers.
+  // What looks like an IPv4 address must be one. Underscores are common in container names.
   if (/^[\d.]+$/.test(text)) return isIPv4(text);
   return text.length <= 253 && /^(?!-)[\w-]{1,63}(?<!-)(\.(?!-)[\w-]{1,63}(?<!-))*\.?$/.test(text);
 }
@@ -80,7 +50,7 @@ export function listenHost(text: string): string {
 }
 
 function url(text: string): URL {
-  // URL forgives much that others then read in another way: backslashes, missing slashes, white space.
+  // URL accepts backslashes, missing slashes and white space, which others read differently.
   if (!/^https?:\/\/[^\s\\]+$/i.test(text) || !URL.canParse(text)) rejectText(text, 'is not an http or https URL');
   const parsed = new URL(text);
   if (parsed.username || parsed.password) rejectText(text, 'carries a user name or a password');
@@ -117,7 +87,7 @@ function isBracketedIPv6(text: string): boolean {
 }
 
 export function target(text: string): string {
-  // Elsewhere a target without a port means 443, which is hardly ever meant.
+  // gRPC would use port 443 where a target has none; that is hardly ever meant.
   const [, scheme, rest = ''] = /^(dns|ipv4|ipv6|unix):(.*)$/s.exec(text) ?? [];
   switch (scheme) {
     case 'dns':
@@ -140,8 +110,7 @@ export function target(text: string): string {
 }
 
 /**
- * The package's root, above `src` and `dist` alike. Relative paths count from here, so that it does not matter where the
- * process was started.
+ * The package's root, which contains `src` and `dist`. Relative paths count from here, wherever the process was started.
  */
 export const packageRoot = join(__dirname, '..', '..');
 
@@ -151,7 +120,7 @@ export function folder(text: string): string {
   try {
     found = statSync(path).isDirectory();
   } catch {
-    // Not there, not allowed, too long for a name: all the same here.
+    // Missing, forbidden, too long for a name: not a folder that can be read.
   }
   return found ? path : rejectText(text, 'is not a folder that can be read');
 }
@@ -163,7 +132,7 @@ export function folders(text: string): string[] {
   return paths.map(folder);
 }
 
-/** Messages leave the path out: whoever mistook this for the place of the secret itself must not find it in a log. */
+/** Messages leave the value out: it may be the secret itself, set here by mistake, and must not be logged. */
 export function fileContent(text: string): Buffer {
   if (text.includes('-----BEGIN')) throw new InvalidValue('its value is the PEM itself');
   try {
@@ -222,7 +191,7 @@ export function secrets(text: string): string[] {
   throw new InvalidValue(`${which} has ${items[short]?.length ?? 0} characters`);
 }
 
-/** Where OTLP is sent to. May carry a credential by mistake, so that it is not shown. */
+/** Messages leave the value out: the URL may hold a credential by mistake. */
 export function collectorUrl(text: string): string {
   if (/[?#]/.test(text)) throw new InvalidValue('its URL has a query or a fragment');
   return url(text).href;
@@ -230,9 +199,9 @@ export function collectorUrl(text: string): string {
 
 /**
  * Reads pairs such as `team=search,region=eu`, values percent-encoded (OpenTelemetry, "Environment Variable Specification";
- * W3C Baggage). They may be secrets, so that nothing of them is shown.
+ * W3C Baggage). Messages leave them out: they may be secrets.
  *
- * @param isName - Whether a name may be one.
+ * @param isName - True for what may be a name.
  */
 export function pairs(isName: (name: string) => boolean): (text: string) => Readonly<Record<string, string>> {
   return (text) => {
@@ -251,15 +220,15 @@ export function pairs(isName: (name: string) => boolean): (text: string) => Read
 function decoded(value: string, index: number): string {
   try {
     const text = decodeURIComponent(value);
-    // As a header it would break the request, as an attribute nobody would see it.
+    // Control characters would break a header, and be invisible in an attribute.
     if (!/\p{Cc}/u.test(text)) return text;
   } catch {
-    // Told below.
+    // Reported below.
   }
   throw new InvalidValue(`the value of entry ${index + 1} cannot be read`);
 }
 
-/** A name of an HTTP header (RFC 9110, section 5.6.2), as of an attribute. */
+/** True for the name of an HTTP header (RFC 9110, section 5.6.2), or of an attribute. */
 export function isFieldName(name: string): boolean {
   return /^[\w!#$%&'*+.^`|~-]+$/.test(name);
 }
@@ -277,6 +246,6 @@ export function boolean(text: string): boolean {
   return oneOf(['true', 'false'])(text.toLowerCase()) === 'true';
 }
 
-export function serviceName(text: string): string {
+export function otelServiceName(text: string): string {
   return /\p{Cc}/u.test(text) ? rejectText(text, 'has control characters') : text;
 }

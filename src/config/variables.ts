@@ -1,11 +1,11 @@
 import { logLevels } from '../telemetry/log';
 import { otlpCompressions, otlpProtocols } from '../telemetry/tracing-config';
+import { duration } from './duration';
 import {
   boolean,
   certificates,
   clientId,
   collectorUrl,
-  duration,
   fileContent,
   folder,
   folders,
@@ -16,6 +16,7 @@ import {
   milliseconds,
   oneOf,
   origin,
+  otelServiceName,
   pairs,
   port,
   privateKey,
@@ -24,7 +25,6 @@ import {
   rejectText,
   scopes,
   secrets,
-  serviceName,
   shortestSecret,
   target,
 } from './values';
@@ -49,13 +49,13 @@ export type GraphqlServer = (typeof graphqlServers)[number];
 export interface Variable<T> {
   /** `<UPSTREAM>` and `<NAME>` stand for the name of an upstream or provider, in upper case, with `_` for `-`. */
   readonly name: string;
-  /** What is read where the variable is unset or empty. */
+  /** The text that is read where the variable is unset or empty. */
   readonly default?: string | { readonly production: string; readonly otherwise: string };
-  /** Said in the table where there is no default. */
+  /** What the README says where there is no default. */
   readonly without?: string;
-  /** For the README; unit and extremes included. */
+  /** For the README, with unit and extremes. */
   readonly description: string;
-  /** What would be right, to follow "give". */
+  /** What to give, for the message about a wrong value: "give ...". */
   readonly expected: string;
   /** @throws InvalidValue saying what is wrong, without the value where it may be a secret. */
   readonly parse: (text: string) => T;
@@ -94,7 +94,7 @@ const otlp = {
   },
 } satisfies Record<string, Variable<unknown>>;
 
-/** Of two variables for one thing, the one for traces alone. */
+/** The variable of the same meaning for traces alone. */
 function forTraces<T>(
   { name, parse, expected }: Variable<T>,
   description = 'The same, for traces alone; counts before the other.',
@@ -102,7 +102,7 @@ function forTraces<T>(
   return { name: name.replace('_OTLP_', '_OTLP_TRACES_'), without: 'unset', parse, expected, description };
 }
 
-/** Every variable that the gateway reads. What the README says of them is made from this table. */
+/** Every variable that the gateway reads. The README's table is made from this one. */
 export const variables = {
   env: {
     name: 'NODE_ENV',
@@ -309,7 +309,7 @@ export const variables = {
   otelServiceName: {
     name: 'OTEL_SERVICE_NAME',
     without: '`api-gateway`',
-    parse: serviceName,
+    parse: otelServiceName,
     expected: 'the name of this service, such as api-gateway',
     description: 'Name of this service in traces; counts before `service.name` of the attributes below.',
   },
@@ -376,27 +376,3 @@ export const variables = {
       'More folders to look up imports of protos in, separated by colons; first comes `PROTO_DIR`, last what protobuf itself brings along (`google/protobuf`). Nothing in them is read but what is imported.',
   },
 } satisfies Record<string, Variable<unknown>>;
-
-/** The table of the README, laid out as prettier does it. */
-export function configTable(): string {
-  const rows = [
-    ['Variable', 'Default', 'Meaning'],
-    ...Object.values<Variable<unknown>>(variables).map((entry) => [
-      `\`${entry.name}\``,
-      defaultText(entry),
-      entry.description,
-    ]),
-  ];
-  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const line = (cells: readonly string[], fill: string): string =>
-    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0, fill)).join(' | ')} |`;
-  const [head = [], ...body] = rows;
-  return [line(head, ' '), line(['', '', ''], '-'), ...body.map((row) => line(row, ' '))].join('\n');
-}
-
-function defaultText({ default: preset, without }: Variable<unknown>): string {
-  if (preset === undefined) return without ?? '';
-  return typeof preset === 'string'
-    ? `\`${preset}\``
-    : `\`${preset.production}\` in production, else \`${preset.otherwise}\``;
-}

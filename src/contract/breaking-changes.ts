@@ -1,41 +1,41 @@
 import type { Root } from 'protobufjs';
 import { usageOf, type ProtoName } from '../schema/proto-usage';
 import { signInPaths } from '../signin/routes';
-import { signInUses, type Purpose } from './check-sign-in';
+import { signInUsage, type Purpose } from './check-sign-in';
 import type { Contract } from './contract';
 import { mapOf, routeName, type GatewayMap } from './gateway-map';
 import { protoChanges } from './proto-changes';
 import { routeChanges } from './route-changes';
 import { schemaChanges } from './schema-changes';
 
-/** A change that callers, servers or clients do not survive. */
+/** A change that breaks callers, servers or clients. */
 export interface BreakingChange {
   readonly in: 'proto' | 'schema' | 'rest';
   /** One sentence. */
   readonly message: string;
-  /** Coordinates of the older schema that it takes down, such as `Query.user` and `Query.users(search:)`. */
+  /** The coordinates of the older schema that it breaks, such as `Query.user` and `Query.users(search:)`. */
   readonly fields: readonly string[];
-  /** Routes that it takes down, such as `GET /api/v1/users/me`. */
+  /** The routes that it breaks, such as `GET /api/v1/users/me`. */
   readonly routes: readonly string[];
 }
 
-/** A contract with what it was made from. */
-export interface Side {
+/** A contract to compare with, and the protos that it was compiled from. */
+export interface OlderContract {
   readonly contract: Contract;
   readonly protos: Root;
 }
 
-/** What a contract has become. */
-export interface Successor {
+/** What that contract has become. */
+export interface NewerContract {
   readonly protos: Root;
-  /** Left out where its SDL is not valid: then protos alone are compared. */
+  /** Left out where the SDL is not valid: then only protos are compared. */
   readonly contract?: Contract | undefined;
-  /** False where something in it does not fit: a route that is not there may then be one that does not fit. */
+  /** False where it has findings: a missing route may then be one that does not fit, and was not removed. */
   readonly complete: boolean;
 }
 
-/** What breaks between two contracts, with what each change takes down of the older one. */
-export function breakingChanges(before: Side, after: Successor): BreakingChange[] {
+/** The breaking changes between two contracts, each with the fields and routes of the older one that it breaks. */
+export function breakingChanges(before: OlderContract, after: NewerContract): BreakingChange[] {
   const impact = new Impact(before);
   const changes: BreakingChange[] = protoChanges(before.protos, after.protos).map(({ message, names }) => ({
     in: 'proto',
@@ -57,21 +57,21 @@ function isProtected(access: string): boolean {
   return access !== 'public' && access !== 'as its object';
 }
 
-type Taken = Pick<BreakingChange, 'fields' | 'routes'>;
+type Broken = Pick<BreakingChange, 'fields' | 'routes'>;
 
-/** What stands on what, in one contract. */
+/** Which fields and routes of a contract depend on what. */
 class Impact {
   private readonly usage: ReadonlyMap<ProtoName, ReadonlySet<string>>;
   private readonly map: GatewayMap;
   private readonly signIn: ReadonlyMap<Purpose, readonly ProtoName[]>;
 
-  constructor({ contract, protos }: Side) {
+  constructor({ contract, protos }: OlderContract) {
     this.usage = usageOf(contract.schema);
     this.map = mapOf(contract);
-    this.signIn = signInUses(protos);
+    this.signIn = signInUsage(protos);
   }
 
-  ofNames(names: readonly ProtoName[]): Taken {
+  ofNames(names: readonly ProtoName[]): Broken {
     const coordinates = new Set(names.flatMap((name) => [...(this.usage.get(name) ?? [])]));
     const routes = new Set(this.routesOn((coordinate) => coordinates.has(coordinate)));
     const touches = (purpose: Purpose): boolean =>
@@ -79,7 +79,7 @@ class Impact {
     if (touches('sign-in')) routes.add(`GET ${signInPaths.callback}`);
     if (touches('sign-out')) routes.add(`POST ${signInPaths.logout}`);
     if (touches('sessions')) {
-      // Without it nobody is signed in.
+      // Without sessions nobody is signed in.
       for (const { coordinate, access } of this.map.fields) if (isProtected(access)) coordinates.add(coordinate);
       for (const route of this.map.routes) if (isProtected(route.access)) routes.add(routeName(route));
     }
@@ -87,12 +87,12 @@ class Impact {
   }
 
   /** @param coordinate - A type stands for everything in it. */
-  ofCoordinate(coordinate: string): Taken {
+  ofCoordinate(coordinate: string): Broken {
     const isIn = (other: string): boolean => other === coordinate || other.startsWith(`${coordinate}.`);
     return { fields: [coordinate], routes: [...new Set(this.routesOn(isIn))].sort() };
   }
 
-  private routesOn(takesDown: (coordinate: string) => boolean): string[] {
-    return this.map.routes.filter(({ coordinates }) => coordinates.some(takesDown)).map(routeName);
+  private routesOn(breaks: (coordinate: string) => boolean): string[] {
+    return this.map.routes.filter(({ coordinates }) => coordinates.some(breaks)).map(routeName);
   }
 }

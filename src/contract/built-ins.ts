@@ -1,10 +1,10 @@
 import { graphqlPaths } from '../graphql/routes';
 import { signInPaths } from '../signin/routes';
 
-/** Names that @resolver may give: the functions of the gateway itself. */
+/** The names that @resolver may give: functions of the gateway itself. */
 export const ownResolverNames = ['gateway', 'logout'] as const;
 
 export type OwnResolverName = (typeof ownResolverNames)[number];
 
-/** Templates of the paths that the gateway answers itself, and no REST route may take. */
+/** Templates of the paths that the gateway answers itself: no REST route may take them. */
 export const ownPaths: readonly string[] = [...graphqlPaths, ...Object.values(signInPaths)];

@@ -10,7 +10,7 @@ import { fieldsAre } from '../schema/services';
 import type { Sources } from '../schema/sources';
 import { authServiceName, authServiceNeeds, authUpstream } from '../session/auth-service';
 
-/** The part of the contract that no SDL says: the service that sign-in and sessions call by name. */
+/** Findings where the service that sign-in and sessions call by name is missing, or lacks what they need. */
 export function checkSignIn({ sdl, protos, upstreamNames }: Sources, findings: Findings): void {
   const directive = upstreamDirective(sdl);
   const report = (message: string, fix: string): void => {
@@ -57,7 +57,7 @@ export function checkSignIn({ sdl, protos, upstreamNames }: Sources, findings: F
   }
 }
 
-/** The @upstream that names the upstream of sign-in, or its service. */
+/** The @upstream of sign-in: the one with its service, else with its name. */
 function upstreamDirective(documents: readonly DocumentNode[]): ConstDirectiveNode | undefined {
   const directives = documents
     .flatMap(({ definitions }) => definitions)
@@ -71,8 +71,8 @@ function upstreamDirective(documents: readonly DocumentNode[]): ConstDirectiveNo
 
 export type Purpose = (typeof authServiceNeeds)[keyof typeof authServiceNeeds]['purpose'];
 
-/** What each purpose of sign-in and sessions stands on. */
-export function signInUses(protos: Root): ReadonlyMap<Purpose, readonly ProtoName[]> {
+/** The names of the protos that each purpose of sign-in and sessions depends on. */
+export function signInUsage(protos: Root): ReadonlyMap<Purpose, readonly ProtoName[]> {
   const methods = findService(protos, authServiceName)?.methodsArray ?? [];
   return new Map(
     Object.entries(authServiceNeeds).map(([name, { purpose, request, response }]) => {

@@ -1,5 +1,6 @@
 import { Findings } from '../diagnostics/findings';
-import { compileRest, type RestOperation } from '../rest/compile-operations';
+import { compileOperations } from '../rest/compile-operations';
+import type { RestOperation } from '../rest/rest-operation';
 import { compileSchema, type CompiledSchema, type SchemaOptions } from '../schema/compile/compile-schema';
 import type { Sources } from '../schema/sources';
 import { ownPaths } from './built-ins';
@@ -13,10 +14,10 @@ export interface Contract extends CompiledSchema {
 export type ContractOptions = Omit<SchemaOptions, 'sources'>;
 
 /**
- * Puts SDL, protos and REST operations together, checking each against the others. The gateway starts with it, and
- * `npm run check` is nothing else.
+ * Compiles SDL, protos and REST operations together, checking each against the others. Both the start of the gateway and
+ * `npm run check` come here.
  *
- * @throws SchemaError with everything that does not fit
+ * @throws SchemaError listing everything that does not fit
  */
 export function loadContract(sources: Sources, options: ContractOptions): Contract {
   const findings = new Findings();
@@ -32,6 +33,6 @@ export function loadContract(sources: Sources, options: ContractOptions): Contra
  */
 export function compileContract(sources: Sources, options: ContractOptions, findings: Findings): Contract {
   checkSignIn(sources, findings);
-  const built = compileSchema({ ...options, sources }, findings);
-  return { ...built, operations: compileRest(built.schema, sources.rest, findings, ownPaths) };
+  const compiled = compileSchema({ ...options, sources }, findings);
+  return { ...compiled, operations: compileOperations(compiled.schema, sources.rest, findings, ownPaths) };
 }

@@ -15,7 +15,7 @@ import {
 } from 'graphql';
 
 /**
- * Everything of the schema that an operation stands on, as coordinates: `Type.field`, `Type.field(argument:)`,
+ * The coordinates of the schema that an operation depends on: `Type.field`, `Type.field(argument:)`,
  * `Input.field` for all that its variables may hold, and `Enum.VALUE` for all values of its enums.
  */
 export function coordinatesOf(schema: GraphQLSchema, operation: string): ReadonlySet<string> {
@@ -58,7 +58,7 @@ export function coordinatesOf(schema: GraphQLSchema, operation: string): Readonl
         if (type) coordinates.add(`${getNamedType(type).name}.${value}`);
       },
       VariableDefinition({ type }) {
-        const input: unknown = typeFromAST(schema, type as never);
+        const input = typeFromAST(schema, type);
         if (isInputType(input)) addInput(getNamedType(input));
       },
     }),

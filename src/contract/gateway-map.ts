@@ -1,25 +1,25 @@
 import { isObjectType, type GraphQLObjectType, type GraphQLSchema } from 'graphql';
 import { accessOf, type Access, type Rule } from '../schema/access';
-import { isRootType } from '../schema/check-fields';
-import type { FieldPlan } from '../schema/compile/compile-schema';
+import { isRootType, objectTypes } from '../schema/object-types';
+import type { CompiledField } from '../schema/compile/compile-schema';
 import type { Contract } from './contract';
 import { coordinatesOf } from './coordinates';
 
-/** The gateway as one table of fields and one of routes. */
+/** The gateway as a table of fields and a table of routes. */
 export interface GatewayMap {
   readonly fields: readonly MappedField[];
   readonly routes: readonly MappedRoute[];
 }
 
-/** A field that is more than a value of the message that it is in. */
+/** A field with a source or access rules of its own. */
 export interface MappedField {
   /** Such as `Query.user`. */
   readonly coordinate: string;
   readonly arguments: readonly string[];
   readonly type: string;
-  /** Who may ask: `public`, `signed in`, the scopes, or `as its object` where that alone decides. */
+  /** Who may ask: `public`, `signed in`, the scopes, or `as its object` where only the object's access counts. */
   readonly access: string;
-  /** `package.Service/Method`, `@resolver NAME`, or null for a value of a message that not everybody may have. */
+  /** `package.Service/Method` or `@resolver NAME`; null for a field that is read from a message. */
   readonly source: string | null;
   /** The RPC that stands in where the source is not implemented. */
   readonly fallback: string | null;
@@ -34,9 +34,9 @@ export interface MappedRoute {
   readonly path: string;
   /** Name of the operation. */
   readonly operation: string;
-  /** Who gets all of it. */
+  /** Who is given the whole answer. */
   readonly access: string;
-  /** Every coordinate that the operation stands on, in order. */
+  /** The coordinates that the operation depends on, sorted. */
   readonly coordinates: readonly string[];
 }
 
@@ -46,22 +46,22 @@ export function mapOf({ schema, fields, operations }: Contract): GatewayMap {
     const access = accessText([...coordinates].flatMap((coordinate) => accessAt(schema, coordinate)));
     return paths.map((path) => ({ method, path, operation: name, access, coordinates: [...coordinates].sort() }));
   });
-  const plans = new Map(fields.map((plan) => [plan.coordinate, plan]));
-  const mapped = objectTypes(schema).flatMap((type) =>
+  const compiled = new Map(fields.map((field) => [field.coordinate, field]));
+  const mapped = sortedTypes(schema).flatMap((type) =>
     Object.values(type.getFields()).flatMap((field): MappedField[] => {
       const coordinate = `${type.name}.${field.name}`;
-      const plan: FieldPlan | undefined = plans.get(coordinate);
+      const answer: CompiledField | undefined = compiled.get(coordinate);
       const access = accessOf(field);
-      if (!plan && access.length === 0) return [];
+      if (!answer && access.length === 0) return [];
       return [
         {
           coordinate,
           arguments: field.args.map(({ name }) => name),
           type: String(field.type),
           access: access.length === 0 && !isRootType(schema, type) ? 'as its object' : accessText(access),
-          source: plan?.source ?? null,
-          fallback: plan?.fallback ?? null,
-          deadline: plan?.timeout ?? null,
+          source: answer?.source ?? null,
+          fallback: answer?.fallback ?? null,
+          deadline: answer?.timeout ?? null,
           routes: routes.filter(({ coordinates }) => coordinates.includes(coordinate)).map(routeName),
         },
       ];
@@ -76,13 +76,11 @@ export function routeName({ method, path }: Pick<MappedRoute, 'method' | 'path'>
 }
 
 /** The root types, then the others by name. */
-function objectTypes(schema: GraphQLSchema): GraphQLObjectType[] {
+function sortedTypes(schema: GraphQLSchema): GraphQLObjectType[] {
   const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()].filter(
     (type) => !!type,
   );
-  const others = Object.values(schema.getTypeMap())
-    .filter(isObjectType)
-    .filter((type) => !type.name.startsWith('__') && !roots.includes(type));
+  const others = objectTypes(schema).filter((type) => !roots.includes(type));
   return [...roots, ...others.sort((a, b) => a.name.localeCompare(b.name))];
 }
 
@@ -93,7 +91,7 @@ function accessAt(schema: GraphQLSchema, coordinate: string): Access {
   return field ? accessOf(field) : [];
 }
 
-/** Rules as a person would say them: all of them must hold. */
+/** Access rules in words. All of them must hold. */
 function accessText(access: Access): string {
   if (access.length === 0) return 'public';
   const scopes = new Set(access.map(ruleText).filter((text) => text !== ''));
@@ -112,7 +110,7 @@ function ruleText({ scopes = [], orSelf }: Rule): string {
 /** Characters. */
 const longestArguments = 60;
 
-/** The two tables, columns aligned. */
+/** Both tables as text, with aligned columns. */
 export function formatMap({ fields, routes }: GatewayMap): string {
   const fieldRows = fields.map(
     ({ coordinate, arguments: args, access, source, fallback, deadline, routes: through }) => [
@@ -131,7 +129,7 @@ export function formatMap({ fields, routes }: GatewayMap): string {
   return tables.join('\n\n');
 }
 
-/** Arguments, as far as a line can hold them. */
+/** The names of arguments, cut where they are too long for a line. */
 function argumentsText(names: readonly string[]): string {
   if (names.length === 0) return '';
   const text = names.join(', ');
@@ -151,7 +149,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
     .join('\n');
 }
 
-/** Ms as the SDL would say it. */
+/** Ms as the SDL writes them. */
 function formatDuration(ms: number): string {
   if (ms % 60_000 === 0) return `${ms / 60_000}m`;
   return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;

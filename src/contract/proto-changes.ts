@@ -2,15 +2,15 @@ import { Enum, MapField, Service, Type, type Field, type Method, type NamespaceB
 import { declaredOneOf, fieldKind, fullName, hasPresence, jsonName } from '../proto/proto-model';
 import { fieldName, namesWithin, rpcName, valueName, type ProtoName } from '../schema/proto-usage';
 
-/** Something of the protos that is no more what it was. */
+/** A breaking change of the protos. */
 export interface ProtoChange {
   /** One sentence. */
   readonly message: string;
-  /** What of the older protos it is about. */
+  /** The names of the older protos that it breaks. */
   readonly names: readonly ProtoName[];
 }
 
-/** What a tree of protos defines, by full name. */
+/** What protos define, by full name. */
 interface Definitions {
   readonly services: ReadonlyMap<string, Service>;
   readonly types: ReadonlyMap<string, Type>;
@@ -18,8 +18,8 @@ interface Definitions {
 }
 
 /**
- * What breaks callers or servers that were made from the older protos: on the wire, in generated code, or in what a gateway
- * maps by name. What was added is not among it.
+ * The changes that break callers or servers made from the older protos: on the wire, in generated code, or in what a gateway
+ * maps by name. Additions break nothing.
  */
 export function protoChanges(before: Root, after: Root): ProtoChange[] {
   const [older, newer] = [definitionsOf(before), definitionsOf(after)];
@@ -59,7 +59,7 @@ function serviceChanges(name: string, before: Service, after: Service | undefine
   );
 }
 
-/** From the strongest promise to none. */
+/** The idempotency levels, from the strongest promise to none. */
 const promises = ['NO_SIDE_EFFECTS', 'IDEMPOTENT', 'IDEMPOTENCY_UNKNOWN'];
 
 function rpcChanges(before: Method, after: Method | undefined): ProtoChange[] {
@@ -102,17 +102,15 @@ function promise(method: Method): string {
 function typeChanges(name: string, before: Type, newer: Definitions, older: Definitions): ProtoChange[] {
   const after = newer.types.get(name);
   if (!after) {
-    // Told of the message that it is in.
+    // The removal of the message that it is in says enough.
     if (before.parent instanceof Type && !newer.types.has(fullName(before.parent))) return [];
-    return [
-      { message: `the message ${name} was removed`, names: [...namesWithin(before), ...whatHolds(before, older)] },
-    ];
+    return [{ message: `the message ${name} was removed`, names: [...namesWithin(before), ...usersOf(before, older)] }];
   }
   return before.fieldsArray.flatMap((field) => fieldChanges(field, after));
 }
 
-/** Fields of a message or an enum type, and RPCs that take it or answer with it. */
-function whatHolds(type: Type | Enum, { types, services }: Definitions): ProtoName[] {
+/** The fields that have a message or enum as their type, and the RPCs that take it or answer with it. */
+function usersOf(type: Type | Enum, { types, services }: Definitions): ProtoName[] {
   const fields = [...types.values()].flatMap((each) => each.fieldsArray).filter((field) => field.resolvedType === type);
   const rpcs = [...services.values()]
     .flatMap((service) => service.methodsArray)
@@ -152,7 +150,7 @@ function oneOfText(name: string | undefined): string {
 }
 
 function typeText(field: Field): string {
-  // With the full name, wherever the proto is that says it.
+  // Protos may write a type relative to their package; the full name is comparable.
   const value = field.resolvedType ? fullName(field.resolvedType) : field.type;
   return field instanceof MapField ? `map<${field.keyType}, ${value}>` : value;
 }
@@ -166,7 +164,7 @@ function label(field: Field): string {
 }
 
 /**
- * Types whose encodings one parser reads as well as the other, if not always as the same value.
+ * Types of one wire format: a parser for one of them reads the others, if not always as the same value.
  *
  * @see https://protobuf.dev/programming-guides/proto3/#updating
  */
@@ -197,7 +195,7 @@ function enumChanges(name: string, before: Enum, newer: Definitions, older: Defi
   const names = Object.keys(before.values).map((value) => valueName(before, value));
   if (!after) {
     if (before.parent instanceof Type && !newer.types.has(fullName(before.parent))) return [];
-    return [{ message: `the enum ${name} was removed`, names: [...names, ...whatHolds(before, older)] }];
+    return [{ message: `the enum ${name} was removed`, names: [...names, ...usersOf(before, older)] }];
   }
   return Object.entries(before.values).flatMap(([value, number]) => {
     const change = (message: string): ProtoChange => ({

@@ -15,9 +15,10 @@ import {
   type GraphQLSchema,
   type SelectionSetNode,
 } from 'graphql';
-import type { AnswerShape, RestOperation } from '../rest/compile-operations';
+import type { AnswerShape } from '../rest/answer-shape';
+import type { RestOperation } from '../rest/rest-operation';
 
-/** Something of a route that is no more what it was. */
+/** A breaking change of a route. */
 export interface RouteChange {
   /** One sentence. */
   readonly message: string;
@@ -31,16 +32,17 @@ interface Routes {
 }
 
 /**
- * What breaks clients of the older routes: in what they send, and in what they read.
+ * The changes that break clients of the older routes: in what they send, and in what they read.
  *
- * @param after - Not complete where routes are left out that do not fit the schema; none is then taken as removed.
+ * @param after - Not complete where it leaves out routes that do not fit the schema: then no route counts as removed.
  */
 export function routeChanges(before: Routes, after: Routes & { readonly complete: boolean }): RouteChange[] {
   return before.operations.flatMap((operation) =>
     operation.paths.flatMap((path) => {
       const route = `${operation.method} ${path}`;
       const heir = after.operations.find(
-        ({ method, paths }) => method === operation.method && paths.some((each) => shapeOf(each) === shapeOf(path)),
+        ({ method, paths }) =>
+          method === operation.method && paths.some((each) => withoutNames(each) === withoutNames(path)),
       );
       const problems = heir
         ? [...requestChanges(operation, heir), ...answerChanges(before.schema, operation, after.schema, heir)]
@@ -53,11 +55,11 @@ export function routeChanges(before: Routes, after: Routes & { readonly complete
 }
 
 /** A path without the names of its variables, which clients do not see. */
-function shapeOf(path: string): string {
+function withoutNames(path: string): string {
   return path.replace(/\{\w+\}/g, '{}');
 }
 
-/** What a request may hold, by name. */
+/** The parameters that a request may have, by name. */
 type Parameters = ReadonlyMap<string, { readonly type: GraphQLInputType; readonly required: boolean; pascal: boolean }>;
 
 function requestChanges(before: RestOperation, after: RestOperation): string[] {
@@ -111,7 +113,7 @@ function text({ type, pascal }: { readonly type: GraphQLInputType; readonly pasc
   return `${String(type)}${pascal ? ' in PascalCase' : ''}`;
 }
 
-/** Variables of a path are told apart by their place. */
+/** The variables of a path are compared by position. */
 function pathTypes(before: RestOperation, after: RestOperation): string[] {
   const [older, newer] = [before, after].map(({ paths, pathVariables }) =>
     [...(paths[0] ?? '').matchAll(/\{(\w+)\}/g)].map((match) => pathVariables.find(({ name }) => name === match[1])),
@@ -123,8 +125,8 @@ function pathTypes(before: RestOperation, after: RestOperation): string[] {
   });
 }
 
-/** Fields of an answer by their path in the JSON; the answer itself is at "". */
-type Answer = ReadonlyMap<string, { readonly type: GraphQLOutputType; readonly pascal: boolean }>;
+/** The fields of an answer, by their path in the JSON; the answer itself is at "". */
+type AnswerFields = ReadonlyMap<string, { readonly type: GraphQLOutputType; readonly pascal: boolean }>;
 
 function answerChanges(
   oldSchema: GraphQLSchema,
@@ -137,7 +139,7 @@ function answerChanges(
     const now = newer.get(path);
     const name = path === '' ? 'it' : path;
     if (!now) {
-      // Told of what it was in.
+      // The change of what it was in says enough.
       const isInside = [...older.keys()].some(
         (other) => other !== '' && path.startsWith(`${other}.`) && !newer.has(other),
       );
@@ -152,7 +154,7 @@ function answerChanges(
   });
 }
 
-function answerOf(schema: GraphQLSchema, { query, shape }: RestOperation): Answer {
+function answerOf(schema: GraphQLSchema, { query, shape }: RestOperation): AnswerFields {
   const { definitions } = parse(query);
   const fragments = new Map<string, FragmentDefinitionNode>();
   for (const each of definitions) if (each.kind === Kind.FRAGMENT_DEFINITION) fragments.set(each.name.value, each);
@@ -192,18 +194,18 @@ function answerOf(schema: GraphQLSchema, { query, shape }: RestOperation): Answe
   return answer;
 }
 
-/** Whether whoever reads values of the one type can read those of the other, as JSON. */
+/** Whether clients that read the one type as JSON can read the other. */
 function isSafeOutput(before: GraphQLOutputType, after: GraphQLOutputType): boolean {
   if (isNonNullType(after)) return isSafeOutput(isNonNullType(before) ? before.ofType : before, after.ofType);
   if (isNonNullType(before)) return false;
   if (isListType(before) || isListType(after)) {
     return isListType(before) && isListType(after) && isSafeOutput(before.ofType, after.ofType);
   }
-  // Objects are compared by what is selected of them.
+  // Objects are compared by the fields that are selected of them.
   return isCompositeType(before) ? isCompositeType(after) : jsonKind(before) === jsonKind(after);
 }
 
-/** Whether values for the one type are taken by the other, null apart. */
+/** Whether values that clients send for the one type are valid for the other; null apart. */
 function isSafeInput(before: GraphQLInputType, after: GraphQLInputType): boolean {
   if (isNonNullType(before)) return isSafeInput(before.ofType, isNonNullType(after) ? after.ofType : after);
   if (isNonNullType(after)) return false;

@@ -1,14 +1,14 @@
 import { BreakingChangeType, findBreakingChanges, type GraphQLSchema } from 'graphql';
 
-/** Something of what clients see that is no more what it was. */
+/** A breaking change of the schema that clients see. */
 export interface SchemaChange {
   /** One sentence. */
   readonly message: string;
-  /** What of the older schema it is about: a coordinate, or a type for all that is in it. */
+  /** The coordinate of the older schema that it breaks; a type stands for everything in it. */
   readonly coordinate: string;
 }
 
-/** Where graphql-js says in its sentence what a change is about. */
+/** How the coordinate is found in the descriptions of graphql-js. */
 const subjects: readonly (readonly [types: readonly BreakingChangeType[], pattern: RegExp, coordinate: string])[] = [
   [[BreakingChangeType.ARG_REMOVED], /^(\S+) arg (\S+) was removed/, '$1($2:)'],
   [[BreakingChangeType.ARG_CHANGED_KIND], /^(\S+) arg (\S+) has changed type/, '$1($2:)'],
@@ -16,11 +16,11 @@ const subjects: readonly (readonly [types: readonly BreakingChangeType[], patter
   [[BreakingChangeType.REQUIRED_INPUT_FIELD_ADDED], /^A required field \S+ on input type (\S+) was added/, '$1'],
   [[BreakingChangeType.VALUE_REMOVED_FROM_ENUM], /^(\S+) was removed from enum type (\S+)\.$/, '$2.$1'],
   [[BreakingChangeType.TYPE_REMOVED_FROM_UNION], /^(\S+) was removed from union type (\S+)\.$/, '$1'],
-  // These begin with it.
+  // The others begin with it.
   [Object.values(BreakingChangeType), /^(\S+) /, '$1'],
 ];
 
-/** What breaks clients that were made for the older schema. */
+/** The changes that break clients made for the older schema. */
 export function schemaChanges(before: GraphQLSchema, after: GraphQLSchema): SchemaChange[] {
   return findBreakingChanges(before, after)
     .filter(({ description }) => !description.startsWith('Standard scalar '))

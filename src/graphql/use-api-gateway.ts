@@ -173,7 +173,7 @@ export function useApiGateway(options: PipelineOptions): Plugin<OperationContext
 
 /** A plugin of envelop is typed for the context that it adds itself, and runs in any that has more. */
 function inOurContext(plugin: object): Plugin<OperationContext> {
-  return plugin as Plugin<OperationContext>;
+  return plugin;
 }
 
 type YogaResult = Parameters<Parameters<NonNullable<Plugin['onResultProcess']>>[0]['setResult']>[0];

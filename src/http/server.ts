@@ -179,7 +179,7 @@ async function listen(
     connections.set(socket, connection);
     socket.once('close', () => {
       connections.delete(socket);
-      // node:http tells only the one whose turn it is.
+      // Node before 24 emits 'close' only for the response whose turn it is, and 24 for these a tick later. The first counts.
       for (const answer of connection.waiting) answer.emit('close');
     });
     // To read the body of a request before resumes it.

@@ -22,7 +22,7 @@ export function valueToJson(value: ValueMessage): unknown {
 }
 
 export function structToJson({ fields }: StructMessage): Record<string, unknown> {
-  // An entry whose value was left out on the wire has the default: a Value that is not set.
+  // An entry whose value was not on the wire has the default: an unset Value.
   return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, value ? valueToJson(value) : null]));
 }
 
@@ -30,14 +30,14 @@ export function listToJson({ values }: ListMessage): unknown[] {
   return values.map(valueToJson);
 }
 
-/** A number that JSON can write. */
+/** Refuses numbers that JSON cannot write. */
 export function finite(value: number): number {
   if (!Number.isFinite(value)) unreadable(`${value} has no JSON form`);
   return value;
 }
 
 /**
- * @param depth - How many messages the new one is in.
+ * @param depth - How many messages enclose the new one.
  * @throws ValueError
  */
 export function jsonToValue(json: unknown, depth: number): ValueMessage {
@@ -68,8 +68,8 @@ export function jsonToList(json: unknown, depth: number): ListMessage {
 }
 
 /**
- * Text as UTF-8 can write it: half of a surrogate pair becomes the replacement character, as it does wherever browsers
- * encode text (WHATWG Infra, "scalar value string"). Upstreams refuse messages with anything else.
+ * Text that UTF-8 can encode: a lone surrogate becomes the replacement character, as in browsers (WHATWG Infra, "scalar
+ * value string"). Upstreams refuse messages with anything else.
  *
  * @throws ValueError for what is not text
  */

@@ -3,13 +3,13 @@ import { declaredOneOf } from './proto-model';
 import { ValueError, within } from './value-error';
 
 /**
- * Compiles what must hold of a message before it is written: of a oneof one member at most, and everything that proto2
- * requires.
+ * Compiles the check that a message must pass before it is written: at most one member of each oneof is set, and every
+ * field that proto2 requires.
  *
- * @param nameOf - What a client calls a field, by its name in the proto.
- * @returns undefined where any message will do; the function throws a ValueError
+ * @param nameOf - The name that clients know a field by, given its name in the proto.
+ * @returns undefined where every message passes; else a function that throws a ValueError
  */
-export function messageRules(
+export function compileMessageRules(
   type: Type,
   nameOf: (field: string) => string,
 ): ((message: Readonly<Record<string, unknown>>) => void) | undefined {

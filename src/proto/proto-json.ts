@@ -1,7 +1,8 @@
 import { Enum, Type, type Field, type MapField, type Root } from 'protobufjs';
+import { typed, type MessageConversion, type Read, type Write } from './conversion';
 import { wellFormed } from './json-values';
 import { entriesReader, entryFields, isMap, mapKeyName } from './maps';
-import { messageRules } from './message-rules';
+import { compileMessageRules } from './message-rules';
 import {
   camelCase,
   deepest,
@@ -11,89 +12,86 @@ import {
   numberOfValue,
   type DecodedMessage,
 } from './proto-model';
-import { jsonConversion, wellKnown, wrappedScalar, wrapping, type Read } from './scalar-conversions';
+import { jsonConversion, wellKnown } from './scalar-conversions';
 import { rejectValue, unreadable, within } from './value-error';
+import { wrappedScalar, wrapping } from './wrappers';
+
+/** google.protobuf.Any. */
+interface AnyMessage {
+  readonly type_url: string;
+  readonly value: Uint8Array;
+}
 
 const typePrefix = 'type.googleapis.com/';
 
-/** As `Write`, of whatever JSON there is. */
-type JsonWrite = (value: unknown, depth: number) => unknown;
-
-/** How a message that is a value rather than an object goes out and comes in. */
-interface JsonValue {
-  readonly read: Read;
-  readonly write: JsonWrite;
-}
-
 /**
- * Messages as JSON, as ProtoJSON has them: for fields that the SDL makes `JSON`, and for what an Any holds.
+ * Converts messages to and from ProtoJSON: for fields of the type `JSON`, and for the contents of an Any.
  *
  * @see https://protobuf.dev/programming-guides/json/
  */
 export class ProtoJson {
   private readonly readers = new Map<Type, Read>();
-  private readonly writers = new Map<Type, JsonWrite>();
+  private readonly writers = new Map<Type, Write>();
 
   /** @param root - Where the types that an Any may hold are found. */
   constructor(private readonly root: Root) {}
 
-  /** How a message goes out as JSON. Compiled once per type, so types may contain themselves. */
-  read(type: Type): Read {
-    const special = this.special(type);
-    if (special) return special.read;
+  /** Compiles how a message goes out as JSON: once per type, since types may contain themselves. */
+  compileRead(type: Type): Read {
+    const conversion = this.conversionOf(type);
+    if (conversion) return conversion.read;
     const known = this.readers.get(type);
     if (known) return known;
     const fields: { name: string; key: string; presence: boolean; read: Read | undefined }[] = [];
-    const reader: Read = (message: DecodedMessage) => {
+    const reader = typed((message: DecodedMessage) => {
       const json: [string, unknown][] = [];
       for (const { name, key, presence, read } of fields) {
         if (presence && !Object.hasOwn(message, name)) continue;
         const value = message[name];
-        json.push([key, read ? read(value as never) : value]);
+        json.push([key, read ? read(value) : value]);
       }
       return Object.fromEntries(json);
-    };
+    });
     this.readers.set(type, reader);
     for (const field of type.fieldsArray) {
       fields.push({
         name: field.name,
         key: jsonName(field),
         presence: hasPresence(field),
-        read: this.readField(field.resolve()),
+        read: this.compileFieldRead(field.resolve()),
       });
     }
     return reader;
   }
 
-  /** How a field of a message goes out as JSON; undefined where it stays as it is. */
-  readField(field: Field): Read | undefined {
-    const item = this.itemReader(field);
+  /** Compiles how a field of a message goes out as JSON; undefined where it stays as it is. */
+  compileFieldRead(field: Field): Read | undefined {
+    const item = this.compileItemRead(field);
     if (isMap(field)) {
       const entries = entriesReader(field);
-      return (map: Readonly<Record<string, unknown>>) =>
-        Object.fromEntries(
-          entries(map).map(([key, value]) => [String(key), item ? item(value as never) : value] as const),
-        );
+      return typed((map: Readonly<Record<string, unknown>>) =>
+        Object.fromEntries(entries(map).map(([key, value]) => [String(key), item ? item(value) : value] as const)),
+      );
     }
-    return field.repeated && item ? (values: readonly never[]) => values.map((value) => item(value)) : item;
+    return field.repeated && item ? typed((values: readonly unknown[]) => values.map((value) => item(value))) : item;
   }
 
-  private itemReader({ resolvedType, type }: Field): Read | undefined {
-    if (resolvedType instanceof Type) return this.read(resolvedType);
+  private compileItemRead({ resolvedType, type }: Field): Read | undefined {
+    if (resolvedType instanceof Type) return this.compileRead(resolvedType);
     if (!(resolvedType instanceof Enum)) return jsonConversion(type).read;
     if (isNull(resolvedType)) return () => null;
-    return (number: number) => resolvedType.valuesById[number] ?? number;
+    return typed((number: number) => resolvedType.valuesById[number] ?? number);
   }
 
-  /** How JSON comes in as a message. Compiled once per type, as {@link read}. */
-  write(type: Type): JsonWrite {
-    const special = this.special(type);
-    if (special) return special.write;
+  /** Compiles how JSON comes in as a message, as {@link compileRead} does. */
+  compileWrite(type: Type): Write {
+    const conversion = this.conversionOf(type);
+    if (conversion) return conversion.write;
     const known = this.writers.get(type);
     if (known) return known;
-    const fields = new Map<string, { field: Field; write: JsonWrite; takesNull: boolean }>();
-    const rules = messageRules(type, jsonNameIn(type));
-    const writer: JsonWrite = (value, outer) => {
+    const fields = new Map<string, { field: Field; write: Write; takesNull: boolean }>();
+    const rules = compileMessageRules(type, jsonNameIn(type));
+    const writer: Write = (value, outer) => {
       const depth = outer + 1;
       if (depth > deepest) rejectValue('is nested too deeply');
       const message = newMessage();
@@ -114,7 +112,7 @@ export class ProtoJson {
     };
     this.writers.set(type, writer);
     for (const field of type.fieldsArray) {
-      const write = this.writeField(field.resolve());
+      const write = this.compileFieldWrite(field.resolve());
       const entry = { field, write, takesNull: takesNull(field) && !field.repeated && !isMap(field) };
       // ProtoJSON takes both names.
       fields.set(field.name, entry);
@@ -123,11 +121,11 @@ export class ProtoJson {
     return writer;
   }
 
-  /** How JSON comes in as a field of a message. */
-  writeField(field: Field): JsonWrite {
-    const item = this.itemWriter(field);
+  /** Compiles how JSON comes in as a field of a message. */
+  compileFieldWrite(field: Field): Write {
+    const item = this.compileItemWrite(field);
     if (isMap(field)) {
-      const writeKey = this.keyWriter(field);
+      const writeKey = this.compileKeyWrite(field);
       return (value, depth) =>
         Object.fromEntries(
           Object.entries(object(value)).map(([key, member]) => {
@@ -152,54 +150,57 @@ export class ProtoJson {
     };
   }
 
-  /** Keys are text in JSON; they are checked as values of their type before they are written. */
-  private keyWriter(field: Field & MapField): (key: string) => string {
+  /** Keys are text in JSON, and are checked against the key's type before they are written. */
+  private compileKeyWrite(field: Field & MapField): (key: string) => string {
     if (field.keyType === 'bool') {
       return (key) => {
         if (key !== 'true' && key !== 'false') rejectValue('is no key: it can be true and false');
         return mapKeyName('bool', key);
       };
     }
-    const check = this.itemWriter(entryFields(field).key);
-    return (key) => mapKeyName(field.keyType, check(key, 0));
+    const write = this.compileItemWrite(entryFields(field).key);
+    return (key) => mapKeyName(field.keyType, write(key, 0));
   }
 
-  private itemWriter({ resolvedType, type }: Field): JsonWrite {
-    if (resolvedType instanceof Type) return this.write(resolvedType);
+  private compileItemWrite({ resolvedType, type }: Field): Write {
+    if (resolvedType instanceof Type) return this.compileWrite(resolvedType);
     if (resolvedType instanceof Enum) return enumWriter(resolvedType);
-    return jsonConversion(type).write as JsonWrite;
+    return jsonConversion(type).write;
   }
 
-  /** Messages that ProtoJSON does not write as an object of their fields. */
-  private special(type: Type): JsonValue | undefined {
+  /** For a message that ProtoJSON does not write as an object of its fields; undefined for others. */
+  private conversionOf(type: Type): MessageConversion | undefined {
     const scalar = wrappedScalar(type);
-    if (scalar !== undefined) return wrapping(jsonConversion(scalar)) as JsonValue;
+    if (scalar !== undefined) return wrapping(jsonConversion(scalar));
     switch (type.fullName) {
       case '.google.protobuf.Any':
-        return { read: (any) => this.readAny(any), write: (value, depth) => this.writeAny(value, depth) };
+        return {
+          read: typed((any: AnyMessage) => this.readAny(any)),
+          write: (value, depth) => this.writeAny(value, depth),
+        };
       case '.google.protobuf.Empty':
         return { read: () => ({}), write: (value) => (object(value), {}) };
       case '.google.protobuf.FieldMask':
         return fieldMask;
     }
     const [conversion] = Object.values(wellKnown(type) ?? {});
-    return conversion as JsonValue | undefined;
+    return conversion;
   }
 
-  private readAny({ type_url: url, value }: { readonly type_url: string; readonly value: Uint8Array }): unknown {
+  private readAny({ type_url: url, value }: AnyMessage): unknown {
     if (url === '') return null;
     const type = this.typeOf(url);
     if (!type) return unreadable(`no proto defines ${url}, which an Any holds`);
-    const json = this.read(type)(decode(type, value) as never);
-    return this.special(type) ? { '@type': url, value: json } : { '@type': url, ...(json as object) };
+    const json = this.compileRead(type)(decode(type, value));
+    return this.conversionOf(type) ? { '@type': url, value: json } : { '@type': url, ...(json as object) };
   }
 
   private writeAny(value: unknown, depth: number): unknown {
     const { '@type': url, ...rest } = object(value) as { '@type'?: unknown };
     const type = typeof url === 'string' ? this.typeOf(url) : undefined;
     if (typeof url !== 'string' || !type) return rejectValue('needs "@type", the name of a message that is known');
-    const content = this.special(type) ? (rest as { value?: unknown }).value : rest;
-    const message = this.write(type)(content, depth + 1) as Record<string, unknown>;
+    const content = this.conversionOf(type) ? (rest as { value?: unknown }).value : rest;
+    const message = this.compileWrite(type)(content, depth + 1) as Record<string, unknown>;
     return { type_url: url.includes('/') ? url : typePrefix + url, value: type.encode(message).finish() };
   }
 
@@ -211,9 +212,9 @@ export class ProtoJson {
   }
 }
 
-/** ProtoJSON has paths in lowerCamelCase, separated by commas. */
-const fieldMask: JsonValue = {
-  read: ({ paths }: { readonly paths: readonly string[] }) => paths.map(camelCase).join(','),
+/** In ProtoJSON a mask is one string: its paths in lowerCamelCase, separated by commas. */
+const fieldMask: MessageConversion = {
+  read: typed(({ paths }: { readonly paths: readonly string[] }) => paths.map(camelCase).join(',')),
   write: (value) => ({
     paths: wellFormed(value)
       .split(',')
@@ -222,7 +223,7 @@ const fieldMask: JsonValue = {
   }),
 };
 
-function enumWriter(type: Enum): JsonWrite {
+function enumWriter(type: Enum): Write {
   if (isNull(type)) return (value) => (value === null || value === 'NULL_VALUE' ? 0 : rejectValue('is not null'));
   return (value) => {
     if (typeof value === 'number' && (value | 0) === value) return value;
@@ -231,19 +232,19 @@ function enumWriter(type: Enum): JsonWrite {
   };
 }
 
-/** The enum of one value that stands for the null of JSON. */
+/** True for google.protobuf.NullValue, whose one value is the JSON null. */
 function isNull(type: Enum): boolean {
   return type.fullName === '.google.protobuf.NullValue';
 }
 
-/** True where a value of a field can be the null of JSON; for others null means that they are not set. */
+/** True where the JSON null is a value of the field. For other fields null means "not set". */
 export function takesNull({ resolvedType }: Field): boolean {
   return resolvedType instanceof Type
     ? resolvedType.fullName === '.google.protobuf.Value'
     : resolvedType instanceof Enum && isNull(resolvedType);
 }
 
-/** True for a message that is the null of JSON in one of its forms: a Value of null, an Any of nothing. */
+/** True for a message that may be the JSON null: a Value of null, an empty Any. */
 export function canBeJsonNull(type: Type): boolean {
   return type.fullName === '.google.protobuf.Value' || type.fullName === '.google.protobuf.Any';
 }

@@ -1,12 +1,12 @@
 import { GatewayError } from '../errors';
 
-/** A step of the way to a value: the name of a field, or its place in a list. */
-export type Step = string | number;
+/** One part of the path to a value: the name of a field, or an index in a list. */
+export type PathSegment = string | number;
 
-/** A client's value that the message cannot hold. {@link within} adds the path to it; {@link badInput} makes it an error of the catalogue. */
+/** A client's value that a message cannot hold. {@link within} adds the path to it, {@link badInput} turns it into a GatewayError. */
 export class ValueError extends Error {
   override readonly name = 'ValueError';
-  readonly path: Step[] = [];
+  readonly path: PathSegment[] = [];
 }
 
 /** @throws ValueError */
@@ -14,16 +14,25 @@ export function rejectValue(what: string): never {
   throw new ValueError(what);
 }
 
-/** A ValueError with one more step in front of its path; anything else as it is. */
-export function within(step: Step, error: unknown): unknown {
-  if (error instanceof ValueError) error.path.unshift(step);
+/** Puts a segment in front of the path of a ValueError; returns anything else as it is. */
+export function within(segment: PathSegment, error: unknown): unknown {
+  if (error instanceof ValueError) error.path.unshift(segment);
   return error;
 }
 
-/** A ValueError as the caller reads it; anything else as it is. */
+/** Converts a part of a value. A ValueError that this throws gets the part's segment in front of its path. */
+export function atSegment<T>(segment: PathSegment, convert: () => T): T {
+  try {
+    return convert();
+  } catch (error) {
+    throw within(segment, error);
+  }
+}
+
+/** A ValueError as BAD_USER_INPUT; anything else as it is. */
 export function badInput(error: unknown): unknown {
   if (!(error instanceof ValueError)) return error;
-  const field = error.path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`)).join('');
+  const field = error.path.map((segment) => (typeof segment === 'number' ? `[${segment}]` : `.${segment}`)).join('');
   const violation = { field: field.replace(/^\./, ''), description: error.message };
   return new GatewayError('BAD_USER_INPUT', `${violation.field}: ${violation.description}.`, {
     fieldViolations: [violation],
@@ -31,7 +40,7 @@ export function badInput(error: unknown): unknown {
 }
 
 /**
- * What an upstream sent and GraphQL cannot show: an error on its field.
+ * Refuses a value of an upstream that GraphQL cannot show: an error on its field.
  *
  * @throws GatewayError UPSTREAM_ERROR
  */
@@ -39,7 +48,7 @@ export function unreadable(what: string): never {
   throw new GatewayError('UPSTREAM_ERROR', undefined, { cause: new Error(what) });
 }
 
-/** Reads a value; one that cannot be read becomes the error of its own place, as graphql-js takes it, and of no other. */
+/** Reads one of several values. One that cannot be read becomes an error value, which graphql-js puts in its place alone. */
 export function attempt<From, To>(read: (value: From) => To, value: From): To | GatewayError {
   try {
     return read(value);

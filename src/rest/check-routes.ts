@@ -6,46 +6,84 @@ import {
   isListType,
   isSpecifiedScalarType,
   Kind,
+  OperationTypeNode,
   type ConstDirectiveNode,
   type DocumentNode,
-  type GraphQLInputType,
   type OperationDefinitionNode,
   type VariableDefinitionNode,
 } from 'graphql';
 import { didYouMean } from '../diagnostics/did-you-mean';
 import type { Findings } from '../diagnostics/findings';
+import type { RestOperation, RouteVariable } from './rest-operation';
 
-/** A route with the operation that it is compiled from. */
-export interface CheckedRoute<Route extends MountedRoute = MountedRoute> {
-  readonly operation: Route;
+/** A route, and the operation that it was compiled from. */
+export interface CompiledRoute {
+  readonly operation: RestOperation;
   readonly node: OperationDefinitionNode;
 }
 
-interface MountedRoute {
-  readonly name: string;
-  readonly method: string;
-  readonly paths: readonly string[];
+/** The names of the variables in a path template. */
+export function pathVariables(path: string): string[] {
+  return [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? '');
 }
 
-interface Variable {
-  readonly name: string;
-  readonly type: GraphQLInputType;
-  readonly pascalCase: boolean;
+/** Findings for what is not a path template. */
+export function checkPaths(directive: ConstDirectiveNode, paths: readonly string[], findings: Findings): void {
+  for (const path of paths) {
+    if (/^(\/([\w.~-]+|\{\w+\}))+$/.test(path)) continue;
+    findings.at(
+      directive,
+      `"${path}" is not a path such as /api/v1/users/{userId}`,
+      'A path begins with /, and a variable is a whole segment of it.',
+    );
+  }
 }
 
-/** An answer has a body. */
+/** A finding where the method does not fit the kind of operation. */
+export function checkMethod(
+  directive: ConstDirectiveNode,
+  method: string,
+  operation: OperationTypeNode,
+  findings: Findings,
+): void {
+  if ((method === 'GET') === (operation === OperationTypeNode.QUERY)) return;
+  findings.at(
+    directive,
+    `a ${operation} cannot be mounted on ${method}`,
+    'GET is for queries, the other methods for mutations.',
+  );
+}
+
+/** Findings for variables of a path that the operation does not have. */
+export function checkPathVariables(
+  directive: ConstDirectiveNode,
+  { name, variables }: { readonly name: string; readonly variables: readonly RouteVariable[] },
+  inPath: ReadonlySet<string>,
+  findings: Findings,
+): void {
+  const names = variables.map((variable) => variable.name);
+  for (const variable of inPath) {
+    if (names.includes(variable)) continue;
+    findings.at(
+      directive,
+      `the path has {${variable}}, and ${name} has no variable $${variable}`,
+      didYouMean(variable, names) ?? `Add $${variable}: ID! to the variables of ${name}, or take it out of the path.`,
+    );
+  }
+}
+
+/** A finding for a status whose answer would have no body. */
 export function checkStatus(directive: ConstDirectiveNode, status: number, findings: Findings): void {
   if (status >= 200 && status < 300 && status !== 204 && status !== 205) return;
   findings.at(directive, `status: ${status} is not one of an answer with a body`, 'Use 200, 201 or 202.');
 }
 
-/** What one path of a route takes from the request, the others must take too. */
+/** Findings where the paths of a route do not have the same variables. */
 export function checkAliases(directive: ConstDirectiveNode, paths: readonly string[], findings: Findings): void {
-  const variablesIn = (path: string): string[] => [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? '');
-  const all = new Set(paths.flatMap(variablesIn));
+  const all = new Set(paths.flatMap(pathVariables));
   for (const path of paths) {
     for (const variable of all) {
-      if (variablesIn(path).includes(variable)) continue;
+      if (pathVariables(path).includes(variable)) continue;
       findings.at(
         directive,
         `the path "${path}" lacks {${variable}}, which another path of the route has`,
@@ -55,9 +93,10 @@ export function checkAliases(directive: ConstDirectiveNode, paths: readonly stri
   }
 }
 
+/** Findings where `body:` does not fit the method, or names what cannot be a body. */
 export function checkBody(
   directive: ConstDirectiveNode,
-  route: { method: string; name: string; body: string; variables: readonly Variable[] },
+  route: { method: string; name: string; body: string; variables: readonly RouteVariable[] },
   findings: Findings,
 ): void {
   const { method, name, body, variables } = route;
@@ -81,10 +120,10 @@ export function checkBody(
   }
 }
 
-/** What the path and the query hold is text. */
+/** Findings for types that path and query, which are text, cannot hold. */
 export function checkVariable(
   definition: VariableDefinitionNode,
-  { name, type, pascalCase }: Variable,
+  { name, type, pascalCase }: RouteVariable,
   { inPath, body }: { readonly inPath: ReadonlySet<string>; readonly body: string | undefined },
   findings: Findings,
 ): void {
@@ -104,14 +143,14 @@ export function checkVariable(
   }
 }
 
-/** Operations are told apart by name, in logs and in the manifest of trusted documents. */
+/** Findings for operations of one name: logs and the manifest of trusted documents tell them apart by it. */
 export function checkNames(documents: readonly DocumentNode[], findings: Findings): void {
   const seen = new Map<string, DocumentNode>();
   for (const document of documents) {
     for (const definition of document.definitions) {
       const name = definition.kind === Kind.OPERATION_DEFINITION ? definition.name?.value : undefined;
       if (name === undefined) continue;
-      // Within one document it is told by its validation.
+      // Within one document its validation reports this.
       if ((seen.get(name) ?? document) !== document) {
         findings.at(definition, `two operations are called ${name}`, 'Rename one of them.');
       }
@@ -120,13 +159,13 @@ export function checkNames(documents: readonly DocumentNode[], findings: Finding
   }
 }
 
-/** No request may fit two routes alike, nor a route and what the gateway answers itself. */
-export function checkRoutes(routes: readonly CheckedRoute[], findings: Findings, ownPaths: readonly string[]): void {
+/** Findings for requests that two routes would answer, or a route and the gateway itself. */
+export function checkRoutes(routes: readonly CompiledRoute[], findings: Findings, ownPaths: readonly string[]): void {
   const seen: { readonly name: string; readonly method: string; readonly path: string }[] = [];
   for (const { operation, node } of routes) {
     const { name, method, paths } = operation;
     for (const path of paths) {
-      // A path without variables of the gateway's own is preferred to a template here.
+      // Where the gateway's own path has no variables, it is preferred to a template of a route.
       const own = ownPaths.find((each) => overlap(each, path) && (each.includes('{') || !path.includes('{')));
       if (own !== undefined) {
         findings.at(node, `${name} takes ${path}, and the gateway itself answers ${own}`, 'Use another path.');

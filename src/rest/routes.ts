@@ -2,7 +2,8 @@ import { GatewayError } from '../errors';
 import { jsonHeaders, type Handler, type Route } from '../http/exchange';
 import type { Pipeline } from '../pipeline/pipeline';
 import { errorsOf, type PresentedResult } from '../pipeline/present';
-import { shaped, type RestOperation } from './compile-operations';
+import { shapeAnswer } from './answer-shape';
+import type { RestOperation } from './rest-operation';
 import { createVariableReader } from './variable-reader';
 
 /** Mounts operations as REST routes. They run through the same pipeline as GraphQL. */
@@ -22,11 +23,11 @@ function createHandler(operation: RestOperation, pipeline: Pipeline): Handler {
   return async (exchange, params) => {
     const variables = await read(exchange, params);
     const result = (await pipeline.run({ query, variables }, exchange, options)) as PresentedResult;
-    // One value is the whole answer: where a part of it failed, it all did.
+    // A REST answer is one value. Where a part of it failed, all of it did.
     if (result.errors?.length) throw gravest(errorsOf(result));
     const value = result.data?.[rootKey];
     if (value === undefined || value === null) throw new GatewayError('NOT_FOUND');
-    return { status, headers: jsonHeaders, body: JSON.stringify(shaped(value, shape)) };
+    return { status, headers: jsonHeaders, body: JSON.stringify(shapeAnswer(value, shape)) };
   };
 }
 

@@ -10,12 +10,13 @@ import {
 } from 'graphql';
 import { GatewayError, type FieldViolation } from '../errors';
 import { readJson, type Exchange } from '../http/exchange';
-import { namesOf, type RestOperation, type RouteVariable } from './compile-operations';
+import { namesFromPascalCase } from './pascal-case';
+import type { RestOperation, RouteVariable } from './rest-operation';
 
 export type Variables = Record<string, unknown>;
 
 /**
- * Reads the variables of a request.
+ * Reads the variables of a route's request.
  *
  * @throws GatewayError BAD_USER_INPUT for what is missing or cannot be read; what {@link readJson} throws
  */
@@ -24,7 +25,7 @@ export type VariableReader = (
   params: Readonly<Record<string, string>>,
 ) => Variables | Promise<Variables>;
 
-/** Made once a route, so that a request pays only for the variables that the route has. */
+/** Compiled once per route, so that a request pays only for the variables that the route has. */
 export function createVariableReader(operation: RestOperation): VariableReader {
   const { body } = operation;
   const fromPath = operation.pathVariables.map(textReader);
@@ -56,7 +57,7 @@ export function createVariableReader(operation: RestOperation): VariableReader {
   };
 }
 
-/** What a parameter of path or query has: repeated ones of the query are a list. */
+/** The text of a parameter; a list of them where the query has it several times. */
 type Text = string | readonly string[];
 
 /** Fills a variable from text. */
@@ -77,7 +78,7 @@ function fill(into: Variables, { variable, read }: TextReader, text: Text | unde
   into[variable.name] = read(text);
 }
 
-/** How text becomes a value of a type. */
+/** Compiles how text becomes a value of a type. */
 function textCoercion(variable: RouteVariable, type: GraphQLInputType): (text: Text) => unknown {
   const nullable = getNullableType(type);
   if (isListType(nullable)) {
@@ -111,7 +112,7 @@ function scalarCoercion({ name, pascalCase }: RouteVariable, type: GraphQLInputT
   }
   if (isEnumType(type)) {
     const names = type.getValues().map((value) => value.name);
-    const known = pascalCase ? namesOf(type) : new Map(names.map((each) => [each, each]));
+    const known = pascalCase ? namesFromPascalCase(type) : new Map(names.map((each) => [each, each]));
     return (text) => {
       const value = known.get(text);
       if (value === undefined) throw badParameter(name, `must be one of ${names.join(', ')}`);
@@ -127,11 +128,11 @@ interface JsonReader {
   readonly read: (value: unknown) => unknown;
 }
 
-/** Enum values may be written in PascalCase where the route has them so. */
+/** Enum values may be written in PascalCase where the variable is @pascalCase. */
 function jsonReader({ name, type, pascalCase }: RouteVariable): JsonReader {
   const named = getNamedType(type);
   if (!pascalCase || !isEnumType(named)) return { name, read: (value) => value };
-  const names = namesOf(named);
+  const names = namesFromPascalCase(named);
   const item = (value: unknown): unknown => (typeof value === 'string' ? (names.get(value) ?? value) : value);
   return { name, read: (value) => (Array.isArray(value) ? value.map(item) : item(value)) };
 }
@@ -160,7 +161,7 @@ function fieldsReader(readers: readonly JsonReader[]): BodyReader {
 }
 
 function unknownFields(names: readonly string[]): GatewayError {
-  // The answer must not grow with what a stranger sends.
+  // The size of the answer must not depend on the size of the request.
   const named = names.slice(0, 10).map((name) => name.slice(0, 100));
   return new GatewayError('BAD_USER_INPUT', `The body has unknown fields: ${named.join(', ')}.`, {
     fieldViolations: named.map((field): FieldViolation => ({ field, description: 'is not known' })),

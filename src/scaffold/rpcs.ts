@@ -1,5 +1,5 @@
 import type { Field, Method, Type } from 'protobufjs';
-import { hasSideEffects } from '../schema/compile/call-compiler';
+import { hasSideEffects } from '../schema/side-effects';
 import { hasBehavior, httpRule } from './annotations';
 import { isName, lowerCamelCase, pascalCase, serviceWord } from './names';
 

@@ -1,7 +1,6 @@
 import {
   defaultFieldResolver,
   getNamedType,
-  isObjectType,
   isUnionType,
   valueFromASTUntyped,
   type ConstDirectiveNode,
@@ -15,9 +14,9 @@ import { didYouMean } from '../diagnostics/did-you-mean';
 import type { Findings } from '../diagnostics/findings';
 import { GatewayError } from '../errors';
 import { needsOf, withoutInfo } from '../execution/resolver-needs';
-import { isRootType } from './check-fields';
 import { hasUnknownDirective } from './directive-nodes';
 import { accessDirectives } from './directives';
+import { isRootType, objectTypes } from './object-types';
 import type { Caller, Resolver, ResolverContext, SchemaField } from './resolver-context';
 
 /** What a caller must have to be given a field. */
@@ -55,8 +54,7 @@ const forbidden = new GatewayError('FORBIDDEN');
  * around it. Call it when all resolvers are in place.
  */
 export function applyAccess(schema: GraphQLSchema, findings: Findings): void {
-  for (const type of Object.values(schema.getTypeMap())) {
-    if (!isObjectType(type) || type.name.startsWith('__')) continue;
+  for (const type of objectTypes(schema)) {
     for (const field of Object.values(type.getFields())) {
       const marks = marksOf(schema, type, field);
       if (isRootType(schema, type) && !marks.some(isAccessMark) && !hasUnknownDirective(field.astNode, schema)) {

@@ -14,8 +14,8 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 import type { Findings } from '../diagnostics/findings';
-import { isConnection } from './compile/connection';
 import { argsOf, directiveOn } from './directive-nodes';
+import { isConnection, isRootType } from './object-types';
 import type { SchemaField } from './resolver-context';
 
 /** What may answer a field, in place of the message that its object was read from. */
@@ -160,9 +160,4 @@ function checkInterface(type: GraphQLInterfaceType, findings: Findings): void {
       );
     }
   }
-}
-
-/** True for Query, Mutation and Subscription. */
-export function isRootType(schema: GraphQLSchema, type: GraphQLObjectType): boolean {
-  return type === schema.getQueryType() || type === schema.getMutationType() || type === schema.getSubscriptionType();
 }

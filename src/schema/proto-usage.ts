@@ -11,7 +11,7 @@ import {
 import { Enum, Type, type Field, type Method } from 'protobufjs';
 import { fullName } from '../proto/proto-model';
 
-/** What a schema can be made from: `package.Message.field`, `package.Enum.VALUE` and `package.Service/Method`. */
+/** The full name of something in the protos: `package.Message.field`, `package.Enum.VALUE` or `package.Service/Method`. */
 export type ProtoName = string;
 
 /** A field, an argument, an input field or an enum value of the schema. */
@@ -21,8 +21,8 @@ interface Element {
 
 const mark = 'uses';
 
-/** Notes that an element of the schema is read from, or written to, something of the protos. */
-export function uses(element: Element, ...names: readonly ProtoName[]): void {
+/** Notes that an element of the schema is read from, or written to, these names of the protos. */
+export function noteUsage(element: Element, ...names: readonly ProtoName[]): void {
   element.extensions = { ...element.extensions, [mark]: new Set([...usedBy(element), ...names]) };
 }
 
@@ -42,7 +42,7 @@ export function valueName(type: Enum, value: string): ProtoName {
   return `${fullName(type)}.${value}`;
 }
 
-/** Everything inside a message: for what takes it whole, as JSON. */
+/** Every name that a message contains, at any depth: for an element that takes the message whole, as JSON. */
 export function namesWithin(type: Type): ProtoName[] {
   const types = new Set<Type>([type]);
   const enums = new Set<Enum>();
@@ -59,8 +59,8 @@ export function namesWithin(type: Type): ProtoName[] {
 }
 
 /**
- * Which coordinates of a built schema stand on each name of the protos: `Type.field`, `Type.field(argument:)`, `Input.field`,
- * `Enum.VALUE`. A field or an argument of an enum type stands on all of the enum's values too.
+ * The coordinates of a compiled schema that depend on each name of the protos: `Type.field`, `Type.field(argument:)`,
+ * `Input.field`, `Enum.VALUE`. A field or an argument of an enum type depends on all of the enum's values too.
  */
 export function usageOf(schema: GraphQLSchema): ReadonlyMap<ProtoName, ReadonlySet<string>> {
   const usage = new Map<ProtoName, Set<string>>();
@@ -80,7 +80,7 @@ export function usageOf(schema: GraphQLSchema): ReadonlyMap<ProtoName, ReadonlyS
     if (isObjectType(type) || isInterfaceType(type)) {
       for (const field of Object.values(type.getFields())) {
         const coordinate = `${type.name}.${field.name}`;
-        // What an argument fills stands with the argument.
+        // The names that an argument fills count for the argument alone.
         const byArguments = field.args.flatMap((argument) => [...usedBy(argument)]);
         add(coordinate, field, getNamedType(field.type), byArguments);
         for (const argument of field.args) {

@@ -1,6 +1,6 @@
 import { Kind, type ConstDirectiveNode } from 'graphql';
 import { Service, type Field, type Method, type NamespaceBase, type Type } from 'protobufjs';
-import { parseDuration } from '../config/config';
+import { parseDuration } from '../config/duration';
 import { didYouMean } from '../diagnostics/did-you-mean';
 import type { Findings } from '../diagnostics/findings';
 import { findField, fullName, jsonName } from '../proto/proto-model';
@@ -9,29 +9,32 @@ import { argsOf } from './directive-nodes';
 import { fieldName, rpcName, type ProtoName } from './proto-usage';
 import type { Sources } from './sources';
 
-/** A service that the fields of a file use, as @upstream says. */
-export interface UpstreamUse {
-  readonly upstream: string;
+/** A service that @upstream of a file names. */
+export interface UpstreamService {
+  /** Name of the upstream. */
+  readonly name: string;
   readonly service: Service;
-  /** What an RPC may take where its field does not say, in ms. */
+  /** Ms that an RPC may take where its field does not say. */
   readonly timeout: number;
 }
 
 /** An RPC that a directive names. */
 export interface ResolvedRpc {
-  readonly use: UpstreamUse;
+  readonly upstream: UpstreamService;
   readonly method: Method;
   readonly request: Type;
   readonly response: Type;
 }
 
-/** Finds what the directives of a file name: services, RPCs and fields of their messages. */
+/** Finds what the directives of a file name: services, RPCs and fields of their messages. Findings for what is not there. */
 export class Services {
-  private readonly uses = new Map<string, UpstreamUse[]>();
-  /** Names of upstreams by what the names of their variables begin with. */
+  /** By the name of the file. */
+  private readonly upstreams = new Map<string, UpstreamService[]>();
+  /** Names of upstreams, by the prefix of their environment variables. */
   private readonly names = new Map<string, string>();
-  /** Files with a service that there is not, and those that were told that they have none. */
+  /** Files about whose services there is a finding already. */
   private readonly silent = new Set<string>();
+  /** Names of the protos, by the directive that led to them. */
   private readonly found = new Map<ConstDirectiveNode, Set<ProtoName>>();
 
   /** @param deadlines - Ms that RPCs of an upstream may take at most, by upstream. */
@@ -44,15 +47,15 @@ export class Services {
       for (const definition of document.definitions) {
         if (definition.kind !== Kind.SCHEMA_EXTENSION && definition.kind !== Kind.SCHEMA_DEFINITION) continue;
         for (const directive of definition.directives ?? []) {
-          if (directive.name.value === 'upstream') this.use(directive);
+          if (directive.name.value === 'upstream') this.addUpstream(directive);
         }
       }
     }
   }
 
-  private use(directive: ConstDirectiveNode): void {
+  private addUpstream(directive: ConstDirectiveNode): void {
     const { name, service: fullServiceName, deadline = '5s' } = argsOf(directive);
-    // Missing and wrong arguments are told by the validation of the SDL.
+    // The validation of the SDL reports missing and wrong arguments.
     if (typeof name !== 'string' || typeof fullServiceName !== 'string') return;
     if (!/^[a-z][a-z0-9_-]*$/.test(name)) {
       this.findings.at(directive, `"${name}" cannot name an upstream`, 'Use lower-case letters, digits, - and _.');
@@ -79,19 +82,19 @@ export class Services {
       );
       return;
     }
-    const uses = this.uses.get(file) ?? [];
-    if (uses.some((use) => use.service === service)) {
+    const upstreams = this.upstreams.get(file) ?? [];
+    if (upstreams.some((each) => each.service === service)) {
       this.findings.at(directive, `this file has @upstream for ${fullServiceName} twice`, 'Remove one of them.');
       return;
     }
-    uses.push({ upstream: name, service, timeout: this.timeout(directive, deadline, name) });
-    this.uses.set(file, uses);
+    upstreams.push({ name, service, timeout: this.timeout(directive, deadline, name) });
+    this.upstreams.set(file, upstreams);
   }
 
-  /** What an RPC of a field may take, in ms: what its directive says, else the upstream's; never more than configured. */
-  timeoutOf(directive: ConstDirectiveNode, { use }: ResolvedRpc): number {
+  /** Ms that an RPC of a directive may take: its own deadline, else the upstream's; never more than configured. */
+  timeoutOf(directive: ConstDirectiveNode, { upstream }: ResolvedRpc): number {
     const { deadline } = argsOf(directive);
-    return deadline === undefined ? use.timeout : this.timeout(directive, deadline, use.upstream);
+    return deadline === undefined ? upstream.timeout : this.timeout(directive, deadline, upstream.name);
   }
 
   private timeout(directive: ConstDirectiveNode, value: unknown, upstream: string): number {
@@ -109,27 +112,28 @@ export class Services {
   rpc(directive: ConstDirectiveNode, name: unknown): ResolvedRpc | undefined {
     if (typeof name !== 'string') return undefined;
     const file = fileOf(directive);
-    const uses = this.uses.get(file) ?? [];
+    const upstreams = this.upstreams.get(file) ?? [];
     const slash = name.lastIndexOf('/');
     const method = name.slice(slash + 1);
-    const candidates = slash < 0 ? uses : uses.filter((use) => serviceName(use.service) === name.slice(0, slash));
-    const found = candidates.flatMap((use) => resolveRpc(use, method) ?? []);
+    const candidates =
+      slash < 0 ? upstreams : upstreams.filter(({ service }) => serviceName(service) === name.slice(0, slash));
+    const found = candidates.flatMap((each) => resolveRpc(each, method) ?? []);
     const [only] = found;
     if (only && found.length === 1) {
       this.note(directive, rpcName(only.method));
       return only;
     }
     if (found.length > 1) {
-      const choices = found.map(({ use }) => `"${serviceName(use.service)}/${method}"`);
+      const choices = found.map(({ upstream }) => `"${serviceName(upstream.service)}/${method}"`);
       this.findings.at(
         directive,
         `several services of this file have an RPC "${name}"`,
         `Write ${choices.join(' or ')}.`,
       );
     } else if (this.silent.has(file)) {
-      // It may be one of the service's that is told of already.
+      // It may be an RPC of the service that was not found.
       return undefined;
-    } else if (uses.length === 0) {
+    } else if (upstreams.length === 0) {
       this.silent.add(file);
       this.findings.at(
         directive,
@@ -137,10 +141,10 @@ export class Services {
         'Add: extend schema @upstream(name: "...", service: "...").',
       );
     } else {
-      const methods = uses.flatMap(({ service }) => service.methodsArray.map((each) => each.name));
+      const methods = upstreams.flatMap(({ service }) => service.methodsArray.map((each) => each.name));
       this.findings.at(
         directive,
-        `${uses.map((use) => serviceName(use.service)).join(' and ')} has no RPC "${name}"`,
+        `${upstreams.map(({ service }) => serviceName(service)).join(' and ')} has no RPC "${name}"`,
         didYouMean(method, methods) ?? `There are ${methods.join(', ')}.`,
       );
     }
@@ -163,7 +167,7 @@ export class Services {
     return found;
   }
 
-  /** What of the protos was found for a directive. */
+  /** The names of the protos that a directive led to. */
   foundFor(directive: ConstDirectiveNode): readonly ProtoName[] {
     return [...(this.found.get(directive) ?? [])];
   }
@@ -173,7 +177,7 @@ export class Services {
   }
 }
 
-/** What a message has, for a finding about what it has not. */
+/** The fields that a message has, for a finding about one that it lacks. */
 export function fieldsAre(names: readonly string[]): string {
   return names.length === 0 ? 'It has no fields.' : `Its fields are ${names.join(', ')}.`;
 }
@@ -187,10 +191,10 @@ function fileOf(directive: ConstDirectiveNode): string {
   return directive.loc?.source.name ?? '';
 }
 
-function resolveRpc(use: UpstreamUse, name: string): ResolvedRpc | undefined {
-  const method = use.service.methodsArray.find((each) => each.name === name)?.resolve() as Method | undefined;
+function resolveRpc(upstream: UpstreamService, name: string): ResolvedRpc | undefined {
+  const method = upstream.service.methodsArray.find((each) => each.name === name)?.resolve() as Method | undefined;
   if (!method?.resolvedRequestType || !method.resolvedResponseType) return undefined;
-  return { use, method, request: method.resolvedRequestType, response: method.resolvedResponseType };
+  return { upstream, method, request: method.resolvedRequestType, response: method.resolvedResponseType };
 }
 
 /** Full names of all services below a namespace. */

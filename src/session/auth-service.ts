@@ -38,14 +38,14 @@ export const authServiceName = 'auth.v1.AuthService';
 
 type Needs = {
   readonly [Name in keyof AuthServiceRpcs]: {
-    /** What is gone without it. */
+    /** What does not work without this RPC. */
     readonly purpose: 'sign-in' | 'sign-out' | 'sessions' | 'early revocation';
     readonly request: readonly (keyof AuthServiceRpcs[Name]['request'])[];
     readonly response: readonly (keyof AuthServiceRpcs[Name]['response'])[];
   };
 };
 
-/** What of the proto sign-in and sessions stand on: RPCs, each with the fields that are written and read. */
+/** The RPCs that sign-in and sessions need, each with the fields that are written and read. */
 export const authServiceNeeds: Needs = {
   HandleSsoCallback: {
     purpose: 'sign-in',
@@ -65,18 +65,18 @@ export const authServiceNeeds: Needs = {
 export const sessionTimeout = 2_000;
 /** Ms. It takes a round trip to the identity provider. */
 const signInTimeout = 15_000;
-/** Ms after which a watch is begun anew. */
+/** Ms after which the watch is opened again. */
 const watchTimeout = 24 * 3_600_000;
 
 /**
  * Binds {@link AuthService} to the upstream's channel.
  *
- * @param deadline - Ms that any call may take at most. Not so the watch, which is there to last.
+ * @param deadline - Ms that any unary call may take at most.
  */
 export function createAuthService(upstream: Upstream, protos: Root, deadline = Infinity): AuthService {
   const service = findService(protos, authServiceName);
   if (!service) throw new Error(`sign-in and sessions need ${authServiceName}, which no proto defines`);
-  /** @param expected - Statuses that are an answer; no fault of anybody, so not logged as one. */
+  /** @param expected - Statuses that are ordinary answers, and so are not logged as failures. */
   function rpc<Name extends keyof AuthServiceRpcs>(name: Name, expected: readonly StatusName[] = []) {
     const method = service?.methodsArray.find((each) => each.name === name);
     if (!method) {
@@ -119,7 +119,7 @@ export function createAuthService(upstream: Upstream, protos: Root, deadline = I
   };
 }
 
-/** Ms since the epoch; a session without an end is one that ended. */
+/** Ms since the epoch. A session without an end counts as ended. */
 function milliseconds(timestamp: Timestamp | null): number {
   if (!timestamp) return 0;
   const seconds = typeof timestamp.seconds === 'number' ? timestamp.seconds : timestamp.seconds.toNumber();

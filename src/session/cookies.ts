@@ -4,13 +4,13 @@ import type { Exchange } from '../http/exchange';
 /** One cookie of a request. */
 export interface RequestCookie {
   readonly name: string;
-  /** As it came: neither decoded nor unquoted, since every cookie of the gateway is written without either. */
+  /** Neither decoded nor unquoted: the gateway writes its cookies without encoding and quotes. */
   readonly value: string;
 }
 
-/** Every cookie of a request in the order it came in, those of the same name too, which RFC 6265 parsers would drop. */
+/** The cookies of a request in their order. Keeps several of one name, which parsers such as `cookie` drop. */
 export function requestCookies({ headers }: Pick<Exchange, 'headers'>): RequestCookie[] {
-  // Node has put the lines together, as they would stand in one.
+  // Node joins several Cookie headers with "; ".
   return (headers.cookie ?? '')
     .split(';')
     .map((pair) => {
@@ -21,8 +21,8 @@ export function requestCookies({ headers }: Pick<Exchange, 'headers'>): RequestC
 }
 
 /**
- * Writes the value of a `Set-Cookie` header. Always HttpOnly, SameSite=Lax and for the whole of this host: Lax, so that
- * a link from elsewhere finds the user signed in and the identity provider's redirect finds its sign-in attempt.
+ * Writes the value of a `Set-Cookie` header. Always HttpOnly, SameSite=Lax and for every path of this host alone. Lax, so
+ * that a link from another site finds the user signed in, and the identity provider's redirect finds its sign-in attempt.
  *
  * @param cookie.value - Characters of RFC 6265's cookie-octet only.
  * @param cookie.secure - What the `__Host-` prefix requires; off only where the configuration has `insecureCookies`.
@@ -53,7 +53,7 @@ export interface SessionCookie {
   /** @param expiresAt - When the session ends, in ms since the epoch. */
   set(exchange: Exchange, token: string, expiresAt: number): void;
   clear(exchange: Exchange): void;
-  /** Every value that the request carries; more than one is a client's mistake or an attack. */
+  /** Every value that the request carries. More than one is a client's mistake or an attack. */
   values(exchange: Exchange): string[];
 }
 
@@ -61,7 +61,7 @@ export interface SessionCookie {
 export function createSessionCookie({ secure }: { readonly secure: boolean }): SessionCookie {
   const name = secure ? '__Host-session' : 'session';
 
-  /** The last word on a cookie counts: an answer should not set one twice (RFC 6265 section 4.1.1). */
+  /** The last call wins: a response should not set one cookie twice (RFC 6265 section 4.1.1). */
   function put(exchange: Exchange, value: string, expiresAt: number): void {
     const earlier = exchange.setCookies.findIndex((cookie) => cookie.startsWith(`${name}=`));
     if (earlier >= 0) exchange.setCookies.splice(earlier, 1);
@@ -73,7 +73,7 @@ export function createSessionCookie({ secure }: { readonly secure: boolean }): S
     set: put,
     clear: (exchange) => put(exchange, '', 0),
     values(exchange) {
-      // Most requests that carry cookies carry others than this.
+      // Cheap way out: most requests with cookies do not carry this one.
       if (!exchange.headers.cookie?.includes(name)) return [];
       return requestCookies(exchange)
         .filter((cookie) => cookie.name === name)

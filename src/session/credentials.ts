@@ -3,28 +3,28 @@ import type { Exchange } from '../http/exchange';
 import type { SessionCookie } from './cookies';
 import { SessionRefused, unauthenticated } from './session-errors';
 
-/** What a request shows to be let in. */
+/** The credential that a request carries. */
 export interface SessionCredential {
   /** Secret; never logged, never kept. */
   readonly token: string;
-  /** A browser sends its cookie unasked, so that only `cookie` needs the cross-site check. */
+  /** Browsers attach cookies by themselves, so `cookie` needs the cross-site check; `bearer` does not. */
   readonly via: 'cookie' | 'bearer';
 }
 
 /** The session credentials of requests. */
 export interface Credentials {
   /**
-   * How a request shows whose it is, whether or not that can be a token; undefined where it does not.
+   * Where a request carries its credential, well-formed or not; undefined where it has none.
    *
    * @throws GatewayError BAD_USER_INPUT where it carries more than one credential.
    */
   via(exchange: Exchange): SessionCredential['via'] | undefined;
   /**
-   * The credential of a request. Called only for operations that need a session, so that an `Authorization` which is meant
-   * for something in front of the gateway does no harm to the others.
+   * The credential of a request. Call it only for operations that need a session: public ones then work even where
+   * `Authorization` is meant for a proxy in front of the gateway.
    *
-   * @throws GatewayError BAD_USER_INPUT where it carries more than one; UNAUTHENTICATED where it carries none, or what
-   * cannot be a token, and a cookie that cannot be one is then cleared.
+   * @throws GatewayError BAD_USER_INPUT where it carries more than one; UNAUTHENTICATED where it carries none or a
+   * malformed one. A malformed cookie is cleared.
    */
   read(exchange: Exchange): SessionCredential;
 }
@@ -34,13 +34,13 @@ const longestToken = 4096;
 const tokenPattern = /^[A-Za-z0-9\-._~+/]+=*$/;
 const bearerPattern = /^bearer +(\S+)$/i;
 
-/** True for what can be sent as a session's token, in a cookie and in `Authorization: Bearer`. */
+/** True for text that may be a token: it fits into a cookie and into `Authorization: Bearer`. */
 export function isToken(value: string): boolean {
   return value.length <= longestToken && tokenPattern.test(value);
 }
 
 export function createCredentials({ cookie }: { readonly cookie: SessionCookie }): Credentials {
-  /** The one value that a request carries, as it came. */
+  /** The one credential of a request, unchecked. */
   function carried(exchange: Exchange): { via: SessionCredential['via']; value: string } | undefined {
     const { headers } = exchange;
     if (headers.authorization === undefined && headers.cookie === undefined) return undefined;

@@ -1,29 +1,29 @@
 import { GatewayError } from '../errors';
 import type { Exchange } from '../http/exchange';
 
-/** Who may use a browser's session. Origins as browsers write them: scheme, host, and a port that is not the default. */
+/** Whose pages may use a browser's session. Origins as browsers write them: scheme, host, and a port unless it is the default. */
 export interface CrossSitePolicy {
-  /** Where the gateway is reached. */
+  /** The gateway's own origin. */
   readonly publicOrigin: string;
-  /** Other origins whose pages may use the session, one by one. */
+  /** Other origins whose pages may use the session. No wildcards. */
   readonly allowedOrigins: readonly string[];
 }
 
 export interface CrossSiteRequest {
   /**
-   * Whether the route is one that a user may open by following a link. Its GET and HEAD then need no header, which a
-   * link cannot send; they change nothing.
+   * Whether a user may open the route by following a link. Links cannot send headers, so its GET and HEAD need none; they
+   * change nothing.
    */
   readonly navigation: boolean;
 }
 
 /**
- * Refuses a request that a foreign page may have made the browser send. For requests that carry the session cookie; those
- * with a bearer token are made by code that knows the token.
+ * Refuses a request with the session cookie that another site's page may have made the browser send. Requests with a bearer
+ * token need no check: their sender knows the token.
  *
- * Three marks, of which only the first is always there: `X-CSRF`, which no form and no link can send and which makes
- * every cross-origin request ask first (Fetch, "CORS-preflight"); `Sec-Fetch-Site`, which every current browser sends; and
- * `Origin`, which older ones send too. Marks that are absent, as with curl, do not count against a request.
+ * `X-CSRF` must always be there: no form and no link can send it, and across origins it forces a preflight (Fetch,
+ * "CORS-preflight"). `Sec-Fetch-Site`, which every current browser sends, and `Origin`, which older ones send too, are checked
+ * where they are present; curl sends neither.
  *
  * @throws GatewayError FORBIDDEN, saying which header is missing or does not fit.
  */
@@ -36,7 +36,7 @@ export function checkCrossSite(
   if (exchange.headers['x-csrf'] !== '1') {
     throw new GatewayError('FORBIDDEN', 'Requests with the session cookie need the header "X-CSRF: 1".');
   }
-  // Of two Origins Node makes one value that nobody is called by.
+  // Node joins two Origin headers into one value, which matches no origin.
   const { origin } = exchange.headers;
   const allowed = origin !== undefined && allowedOrigins.includes(origin);
   if (origin !== undefined && origin !== publicOrigin && !allowed) {

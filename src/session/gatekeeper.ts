@@ -14,29 +14,29 @@ export interface Authenticated {
   readonly credential: SessionCredential;
 }
 
-/** Lets requests in, watches over those that last, and ends sessions: everything that is between a request and its session. */
+/** Everything between a request and its session: lets requests in, guards the sessions of streams, and signs out. */
 export interface Gatekeeper {
   /**
-   * What every request must pass that runs an operation or signs out, public fields or not. Asks nobody.
+   * Checks every request that runs an operation or signs out, even one for public fields alone. Makes no call.
    *
    * @throws GatewayError BAD_USER_INPUT where it carries more than one credential; FORBIDDEN where it carries the cookie and
-   * another site may have a hand in it.
+   * may come from another site's page.
    */
   admit(exchange: Exchange, request: CrossSiteRequest): void;
   /**
-   * Says whose session an admitted request belongs to. For operations that need one; the others must not call it. Clears the
-   * cookie of a session that is over. A promise only where AuthService has to be asked.
+   * The session of an admitted request. Call it only for operations that need one. Clears the cookie of a session that is
+   * over. A promise only where AuthService has to be asked.
    *
-   * @throws GatewayError what reading and validating the credential throw; UNAUTHENTICATED where there is none.
+   * @throws GatewayError UNAUTHENTICATED where there is no credential; what reading and validating it throw.
    */
   authenticate(exchange: Exchange): Authenticated | Promise<Authenticated>;
   /** Watches over the session of a stream. */
   guard(authenticated: Authenticated, exchange: Exchange): SessionGuard;
   /**
-   * Ends the session of an admitted request, and clears the cookie that it came in. The session need not be valid any more.
+   * Ends the session of an admitted request and clears its cookie. The session may have ended already.
    *
    * @throws GatewayError UNAUTHENTICATED where there is no credential; AUTH_UNAVAILABLE where AuthService did not confirm
-   * it, and the cookie is then kept for another try.
+   * it: the cookie is then kept for another try.
    */
   signOut(exchange: Exchange): Promise<void>;
 }

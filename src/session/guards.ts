@@ -2,7 +2,8 @@ import { Canceller, type Cancellation } from '../cancellation';
 import { toGatewayError, type GatewayError } from '../errors';
 import type { CallScope } from '../grpc/upstream';
 import type { Session } from './auth-service';
-import { createLabelIndex, revocationLabels, sessionLabels, type Revocation } from './revocations';
+import { createLabelIndex } from './label-index';
+import { revocationLabels, sessionLabels, type Revocation } from './revocations';
 import { SessionRefused, unauthenticated } from './session-errors';
 
 /** Watches over a session for as long as a stream is open for it. */
@@ -12,7 +13,7 @@ export interface SessionGuard {
    * AUTH_UNAVAILABLE.
    */
   readonly ending: Cancellation;
-  /** Ends the watch. Must be called when the stream is over, however it came to that. */
+  /** Ends the watch. Must be called when the stream is over, for whatever reason. */
   release(): void;
 }
 
@@ -36,13 +37,13 @@ interface Watched {
 
 export interface GuardsOptions {
   readonly validate: (token: string, scope: CallScope) => Promise<Session>;
-  /** Ms for which what is known of a token still counts. */
+  /** Ms for which the cached session of a token still counts. */
   readonly freshFor: (key: string) => number;
 }
 
-/** Ms between two checks of a stream, at least, where nothing is cached. */
+/** Ms: the shortest time between two checks of a stream, for where nothing is cached. */
 const leastInterval = 1_000;
-/** Ms after a confirmation has run out, so that a timer that is early does not find it still there. */
+/** Ms added to the time that a session stays cached, so that an early timer does not find it still there. */
 const margin = 5;
 
 interface Guard {
@@ -55,8 +56,8 @@ export function createGuards({ validate, freshFor }: GuardsOptions): Guards {
   const all = new Set<Guard>();
 
   /**
-   * The next check is due when what is known runs out: a session that ends unannounced is then noticed as soon on a stream
-   * as it is on a new request, and the streams and requests of one session share their look-ups.
+   * Checks again whenever the cached session runs out. A session that ends unannounced is thus noticed on a stream as soon as
+   * on a new request, and the streams and requests of one session share their validations.
    */
   function guard({ key, token, session, scope }: Watched): SessionGuard {
     const ending = new Canceller();
@@ -89,14 +90,14 @@ export function createGuards({ validate, freshFor }: GuardsOptions): Guards {
         ({ expiresAt } = await validate(token, { ...scope, deadline: Number.POSITIVE_INFINITY }));
         if (all.has(own)) arm(leastInterval);
       } catch (error) {
-        // Nothing stale is served, so a session that cannot be checked ends its streams like one that is over.
+        // Fail closed: a session that cannot be checked ends its streams as an expired one does.
         if (all.has(own)) own.end(toGatewayError(error));
       }
     };
 
     all.add(own);
     guards.add(own, labels);
-    // Where nothing is known, the session was revoked since the request was let in, or nothing is cached: ask at once.
+    // A session that is not cached may have been revoked since the request was let in: ask at once.
     arm(0);
     return { ending, release };
   }

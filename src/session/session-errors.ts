@@ -5,8 +5,8 @@ export class SessionRefused extends Error {
   override readonly name = 'SessionRefused';
 
   /**
-   * @param settled - Whether AuthService itself holds the session for ended. False where a logout was asked for here and
-   * AuthService has not confirmed it: the browser must then keep its cookie, or it could never try the logout again.
+   * @param settled - Whether the session has ended at AuthService too. False after a logout that AuthService has not
+   * confirmed: the browser must keep its cookie, or it could never try the logout again.
    */
   constructor(
     reason: string,
@@ -16,7 +16,7 @@ export class SessionRefused extends Error {
   }
 }
 
-/** True where a cookie that names this session is of no use any more. */
+/** True where the error means that the session's cookie is of no more use. */
 export function endsCookie(error: unknown): boolean {
   return error instanceof GatewayError && error.cause instanceof SessionRefused && error.cause.settled;
 }
@@ -24,9 +24,9 @@ export function endsCookie(error: unknown): boolean {
 const challenge = { 'www-authenticate': 'Bearer realm="api-gateway"' };
 
 /**
- * UNAUTHENTICATED, with the challenge that RFC 9110 section 11.6.1 asks for in every 401.
+ * UNAUTHENTICATED, with the challenge that RFC 9110 section 11.6.1 requires in every 401.
  *
- * @param message - Shown to the caller; the catalogue's own where it is left out.
+ * @param message - Shown to the caller; by default the catalogue's.
  */
 export function unauthenticated(message?: string, cause?: unknown): GatewayError {
   return new GatewayError('UNAUTHENTICATED', message, { cause, headers: challenge });
@@ -35,11 +35,11 @@ export function unauthenticated(message?: string, cause?: unknown): GatewayError
 /** Whole seconds. */
 const retryAfter = 1;
 
-/** AUTH_UNAVAILABLE: AuthService gave no answer that says yes or no. */
+/** AUTH_UNAVAILABLE: AuthService answered neither yes nor no. */
 export function authUnavailable(error: unknown, message?: string): GatewayError {
   const known = error instanceof GatewayError ? error : undefined;
   return new GatewayError('AUTH_UNAVAILABLE', message, {
-    // The failure of the RPC itself, so that logs and `upstreamStatus` see it without a layer between.
+    // The cause is the RPC's own failure, so that logs and `upstreamStatus` find it directly.
     cause: known?.cause ?? error,
     retryAfter: known?.retryAfter ?? retryAfter,
   });

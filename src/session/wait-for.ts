@@ -1,11 +1,12 @@
 import { GatewayError } from '../errors';
 import { abortReason, type CallScope } from '../grpc/upstream';
 
-/** Ms; timers of Node count in 32 bits and fire at once beyond that. */
+/** Ms. Node fires a timer at once where its delay is longer. */
 const longestTimer = 2 ** 31 - 1;
 
 /**
- * Waits for work that others share: who leaves, or has spent its time, stops waiting, and the work goes on.
+ * Waits for work that several callers share. A caller whose signal aborts or whose deadline passes stops waiting; the work
+ * goes on.
  *
  * @throws GatewayError the signal's reason, or GATEWAY_TIMEOUT once the deadline has passed.
  */

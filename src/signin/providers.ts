@@ -1,5 +1,6 @@
 import type { Configuration } from 'openid-client';
-import { isLoopback, type ProviderConfig } from '../config/config';
+import type { ProviderConfig } from '../config/config';
+import { isLoopback } from '../config/values';
 import { GatewayError } from '../errors';
 import type { CallScope } from '../grpc/upstream';
 import { waitFor } from '../session/wait-for';

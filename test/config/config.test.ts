@@ -4,15 +4,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import {
-  configTable,
-  ConfigError,
-  parseDuration,
-  readConfig,
-  sourceFolders,
-  variables,
-  type Config,
-} from '../../src/config/config';
+import { ConfigError, readConfig, sourceFolders, type Config } from '../../src/config/config';
+import { configTable } from '../../src/config/config-table';
+import { parseDuration } from '../../src/config/duration';
+import { variables } from '../../src/config/variables';
 import { anyText } from '../any-text';
 
 const root = join(__dirname, '../..');

@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { runCheck, type Outcome } from '../../src/commands/run-check';
+import type { CommandResult } from '../../src/commands/command-result';
+import { runCheck } from '../../src/commands/run-check';
 import { ConfigError, readConfig, sourceFolders } from '../../src/config/config';
 import { SchemaError } from '../../src/diagnostics/findings';
 import { createGateway } from '../../src/gateway';
@@ -355,7 +356,7 @@ export function write(edits: Edits = {}): string {
 }
 
 /** Runs the check on a folder, in this process. Paths in what it says are those within the folder. */
-export function check(folder: string, ...args: string[]): Outcome {
+export function check(folder: string, ...args: string[]): CommandResult {
   const outcome = runCheck(['--schema', join(folder, 'schema'), '--proto', join(folder, 'proto'), ...args], {
     schemaDir: 'nowhere',
     protoDir: 'nowhere',
@@ -410,13 +411,17 @@ export function environment(folder: string): Record<string, string> {
 }
 
 /** Runs a file of `src` as a process of its own. */
-export function spawnSource(file: string, args: readonly string[], env: Readonly<Record<string, string>>): Outcome {
+export function spawnSource(
+  file: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): CommandResult {
   const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', join('src', file), ...args], {
     cwd: root,
     encoding: 'utf8',
     env: { PATH: process.env['PATH'], ...env },
   });
-  return { exitCode: status as Outcome['exitCode'], stdout, stderr };
+  return { exitCode: status as CommandResult['exitCode'], stdout, stderr };
 }
 
 export function inside(folder: string, text: string): string {

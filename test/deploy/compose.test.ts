@@ -2,7 +2,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { parseDuration, readConfig, variables } from '../../src/config/config';
+import { readConfig } from '../../src/config/config';
+import { parseDuration } from '../../src/config/duration';
+import { variables } from '../../src/config/variables';
 import { loadSources } from '../../src/schema/sources';
 import type { Decoded } from '../gateway-fixture';
 import { documentsOf } from './manifests/files';

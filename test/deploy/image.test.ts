@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, relative } from 'node:path';
 import { Registry } from 'prom-client';
-import { variables } from '../../src/config/config';
+import { variables } from '../../src/config/variables';
 import { createAdminHandler } from '../../src/http/admin-handler';
 
 const root = join(__dirname, '../..');

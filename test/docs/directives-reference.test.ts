@@ -16,7 +16,7 @@ import { Kind, parse, print, visit, type DirectiveDefinitionNode } from 'graphql
 import { ownResolverNames } from '../../src/contract/built-ins';
 import { createGateway } from '../../src/gateway';
 import { startServer, type RunningServer } from '../../src/http/server';
-import { restSdl } from '../../src/rest/compile-operations';
+import { restSdl } from '../../src/rest/directives';
 import { gatewaySdl } from '../../src/schema/directives';
 import { createLog } from '../../src/telemetry/log';
 import { testConfig, type Decoded } from '../gateway-fixture';

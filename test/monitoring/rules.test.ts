@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { parseDuration } from '../../src/config/config';
+import { parseDuration } from '../../src/config/duration';
 import type { Decoded } from '../gateway-fixture';
 import { isInstalled } from './prometheus';
 

@@ -4,7 +4,7 @@ import { GatewayError, type ErrorCode } from '../../src/errors';
 import type { Exchange } from '../../src/http/exchange';
 import type { OperationRequest, Pipeline } from '../../src/pipeline/pipeline';
 import { PresentedError, type PresentedResult } from '../../src/pipeline/present';
-import { compileRest } from '../../src/rest/compile-operations';
+import { compileOperations } from '../../src/rest/compile-operations';
 import { createRestRoutes } from '../../src/rest/routes';
 
 const schema = buildSchema(`
@@ -42,7 +42,7 @@ const document = parse(`
 `);
 
 const findings = new Findings();
-const operations = compileRest(schema, [document], findings);
+const operations = compileOperations(schema, [document], findings);
 findings.throwIfAny();
 
 interface Request {

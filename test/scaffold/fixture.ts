@@ -9,7 +9,8 @@ import { ReflectionV1AlphaImplementation } from '@grpc/reflection/build/src/impl
 import * as graphqlPlugin from 'prettier/plugins/graphql';
 import { format } from 'prettier/standalone';
 import { Reader, type Root } from 'protobufjs';
-import { runImport, type ImportResult } from '../../src/commands/run-import';
+import type { CommandResult } from '../../src/commands/command-result';
+import { runImport } from '../../src/commands/run-import';
 import { ownResolverNames } from '../../src/contract/built-ins';
 import { compileContract } from '../../src/contract/contract';
 import { formatFinding, Findings } from '../../src/diagnostics/findings';
@@ -30,7 +31,7 @@ export interface Workspace {
   /** The folder that both are in. */
   readonly folder: string;
   protoInclude: string[];
-  run(...args: string[]): Promise<ImportResult>;
+  run(...args: string[]): Promise<CommandResult>;
   /** A file of the schema. */
   sdl(name: string): string;
   /** What the gateway would find wrong when it starts. */

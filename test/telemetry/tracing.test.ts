@@ -230,12 +230,15 @@ describe('with a collector', () => {
     beforeEach(() => collector.forget());
 
     test('is recorded when it has ended, and not before', async () => {
-      world.ai.control.setFault({ method: 'StreamQuery', delayMs: 100, times: 1 });
+      let goOn = (): void => {};
+      const waitFor = new Promise<void>((resolve) => (goOn = resolve));
+      world.ai.control.setFault({ method: 'StreamQuery', delayMs: 100, failAfter: 1, waitFor, times: 1 });
       const began = Date.now();
       const stream = open('count to 3');
       await stream.next();
       const took = Date.now() - began;
       expect(await ended()).toEqual([]);
+      goOn();
       for await (const _ of stream);
       const spans = await until(ended, (found) => found.length === 3);
       expect(treeOf(spans)).toEqual([

@@ -10,28 +10,37 @@ import {
   type GraphQLOutputType,
   type GraphQLSchema,
 } from 'graphql';
-import { Type, type Field, type Method } from 'protobufjs';
+import { Type, type Field } from 'protobufjs';
 import type { Findings } from '../../diagnostics/findings';
 import { reading, withoutInfo } from '../../execution/resolver-needs';
-import { upstreamStatus } from '../../grpc/status';
-import type { Rpc, Upstream } from '../../grpc/upstream';
+import type { Upstream } from '../../grpc/upstream';
 import { isMap } from '../../proto/maps';
 import { findOneOf, fullName, type DecodedMessage } from '../../proto/proto-model';
-import { rpcOf, type ProtoMessage } from '../../proto/protos';
-import { attempt } from '../../proto/value-error';
+import { rpcOf } from '../../proto/protos';
 import { argsOf, directiveArgs } from '../directive-nodes';
-import { fieldName, uses } from '../proto-usage';
-import type { Args, Resolver, ResolverContext, SchemaField } from '../resolver-context';
+import { isConnection } from '../object-types';
+import { fieldName, noteUsage } from '../proto-usage';
+import type { SchemaField } from '../resolver-context';
 import type { ResolvedRpc, Services } from '../services';
-import { attachConnection, isConnection, pagingNames, pagingOf, type Paging } from './connection';
+import { checkSideEffects } from '../side-effects';
+import {
+  calling,
+  changing,
+  collecting,
+  pagingThrough,
+  subscribing,
+  wholeResponse,
+  type Callable,
+  type ContextResolver,
+  type Select,
+} from './call-resolvers';
+import { compileConnectionType, compilePaging, pagingNames, type Paging } from './connection';
+import type { MessageBuilder } from './message-draft';
 import type { OutputCompiler } from './output-compiler';
-import { parentFieldOf, type RequestBuilder, type RequestCompiler } from './request-compiler';
+import type { RequestCompiler } from './request-compiler';
 
-/** Takes a field's value out of a response. */
-type Select = (response: DecodedMessage) => unknown;
-
-/** A field that an RPC answers, bound to the response but not yet to the request. */
-interface Call {
+/** A field with @grpc whose response is compiled, and whose request is not yet. */
+interface PendingCall {
   readonly type: GraphQLObjectType;
   readonly field: SchemaField;
   readonly directive: ConstDirectiveNode;
@@ -41,9 +50,10 @@ interface Call {
   readonly select: Select;
 }
 
-/** What a call came to. */
+/** What the map of the gateway tells of a call. */
 export interface CompiledCall {
   readonly rpc: ResolvedRpc;
+  /** Ms. */
   readonly timeout: number;
 }
 
@@ -57,18 +67,22 @@ export interface CallCompilerOptions {
 }
 
 /**
- * Compiles the fields with @grpc, in two steps: what a field is read from must be known of all fields before a request can
- * take $parent.FIELD from it.
+ * Compiles the fields with @grpc, in two steps: the messages that a type is read from must be known of all fields before a
+ * request can take $parent.FIELD from them.
  */
 export class CallCompiler {
   constructor(private readonly options: CallCompilerOptions) {}
 
   /**
-   * First step: finds the RPC and binds the field's type to what it answers.
+   * First step: finds the RPC, and compiles the field's type for what it answers.
    *
    * @returns the second step, which compiles the request and sets the field's resolver
    */
-  bind(type: GraphQLObjectType, field: SchemaField, directive: ConstDirectiveNode): (() => CompiledCall) | undefined {
+  compile(
+    type: GraphQLObjectType,
+    field: SchemaField,
+    directive: ConstDirectiveNode,
+  ): (() => CompiledCall) | undefined {
     const { schema, services, outputs, findings } = this.options;
     const args = argsOf(directive);
     const rpc = services.rpc(directive, args['rpc']);
@@ -80,10 +94,10 @@ export class CallCompiler {
     this.checkOptions(type, field, directive, rpc);
     const named = getNamedType(field.type);
     if (isConnection(named)) {
-      const paging = this.bindConnection(field, rpc, named);
-      return () => this.attach({ type, field, directive, rpc, fallback: undefined, paging, select: whole });
+      const paging = this.compileConnection(field, rpc, named);
+      return () => this.complete({ type, field, directive, rpc, fallback: undefined, paging, select: wholeResponse });
     }
-    const select = this.bindResponse(type, field, directive, rpc, args['response']);
+    const select = this.compileResponse(type, field, directive, rpc, args['response']);
     const fallback = args['fallback'] === undefined ? undefined : services.rpc(directive, args['fallback']);
     if (fallback && (fallback.method.requestStream || fallback.method.responseStream)) {
       findings.at(
@@ -93,63 +107,63 @@ export class CallCompiler {
       );
     }
     if (fallback && isObjectType(named) && type === schema.getSubscriptionType()) {
-      outputs.bind(named, fallback.response, { partial: true });
+      outputs.compileType(named, fallback.response, { partial: true });
     }
-    return () => this.attach({ type, field, directive, rpc, fallback, paging: undefined, select });
+    return () => this.complete({ type, field, directive, rpc, fallback, paging: undefined, select });
   }
 
-  private bindConnection(field: SchemaField, rpc: ResolvedRpc, connection: GraphQLObjectType): Paging | undefined {
+  private compileConnection(field: SchemaField, rpc: ResolvedRpc, connection: GraphQLObjectType): Paging | undefined {
     const { findings, outputs } = this.options;
     const { max = 100, items } = directiveArgs(field.astNode, 'connection') ?? {};
     const options = { max: Number(max), ...(typeof items === 'string' ? { items } : {}) };
-    const paging = pagingOf(field, rpc.request, rpc.response, options, findings);
-    const reader = (each: SchemaField, source: Field): Select => outputs.reader(each, source);
-    const node = attachConnection(connection, rpc.response, reader, findings);
+    const paging = compilePaging(field, rpc.request, rpc.response, options, findings);
+    const compileField = (each: SchemaField, source: Field): Select => outputs.fields.compileField(each, source);
+    const node = compileConnectionType(connection, rpc.response, compileField, findings);
     const item = paging?.items.resolvedType;
-    if (node && item instanceof Type) outputs.bind(node, item);
-    outputs.bindConnection(connection, rpc.response);
+    if (node && item instanceof Type) outputs.compileType(node, item);
+    outputs.compileConnectionFields(connection, rpc.response);
     for (const name of ['edges', 'nodes']) {
       const list = connection.getFields()[name];
-      if (list && paging) uses(list, fieldName(paging.items));
+      if (list && paging) noteUsage(list, fieldName(paging.items));
     }
     return paging;
   }
 
-  /** Binds a field's type to the part of the response that `response:` names. */
-  private bindResponse(
+  /** Compiles a field's type for the part of the response that `response:` names. */
+  private compileResponse(
     type: GraphQLObjectType,
     field: SchemaField,
     directive: ConstDirectiveNode,
     rpc: ResolvedRpc,
     path: unknown,
   ): Select {
-    if (typeof path !== 'string') return this.bindWhole(type, field, rpc);
+    if (typeof path !== 'string') return this.compileWhole(type, field, rpc);
     const { services, outputs, findings } = this.options;
     const names = path.split('.');
     const lastName = names.pop() ?? '';
-    const steps: Field[] = [];
+    const messages: Field[] = [];
     let message = rpc.response;
     for (const name of names) {
-      const step = services.field(directive, 'response', message, name);
-      if (!step) return whole;
-      if (!(step.resolvedType instanceof Type) || step.repeated || isMap(step)) {
+      const next = services.field(directive, 'response', message, name);
+      if (!next) return wholeResponse;
+      if (!(next.resolvedType instanceof Type) || next.repeated || isMap(next)) {
         findings.at(
           directive,
-          `response: ${path} goes through ${step.name}, which is not one message`,
+          `response: ${path} goes through ${next.name}, which is not one message`,
           'A path leads through single messages.',
         );
-        return whole;
+        return wholeResponse;
       }
-      steps.push(step);
-      message = step.resolvedType;
+      messages.push(next);
+      message = next.resolvedType;
     }
     const itemType = this.itemType(type, field, rpc);
     const union = getNullableType(itemType);
     const oneOf = isUnionType(union) ? findOneOf(message, lastName) : undefined;
     const last = oneOf ? undefined : services.field(directive, 'response', message, lastName);
-    if (!oneOf && !last) return whole;
-    // What the last step itself can leave unset is told by its reader.
-    if (isNonNullType(itemType) && (!last || (steps.length > 0 && !outputs.canBeNull(itemType, last)))) {
+    if (!oneOf && !last) return wholeResponse;
+    // Where the last field itself can be unset, compiling it reports that.
+    if (isNonNullType(itemType) && (!last || (messages.length > 0 && !outputs.fields.canBeNull(itemType, last)))) {
       findings.at(
         field.astNode,
         `${field.name} is non-null, but ${path} of ${fullName(rpc.response)} can be unset`,
@@ -157,36 +171,38 @@ export class CallCompiler {
       );
     }
     const read =
-      oneOf && isUnionType(union) ? outputs.unionReader(field, union, oneOf) : outputs.reader(field, last!, itemType);
+      oneOf && isUnionType(union)
+        ? outputs.unions.compileUnion(field, union, oneOf)
+        : outputs.fields.compileField(field, last!, itemType);
     return (response) => {
       let from: unknown = response;
-      for (const { name } of steps) from = (from as DecodedMessage | null | undefined)?.[name];
+      for (const { name } of messages) from = (from as DecodedMessage | null | undefined)?.[name];
       return from === undefined || from === null ? null : read(from as DecodedMessage);
     };
   }
 
-  /** The type that one response comes to: that of the list's items where a stream is collected, else the field's. */
+  /** The type that one response becomes: that of the list's items where a stream is collected, else the field's. */
   private itemType(type: GraphQLObjectType, field: SchemaField, { method }: ResolvedRpc): GraphQLOutputType {
     const list = getNullableType(field.type);
     const isCollected = method.responseStream && type !== this.options.schema.getSubscriptionType() && isListType(list);
     return isCollected ? list.ofType : field.type;
   }
 
-  private bindWhole(type: GraphQLObjectType, field: SchemaField, rpc: ResolvedRpc): Select {
+  private compileWhole(type: GraphQLObjectType, field: SchemaField, rpc: ResolvedRpc): Select {
     const { outputs, findings } = this.options;
     const value = getNullableType(this.itemType(type, field, rpc));
     if (isObjectType(value)) {
-      outputs.bind(value, rpc.response);
-      return whole;
+      outputs.compileType(value, rpc.response);
+      return wholeResponse;
     }
-    const read = outputs.whole(field, value, rpc.response);
-    if (read) return (response) => read(response as never);
+    const read = outputs.fields.compileWhole(field, value, rpc.response);
+    if (read) return read;
     findings.at(
       field.astNode,
       `${field.name} is ${String(field.type)}, but ${rpc.method.name} answers ${fullName(rpc.response)}`,
       'Use an object type, or say response: "FIELD" of @grpc.',
     );
-    return whole;
+    return wholeResponse;
   }
 
   private checkStreaming(
@@ -220,7 +236,7 @@ export class CallCompiler {
     }
   }
 
-  /** Arguments of @grpc that say nothing of this field. */
+  /** Findings for arguments of @grpc that have no effect on this field. */
   private checkOptions(
     type: GraphQLObjectType,
     field: SchemaField,
@@ -241,17 +257,17 @@ export class CallCompiler {
   }
 
   /** Second step. */
-  private attach(call: Call): CompiledCall {
+  private complete(call: PendingCall): CompiledCall {
     const { schema, services, upstream: upstreamOf } = this.options;
     const { type, field, directive, rpc, select } = call;
     const timeout = services.timeoutOf(directive, rpc);
-    const upstream = (): Upstream => upstreamOf(rpc.use.upstream);
-    const unary = { upstream, rpc: rpcOf(rpc.method), timeout, build: this.request(call, rpc) };
+    const upstream = (): Upstream => upstreamOf(rpc.upstream.name);
+    const unary = { upstream, rpc: rpcOf(rpc.method), timeout, build: this.compileRequest(call, rpc) };
     if (type === schema.getSubscriptionType()) {
       const fallback = call.fallback && {
         ...unary,
         rpc: rpcOf(call.fallback.method),
-        build: this.request(call, call.fallback),
+        build: this.compileRequest(call, call.fallback),
       };
       field.subscribe = subscribing(unary, fallback);
       field.resolve = reading((event) => select(event as DecodedMessage));
@@ -262,123 +278,19 @@ export class CallCompiler {
     return { rpc, timeout };
   }
 
-  private request(call: Call, rpc: ResolvedRpc): RequestBuilder {
+  private compileRequest(call: PendingCall, rpc: ResolvedRpc): MessageBuilder {
     const { outputs, requests } = this.options;
-    const messages = outputs.messagesOf(call.type);
     return requests.compile({
       field: call.field,
       request: rpc.request,
       mapping: call.directive.arguments?.find(({ name }) => name.value === 'request')?.value,
-      parentField: messages.size > 0 ? parentFieldOf(messages) : undefined,
+      parents: outputs.messagesOf(call.type),
       handled: isConnection(getNamedType(call.field.type)) ? pagingNames : new Set(),
     });
   }
 }
 
-/** What is not a mutation may be asked by GET, at any time and twice: its RPC must not change anything. */
-export function checkSideEffects(
-  coordinate: string,
-  directive: ConstDirectiveNode,
-  { method, use }: ResolvedRpc,
-  findings: Findings,
-  instead = 'Make it a field of Mutation',
-): void {
-  if (!hasSideEffects(method, use.service.methodsArray)) return;
-  findings.at(
-    directive,
-    `${coordinate} calls ${method.name}, which has side effects`,
-    `${instead}, or set idempotency_level = NO_SIDE_EFFECTS in the proto where that is true.`,
-  );
-}
-
-const whole: Select = (response) => response;
-
-/**
- * Whether calling an RPC may change something: what its idempotency_level says, else the HTTP verb that google.api.http
- * gives it. Where a service says neither of any RPC, nothing is known and nothing is assumed.
- */
-export function hasSideEffects(method: Method, all: readonly Method[]): boolean {
-  const level = (each: Method): unknown => each.getOption('idempotency_level');
-  if (level(method) !== undefined) return level(method) !== 'NO_SIDE_EFFECTS';
-  const verbs = Object.keys(method.options ?? {}).flatMap(
-    (name) => /^\(google\.api\.http\)\.(\w+)$/.exec(name)?.[1] ?? [],
-  );
-  if (verbs.includes('get')) return false;
-  return (
-    verbs.some((verb) => ['post', 'put', 'patch', 'delete'].includes(verb)) ||
-    all.some((each) => level(each) !== undefined)
-  );
-}
-
-/** An RPC with everything that calling it takes. */
-interface Callable {
-  readonly upstream: () => Upstream;
-  readonly rpc: Rpc<ProtoMessage, ProtoMessage>;
-  /** Ms. */
-  readonly timeout: number;
-  readonly build: RequestBuilder;
-}
-
-function resolverOf({ rpc, directive, paging, select }: Call, callable: Callable): ContextResolver {
+function resolverOf({ rpc, directive, paging, select }: PendingCall, callable: Callable): ContextResolver {
   if (rpc.method.responseStream) return collecting(callable, select, Number(argsOf(directive)['max'] ?? 1000));
   return paging ? pagingThrough(callable, paging) : calling(callable, select);
-}
-
-/** A resolver that has no use for `info`. */
-type ContextResolver = (parent: unknown, args: Args, context: ResolverContext) => Promise<unknown>;
-
-function calling({ upstream, rpc, timeout, build }: Callable, select: Select): ContextResolver {
-  const call: ContextResolver = (parent, args, { caller, scope }) =>
-    upstream().unary(rpc, build(args, caller, parent), scope, timeout);
-  if (select === whole) return call;
-  return (parent, args, context) => call(parent, args, context).then((response) => select(response as DecodedMessage));
-}
-
-/** What was looked up before a mutation may have changed by the next one, or by what the mutation answers with. */
-function changing(resolve: ContextResolver): ContextResolver {
-  return async (parent, args, context) => {
-    try {
-      return await resolve(parent, args, context);
-    } finally {
-      context.loaders.clear();
-    }
-  };
-}
-
-function pagingThrough({ upstream, rpc, timeout, build }: Callable, paging: Paging): ContextResolver {
-  return async (parent, args, { caller, scope }) => {
-    const request = build(args, caller, parent);
-    const position = paging.request(request, args);
-    const response = await upstream().unary(rpc, request, scope, timeout);
-    return paging.page(response as DecodedMessage, position, args['first'] as number | undefined);
-  };
-}
-
-/** Collects a stream into a list, and leaves it when the list is full. */
-function collecting({ upstream, rpc, timeout, build }: Callable, select: Select, max: number): ContextResolver {
-  return async (parent, args, { caller, scope }) => {
-    const collected: unknown[] = [];
-    for await (const message of upstream().stream(rpc, build(args, caller, parent), scope, timeout)) {
-      collected.push(attempt(select, message as DecodedMessage));
-      if (collected.length >= max) break;
-    }
-    return collected;
-  };
-}
-
-function subscribing({ upstream, rpc, timeout, build }: Callable, fallback: Callable | undefined): Resolver {
-  return async function* events(parent, args, { caller, scope, loaders }) {
-    let begun = false;
-    try {
-      for await (const message of upstream().stream(rpc, build(args, caller, parent), scope, timeout)) {
-        begun = true;
-        // What was looked up for one event may have changed by the next.
-        loaders.clear();
-        yield message;
-      }
-    } catch (error) {
-      if (begun || !fallback || upstreamStatus(error) !== 'UNIMPLEMENTED') throw error;
-      yield await upstream().unary(fallback.rpc, fallback.build(args, caller, parent), scope, timeout);
-    }
-  };
 }

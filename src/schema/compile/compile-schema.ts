@@ -1,18 +1,19 @@
-import { isObjectType, type GraphQLObjectType, type GraphQLSchema } from 'graphql';
-import { didYouMean } from '../../diagnostics/did-you-mean';
+import type { GraphQLObjectType, GraphQLSchema } from 'graphql';
 import { Findings } from '../../diagnostics/findings';
-import type { RpcName, Upstream } from '../../grpc/upstream';
+import type { Upstream } from '../../grpc/upstream';
 import { accessOf, applyAccess, type Access } from '../access';
-import { checkArguments, checkField, checkReachable, checkTypes, isRootType } from '../check-fields';
+import { checkArguments, checkField, checkReachable, checkTypes } from '../check-fields';
 import { composeSchema, isGatewayType, publishSchema } from '../compose-schema';
-import { argsOf, directiveOn, hasUnknownDirective } from '../directive-nodes';
-import { rpcName, uses } from '../proto-usage';
+import { directiveOn, hasUnknownDirective } from '../directive-nodes';
+import { isConnection, isRootType, objectTypes } from '../object-types';
 import type { Resolver, SchemaField } from '../resolver-context';
-import { serviceName, Services, type ResolvedRpc } from '../services';
+import { Services } from '../services';
 import type { Sources } from '../sources';
-import { CallCompiler, type CompiledCall } from './call-compiler';
-import { isConnection, isPagingField } from './connection';
+import { CallCompiler } from './call-compiler';
+import { isPagingField } from './connection';
+import { FieldCompiler, type AnsweredField, type UpstreamRpc } from './field-compiler';
 import { JoinCompiler } from './join-compiler';
+import { LookupCompiler } from './lookup-compiler';
 import { OutputCompiler } from './output-compiler';
 import { RequestCompiler } from './request-compiler';
 
@@ -27,41 +28,31 @@ export interface SchemaOptions {
 }
 
 /** One line of the gateway's map: what answers a field, and who may ask. */
-export interface FieldPlan {
+export interface CompiledField extends Omit<AnsweredField, 'type' | 'field'> {
   /** Such as `Query.me`. */
   readonly coordinate: string;
   readonly access: Access;
-  /** `package.Service/Method`, or `@resolver NAME`. */
-  readonly source: string;
-  /** The RPC that stands in where the source is not implemented, named as the source is. */
-  readonly fallback?: string;
-  /** Ms; undefined for what makes no call. */
-  readonly timeout: number | undefined;
 }
 
 export interface CompiledSchema {
   /** What clients see: executable, without the gateway's directives. */
   readonly schema: GraphQLSchema;
-  readonly fields: readonly FieldPlan[];
+  /** The fields with @grpc, @join or @resolver. */
+  readonly fields: readonly CompiledField[];
   /** What the fields call, each as often as a field does. */
   readonly rpcs: readonly UpstreamRpc[];
 }
 
-/** An RPC, and the name of the upstream that has it. */
-export interface UpstreamRpc extends RpcName {
-  readonly upstream: string;
-}
-
 /**
- * Builds the executable schema from SDL and protos, checking the one against the other.
+ * Compiles SDL and protos to the executable schema, checking the one against the other.
  *
  * @throws SchemaError listing everything that does not fit
  */
 export function loadSchema(options: SchemaOptions): CompiledSchema {
   const findings = new Findings();
-  const built = compileSchema(options, findings);
+  const compiled = compileSchema(options, findings);
   findings.throwIfAny();
-  return built;
+  return compiled;
 }
 
 /** As {@link loadSchema}, but what does not fit goes to the findings. Throws only where the SDL itself is not valid. */
@@ -71,91 +62,64 @@ export function compileSchema(options: SchemaOptions, findings: Findings): Compi
   const schema = composeSchema(sources.sdl, findings);
   const outputs = new OutputCompiler(findings, isAnsweredElsewhere, sources.protos);
   const requests = new RequestCompiler(findings, sources.protos);
+  const lookups = new LookupCompiler({ services, outputs, upstream, findings });
   const calls = new CallCompiler({ schema, services, outputs, requests, upstream, findings });
-  const joins = new JoinCompiler({ services, outputs, upstream, findings });
+  const joins = new JoinCompiler({ services, lookups, outputs, findings });
+  const fields = new FieldCompiler({ services, calls, joins, resolvers, findings });
 
-  const attachments: { type: GraphQLObjectType; field: SchemaField; attach: () => CompiledCall }[] = [];
-  const plans: (Omit<FieldPlan, 'coordinate' | 'access'> & { type: GraphQLObjectType; field: SchemaField })[] = [];
   for (const type of objectTypes(schema)) {
-    joins.check(type);
-    for (const field of Object.values(type.getFields()) as SchemaField[]) {
-      const grpc = directiveOn(field.astNode, 'grpc');
-      const join = directiveOn(field.astNode, 'join');
-      const byHand = directiveOn(field.astNode, 'resolver');
+    lookups.compileDeclared(type);
+    for (const field of fieldsOf(type)) {
       checkField(schema, type, field, findings);
-      const attach = grpc ? calls.bind(type, field, grpc) : join && joins.bind(type, field, join);
-      const answer = grpc ?? join;
-      if (attach && answer) {
-        attachments.push({ type, field, attach });
-        uses(field, ...services.foundFor(answer));
-      }
-      if (byHand) {
-        const name = String(argsOf(byHand)['name']);
-        if (Object.hasOwn(resolvers, name) && resolvers[name]) field.resolve = resolvers[name];
-        else {
-          const known = Object.keys(resolvers);
-          findings.at(
-            byHand,
-            `there is no resolver "${name}"`,
-            didYouMean(name, known) ?? `There are ${known.join(', ')}.`,
-          );
-        }
-        plans.push({ type, field, source: `@resolver ${name}`, timeout: undefined });
-      }
-      const isAnswered = grpc || join || byHand || hasUnknownDirective(field.astNode, schema);
-      if (isRootType(schema, type) && !isAnswered) {
-        findings.at(field.astNode, `nothing answers ${type.name}.${field.name}`, 'Add @grpc(rpc: "...").');
-      }
+      fields.compile(type, field);
+      checkAnswered(schema, type, field, findings);
     }
   }
   outputs.attach();
-  const rpcs: UpstreamRpc[] = [];
-  for (const { type, field, attach } of attachments) {
-    const { rpc, timeout } = attach();
-    const grpc = directiveOn(field.astNode, 'grpc');
-    const fallback = grpc && services.rpc(grpc, argsOf(grpc)['fallback']);
-    field.extensions = { ...field.extensions, timeout };
-    rpcs.push(upstreamRpc(rpc), ...(fallback ? [upstreamRpc(fallback)] : []));
-    plans.push({
-      type,
-      field,
-      source: rpcName(rpc.method),
-      timeout,
-      ...(fallback ? { fallback: rpcName(fallback.method) } : {}),
-    });
-  }
+  const completed = fields.complete();
   applyAccess(schema, findings);
-  for (const type of objectTypes(schema)) {
-    const isRead = outputs.messagesOf(type).size > 0 || isConnection(type);
-    for (const field of Object.values(type.getFields()) as SchemaField[]) {
-      const makesRequest = ['grpc', 'resolver'].some((name) => directiveOn(field.astNode, name));
-      if ((isRead || directiveOn(field.astNode, 'join')) && !makesRequest) checkArguments(type, field, findings);
-    }
-  }
+
+  const isRead = (type: GraphQLObjectType): boolean => outputs.messagesOf(type).size > 0;
+  checkUnusedArguments(schema, isRead, findings);
   checkTypes(schema, findings);
-  checkReachable(schema, (type) => outputs.messagesOf(type).size > 0, isGatewayType, findings);
+  checkReachable(schema, isRead, isGatewayType, findings);
   return {
     schema: publishSchema(schema, sources.sdl),
-    fields: plans.map(({ type, field, ...plan }) => ({
+    fields: completed.fields.map(({ type, field, ...answer }) => ({
       coordinate: `${type.name}.${field.name}`,
       access: accessOf(field),
-      ...plan,
+      ...answer,
     })),
-    rpcs,
+    rpcs: completed.rpcs,
   };
 }
 
-function upstreamRpc({ use, method }: ResolvedRpc): UpstreamRpc {
-  return { upstream: use.upstream, service: serviceName(use.service), method: method.name };
-}
-
-function objectTypes(schema: GraphQLSchema): GraphQLObjectType[] {
-  return Object.values(schema.getTypeMap()).filter(
-    (type): type is GraphQLObjectType => isObjectType(type) && !type.name.startsWith('__'),
-  );
+function fieldsOf(type: GraphQLObjectType): SchemaField[] {
+  return Object.values(type.getFields());
 }
 
 /** True for a field that something else than the message of its type answers. */
 function isAnsweredElsewhere(field: SchemaField): boolean {
   return ['grpc', 'join', 'resolver'].some((name) => directiveOn(field.astNode, name)) || isPagingField(field);
+}
+
+/** A finding for a root field without a source: no message answers those. */
+function checkAnswered(schema: GraphQLSchema, type: GraphQLObjectType, field: SchemaField, findings: Findings): void {
+  if (!isRootType(schema, type) || isAnsweredElsewhere(field) || hasUnknownDirective(field.astNode, schema)) return;
+  findings.at(field.astNode, `nothing answers ${type.name}.${field.name}`, 'Add @grpc(rpc: "...").');
+}
+
+/** Findings for arguments of fields that make no request. */
+function checkUnusedArguments(
+  schema: GraphQLSchema,
+  isRead: (type: GraphQLObjectType) => boolean,
+  findings: Findings,
+): void {
+  for (const type of objectTypes(schema)) {
+    for (const field of fieldsOf(type)) {
+      const makesRequest = ['grpc', 'resolver'].some((name) => directiveOn(field.astNode, name));
+      const isCompiled = isRead(type) || isConnection(type) || directiveOn(field.astNode, 'join') !== undefined;
+      if (isCompiled && !makesRequest) checkArguments(type, field, findings);
+    }
+  }
 }

@@ -4,86 +4,24 @@ import {
   isListType,
   isObjectType,
   type GraphQLArgument,
+  type GraphQLNamedType,
   type GraphQLObjectType,
 } from 'graphql';
 import { Type, type Field } from 'protobufjs';
 import type { Findings } from '../../diagnostics/findings';
 import { GatewayError } from '../../errors';
 import { reading } from '../../execution/resolver-needs';
+import { typed } from '../../proto/conversion';
 import { findField, fullName, jsonName, type DecodedMessage } from '../../proto/proto-model';
-import { bareType, unwrapped, wrapped } from '../../proto/scalar-conversions';
-import { fieldName, uses } from '../proto-usage';
+import { bareType, unwrapped, wrapped } from '../../proto/wrappers';
+import { fieldName, noteUsage } from '../proto-usage';
 import type { Args, SchemaField } from '../resolver-context';
 import { fieldsAre } from '../services';
-
-/**
- * One page of a list, as the fields of a connection read it.
- *
- * @see https://relay.dev/graphql/connections.htm
- */
-export class Page {
-  constructor(
-    readonly response: DecodedMessage,
-    readonly items: readonly DecodedMessage[],
-    /** Token that this page was asked for with; empty for the first. */
-    private readonly token: string,
-    /** How many items of the upstream's page are in front of the first one here. */
-    private readonly offset: number,
-    /** Token of the next page; empty on the last. */
-    private readonly nextToken: string,
-    /** True where the upstream sent more than it was asked for: what follows begins within its page. */
-    private readonly isCut: boolean,
-  ) {}
-
-  get hasNextPage(): boolean {
-    return this.isCut || this.nextToken !== '';
-  }
-
-  get hasPreviousPage(): boolean {
-    return this.token !== '' || this.offset > 0;
-  }
-
-  /** The cursor behind the item at an index: where a page that comes after it begins. */
-  cursor(index: number): string {
-    const last = index === this.items.length - 1;
-    return last && !this.isCut && this.nextToken !== ''
-      ? encodeCursor(this.nextToken, 0)
-      : encodeCursor(this.token, this.offset + index + 1);
-  }
-
-  /** `nextPageToken` for clients that page by token. */
-  get nextPageToken(): string | null {
-    if (this.isCut) return this.cursor(this.items.length - 1);
-    return this.nextToken === '' ? null : encodeCursor(this.nextToken, 0);
-  }
-}
-
-/** Where a page begins: the upstream's page token, and how many of that page's items to pass over. */
-interface Position {
-  readonly token: string;
-  readonly offset: number;
-}
-
-const start: Position = { token: '', offset: 0 };
-
-function encodeCursor(token: string, offset: number): string {
-  return Buffer.from(`${offset}:${token}`).toString('base64url');
-}
-
-function decodeCursor(cursor: string): Position {
-  const match = /^(\d{1,5}):([^]*)$/.exec(Buffer.from(cursor, 'base64url').toString());
-  const offset = Number(match?.[1]);
-  if (!match || encodeCursor(match[2] ?? '', offset) !== cursor) {
-    throw new GatewayError('BAD_USER_INPUT', 'after is not a cursor of this list.', {
-      fieldViolations: [{ field: 'after', description: 'not a cursor of this list' }],
-    });
-  }
-  return { token: match[2] ?? '', offset };
-}
+import { decodeCursor, firstPage, Page, pageInfoOf, type Position } from './page';
 
 /** How a field's list is paged. */
 export interface Paging {
-  /** Adds page size and token to a request; gives back where the page begins. */
+  /** Adds page size and token to a request; returns where the page begins. */
   readonly request: (fields: Record<string, unknown>, args: Args) => Position;
   readonly page: (response: DecodedMessage, position: Position, first: number | undefined) => Page;
   /** The repeated field that holds the items. */
@@ -93,30 +31,30 @@ export interface Paging {
 const pageSizeNames = ['pageSize', 'maxResults', 'limit'];
 const totalNames = ['totalSize', 'totalCount', 'total'];
 
-/** The arguments that page a connection, and what they may be. */
+/** The arguments that page a connection, with the types that they may have. */
 const pagingArguments: readonly (readonly [name: string, types: readonly string[]])[] = [
   ['first', ['Int', 'Int!']],
   ['after', ['String', 'ID']],
 ];
 export const pagingNames: ReadonlySet<string> = new Set(pagingArguments.map(([name]) => name));
 
-/** What a page answers, and what its fields may be: the next page's token is null on the last. */
+/** The types that the fields of a page may have: the next page's token is null on the last page. */
 const pageFields: Readonly<Record<string, readonly string[]>> = {
   pageInfo: ['PageInfo!', 'PageInfo'],
   nextPageToken: ['String', 'ID'],
   cursor: ['String!', 'String', 'ID!', 'ID'],
 };
 
-/** The size that a page has where the client does not say, as in the convention that AIP-158 gives. */
+/** The size of a page where the client does not say. */
 const defaultFirst = 25;
 
 /**
- * Finds the paging convention in an RPC (AIP-158): a page size and a page token in the request, items and a next page
- * token in the response.
+ * Compiles how an RPC with the paging convention of AIP-158 is paged: it has a page size and a page token in the request,
+ * items and a next page token in the response.
  *
- * @returns undefined, with findings, where it is not met
+ * @returns undefined, with findings, where the RPC does not follow the convention
  */
-export function pagingOf(
+export function compilePaging(
   field: SchemaField,
   request: Type,
   response: Type,
@@ -141,7 +79,7 @@ export function pagingOf(
     );
     return undefined;
   }
-  uses(field, ...[pageSize, pageToken, next, items].map(fieldName));
+  noteUsage(field, ...[pageSize, pageToken, next, items].map(fieldName));
   for (const [name, types] of pagingArguments) {
     const argument = field.args.find((each) => each.name === name);
     if (!argument) {
@@ -151,7 +89,7 @@ export function pagingOf(
         'Add first: Int = 25, after: String.',
       );
     } else {
-      uses(argument, fieldName(name === 'first' ? pageSize : pageToken));
+      noteUsage(argument, fieldName(name === 'first' ? pageSize : pageToken));
       checkType(argument, `the argument ${name} of the connection ${field.name}`, types, findings);
     }
   }
@@ -161,7 +99,7 @@ export function pagingOf(
     request(fields, args) {
       const first = pageSizeOf(args['first'], max);
       const { after } = args;
-      const position = typeof after === 'string' && after !== '' ? decodeCursor(after) : start;
+      const position = typeof after === 'string' && after !== '' ? decodeCursor(after) : firstPage;
       fields[pageSize.name] = wrapped(pageSize, Math.min(first + position.offset, max));
       if (position.token !== '') fields[pageToken.name] = wrapped(pageToken, position.token);
       return position;
@@ -199,15 +137,6 @@ function itemsField(response: Type, name: string | undefined): Field | undefined
   return (name === undefined || found) && messages.length === 1 ? messages[0] : undefined;
 }
 
-/** True for a type that has the shape of a connection. */
-export function isConnection(type: unknown): type is GraphQLObjectType {
-  return (
-    isObjectType(type) &&
-    type.name.endsWith('Connection') &&
-    ('edges' in type.getFields() || 'nodes' in type.getFields())
-  );
-}
-
 interface EdgeSource {
   readonly page: Page;
   readonly index: number;
@@ -223,19 +152,19 @@ export function isPagingField(field: SchemaField): boolean {
 
 function answer(field: SchemaField, resolve: (source: never) => unknown): void {
   field.extensions = { ...field.extensions, [pagingMark]: true };
-  field.resolve = reading((source) => resolve(source as never));
+  field.resolve = reading(typed(resolve));
 }
 
 /**
  * Puts the resolvers on a connection type and its edge type.
  *
- * @param reader - Compiles how a field of the response is read.
+ * @param compileField - Compiles how a field of the response is read.
  * @returns the type of the nodes, where the connection has the shape that it must have
  */
-export function attachConnection(
+export function compileConnectionType(
   connection: GraphQLObjectType,
   response: Type,
-  reader: (field: SchemaField, source: Field) => (message: DecodedMessage) => unknown,
+  compileField: (field: SchemaField, source: Field) => (message: DecodedMessage) => unknown,
   findings: Findings,
 ): GraphQLObjectType | undefined {
   const { edges, nodes, pageInfo, totalCount, nextPageToken } = connection.getFields() as Record<string, SchemaField>;
@@ -243,22 +172,11 @@ export function attachConnection(
     if (element) checkType(element, `${connection.name}.${name}`, pageFields[name] ?? [], findings);
   }
   const next = findField(response, 'nextPageToken');
-  if (next) for (const element of [pageInfo, nextPageToken]) if (element) uses(element, fieldName(next));
+  if (next) for (const element of [pageInfo, nextPageToken]) if (element) noteUsage(element, fieldName(next));
   let node: unknown = nodes && getNamedType(nodes.type);
   if (edges) {
-    const edge = getNamedType(edges.type);
-    const fields = (isObjectType(edge) ? edge.getFields() : {}) as Record<string, SchemaField>;
-    node ??= fields['node'] && getNamedType(fields['node'].type);
-    const { node: ofEdge, cursor } = fields;
-    if (ofEdge && cursor) {
-      checkType(cursor, `${String(edge)}.cursor`, pageFields['cursor'] ?? [], findings);
-    } else {
-      findings.at(edges.astNode, `${String(edges.type)} is not an edge`, 'An edge has node and cursor: String!.');
-    }
-    checkList(edges, connection, findings);
-    answer(edges, (page: Page) => page.items.map((_, index): EdgeSource => ({ page, index })));
-    if (ofEdge) answer(ofEdge, ({ page, index }: EdgeSource) => page.items[index]);
-    if (cursor) answer(cursor, ({ page, index }: EdgeSource) => page.cursor(index));
+    const ofEdge = compileEdges(connection, edges, findings);
+    node ??= ofEdge;
   }
   if (nodes) {
     checkList(nodes, connection, findings);
@@ -269,8 +187,8 @@ export function attachConnection(
   if (totalCount) {
     const total = totalNames.map((name) => findField(response, name)).find((found) => found !== undefined);
     if (total) {
-      uses(totalCount, fieldName(total));
-      const read = reader(totalCount, total);
+      noteUsage(totalCount, fieldName(total));
+      const read = compileField(totalCount, total);
       answer(totalCount, (page: Page) => read(page.response));
     } else {
       findings.at(
@@ -282,6 +200,26 @@ export function attachConnection(
     }
   }
   return isObjectType(node) ? node : undefined;
+}
+
+/** @returns the type of the edges' nodes */
+function compileEdges(
+  connection: GraphQLObjectType,
+  edges: SchemaField,
+  findings: Findings,
+): GraphQLNamedType | undefined {
+  const edge = getNamedType(edges.type);
+  const { node, cursor } = (isObjectType(edge) ? edge.getFields() : {}) as Record<string, SchemaField>;
+  if (node && cursor) {
+    checkType(cursor, `${String(edge)}.cursor`, pageFields['cursor'] ?? [], findings);
+  } else {
+    findings.at(edges.astNode, `${String(edges.type)} is not an edge`, 'An edge has node and cursor: String!.');
+  }
+  checkList(edges, connection, findings);
+  answer(edges, (page: Page) => page.items.map((_, index): EdgeSource => ({ page, index })));
+  if (node) answer(node, ({ page, index }: EdgeSource) => page.items[index]);
+  if (cursor) answer(cursor, ({ page, index }: EdgeSource) => page.cursor(index));
+  return node && getNamedType(node.type);
 }
 
 function checkType(
@@ -301,14 +239,4 @@ function checkList(field: SchemaField, connection: GraphQLObjectType, findings: 
     `${connection.name}.${field.name} is ${String(field.type)}, and holds the items of a page`,
     `Make it [${getNamedType(field.type).name}!]!.`,
   );
-}
-
-function pageInfoOf(page: Page): Record<string, unknown> {
-  const { length } = page.items;
-  return {
-    hasNextPage: page.hasNextPage,
-    hasPreviousPage: page.hasPreviousPage,
-    startCursor: length > 0 ? page.cursor(0) : null,
-    endCursor: length > 0 ? page.cursor(length - 1) : null,
-  };
 }

@@ -4,11 +4,11 @@ import { didYouMean } from '../../diagnostics/did-you-mean';
 import type { Findings } from '../../diagnostics/findings';
 import { enumNames, fullName, numberOfValue } from '../../proto/proto-model';
 import { directiveArgs } from '../directive-nodes';
-import { uses, valueName } from '../proto-usage';
+import { noteUsage, valueName } from '../proto-usage';
 
 /** A GraphQL enum over a proto enum. */
 export interface EnumMapping {
-  /** GraphQL name by number; null for "not said". Numbers that the proto does not know are not in it. */
+  /** GraphQL name by number; null for "not said". Numbers that the proto does not define are missing. */
   readonly nameOf: ReadonlyMap<number, string | null>;
   /** Number by GraphQL name. */
   readonly numberOf: ReadonlyMap<string, number>;
@@ -32,15 +32,15 @@ export function mapEnum(type: GraphQLEnumType, source: Enum, findings: Findings)
       );
       continue;
     }
-    uses(value, valueName(source, renamed ?? source.valuesById[number] ?? name));
-    // A number that the SDL lists is shown by that name, the unspecified one too; of several names by the first.
+    noteUsage(value, valueName(source, renamed ?? source.valuesById[number] ?? name));
+    // A number goes out by the name that the SDL lists for it, the unspecified one too; by the first of several.
     if (![...numberOf.values()].includes(number)) nameOf.set(number, name);
     numberOf.set(name, number);
   }
   return { nameOf, numberOf };
 }
 
-/** Findings for values that an upstream may send and the GraphQL enum cannot show. */
+/** Findings for values that an upstream may send and the GraphQL enum lacks. */
 export function checkShown(type: GraphQLEnumType, source: Enum, mapping: EnumMapping, findings: Findings): void {
   const listed = new Set(mapping.numberOf.values());
   const hidden = [...mapping.nameOf].flatMap(([number, name]) => (name === null || listed.has(number) ? [] : [name]));

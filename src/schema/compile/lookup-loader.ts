@@ -12,7 +12,7 @@ export interface Lookup {
   /** Ms. */
   readonly timeout: number;
   /** The request for these keys. */
-  readonly request: (keys: readonly Key[]) => ProtoMessage;
+  readonly request: (keys: readonly LookupKey[]) => ProtoMessage;
   /** The objects that a response holds. */
   readonly items: (response: ProtoMessage) => readonly ProtoMessage[];
   /** The key that an object is found by, as {@link keyText} gives it. */
@@ -26,10 +26,10 @@ export interface Lookup {
 }
 
 /** The values that make up a key, in the order that the directive names them: scalars, as they were decoded. */
-export type Key = readonly unknown[];
+export type LookupKey = readonly unknown[];
 
 /** A key as text, for matching: the same for equal keys, 64-bit numbers and bytes included. */
-export function keyText(key: Key): string {
+export function keyText(key: LookupKey): string {
   const [only] = key;
   return key.length === 1 ? partText(only) : JSON.stringify(key.map(partText));
 }
@@ -40,17 +40,17 @@ function partText(part: unknown): string {
 }
 
 /** True where a part of a key is not set: such a key finds nothing and is not looked up. */
-export function isEmptyKey(key: Key): boolean {
+export function isEmptyKey(key: LookupKey): boolean {
   return key.some((part) => partText(part) === '');
 }
 
 /** The loader of a lookup for one operation. Keys of one operation are never seen by another. */
-export function loaderOf(lookup: Lookup, context: ResolverContext): DataLoader<Key, unknown, string> {
+export function loaderOf(lookup: Lookup, context: ResolverContext): DataLoader<LookupKey, unknown, string> {
   const known = context.loaders.get(lookup);
   if (known) return known;
   const load =
     lookup.concurrency === undefined ? batched(lookup, context) : single(lookup, context, lookup.concurrency);
-  const loader = new DataLoader<Key, unknown, string>(load, { cacheKeyFn: keyText });
+  const loader = new DataLoader<LookupKey, unknown, string>(load, { cacheKeyFn: keyText });
   context.loaders.set(lookup, loader);
   return loader;
 }
@@ -60,7 +60,7 @@ export function loaderOf(lookup: Lookup, context: ResolverContext): DataLoader<K
  * collected from all of them.
  */
 function batched(lookup: Lookup, context: ResolverContext) {
-  return async (keys: readonly Key[]): Promise<unknown[]> => {
+  return async (keys: readonly LookupKey[]): Promise<unknown[]> => {
     const chunks = Array.from({ length: Math.ceil(keys.length / lookup.max) }, (_, index) =>
       keys.slice(index * lookup.max, (index + 1) * lookup.max),
     );
@@ -69,7 +69,7 @@ function batched(lookup: Lookup, context: ResolverContext) {
 }
 
 /** One call; results are matched by key, so their order and what is missing do not matter. A failure is that of each key. */
-async function getMany(lookup: Lookup, context: ResolverContext, keys: readonly Key[]): Promise<unknown[]> {
+async function getMany(lookup: Lookup, context: ResolverContext, keys: readonly LookupKey[]): Promise<unknown[]> {
   let response: ProtoMessage;
   try {
     response = await lookup.upstream().unary(lookup.rpc, lookup.request(keys), context.scope, lookup.timeout);
@@ -92,7 +92,7 @@ async function getMany(lookup: Lookup, context: ResolverContext, keys: readonly 
 /** A call for each key, a few at a time. A key that fails fails alone. */
 function single(lookup: Lookup, context: ResolverContext, concurrency: number) {
   const whenFree = limited(concurrency);
-  return (keys: readonly Key[]): Promise<unknown[]> =>
+  return (keys: readonly LookupKey[]): Promise<unknown[]> =>
     Promise.all(keys.map((key) => whenFree(() => getOne(lookup, context, key))));
 }
 
@@ -114,7 +114,7 @@ function limited(max: number) {
   };
 }
 
-async function getOne(lookup: Lookup, context: ResolverContext, key: Key): Promise<unknown> {
+async function getOne(lookup: Lookup, context: ResolverContext, key: LookupKey): Promise<unknown> {
   try {
     const response = await lookup.upstream().unary(lookup.rpc, lookup.request([key]), context.scope, lookup.timeout);
     return lookup.items(response)[0] ?? null;

@@ -1,23 +1,27 @@
 import { InvalidValue } from './values';
 import type { Variable } from './variables';
 
-/** Reads variables and keeps what is wrong with them. */
-export class Reader {
+/** Reads environment variables and collects what is wrong with them. */
+export class EnvironmentReader {
+  /** A line each. */
   readonly problems: string[] = [];
+  /** Names of the variables that were asked for. */
   readonly known = new Set<string>();
+  /** Names of the variables with a problem. */
   readonly refused = new Set<string>();
+  /** Decides between the defaults of a variable that has two. */
   production = true;
 
   constructor(readonly env: NodeJS.ProcessEnv) {}
 
   /** The value, or undefined where the variable is unset and has no default. An empty variable is an unset one. */
   optional<T>(entry: Variable<T>, prefix?: string): T | undefined {
-    const name = nameOf(entry, prefix);
+    const name = variableName(entry, prefix);
     this.known.add(name);
     const text = this.env[name] || this.#preset(entry);
     if (text === undefined) return undefined;
     try {
-      // Mostly the newline that `base64` or an editor left behind; it would be looked for in vain further on.
+      // Mostly a newline that `base64` or an editor left behind, which would be hard to find later.
       if (text.trim() !== text) throw new InvalidValue('its value has white space around it');
       return entry.parse(text);
     } catch (error) {
@@ -28,8 +32,8 @@ export class Reader {
   }
 
   /**
-   * The value. Where there is none, or a bad one, that is a problem and what comes back is undefined after all: it goes
-   * nowhere, since reading the configuration then fails as a whole.
+   * The value. A missing or bad one is a problem. What this returns is then undefined in spite of its type, and nobody sees
+   * it: the configuration as a whole is refused.
    */
   required<T>(entry: Variable<T>, prefix?: string): T {
     const before = this.problems.length;
@@ -39,11 +43,12 @@ export class Reader {
   }
 
   isSet(entry: Variable<unknown>, prefix?: string): boolean {
-    return Boolean(this.env[nameOf(entry, prefix)]);
+    return Boolean(this.env[variableName(entry, prefix)]);
   }
 
+  /** @param wrong - What is wrong with the value; undefined where there is none. */
   problem(entry: Variable<unknown>, wrong: string | undefined, prefix?: string): void {
-    const name = nameOf(entry, prefix);
+    const name = variableName(entry, prefix);
     this.refused.add(name);
     this.problems.push(`${wrong === undefined ? `${name} is not set` : `${name}: ${wrong}`}; give ${entry.expected}`);
   }
@@ -54,6 +59,7 @@ export class Reader {
   }
 }
 
-export function nameOf({ name }: Variable<unknown>, prefix = ''): string {
+/** @param prefix - Of the upstream or provider that the variable is for. */
+export function variableName({ name }: Variable<unknown>, prefix = ''): string {
   return name.replace(/<\w+>/, prefix);
 }

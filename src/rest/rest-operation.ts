@@ -1,0 +1,32 @@
+import type { GraphQLInputType } from 'graphql';
+import type { AnswerShape } from './answer-shape';
+
+/** A variable of a route's operation. */
+export interface RouteVariable {
+  readonly name: string;
+  readonly type: GraphQLInputType;
+  /** True where the request must give it. */
+  readonly required: boolean;
+  /** True where its enum values may be written in PascalCase. */
+  readonly pascalCase: boolean;
+}
+
+/** A route, compiled from an operation. */
+export interface RestOperation {
+  readonly name: string;
+  readonly method: string;
+  readonly paths: readonly string[];
+  /** Of success. */
+  readonly status: number;
+  /** The variable that is the body; `*` where each field of the body is a variable; undefined for no body. */
+  readonly body: string | undefined;
+  /** The variables that the body fills. */
+  readonly bodyVariables: readonly RouteVariable[];
+  readonly pathVariables: readonly RouteVariable[];
+  readonly queryVariables: readonly RouteVariable[];
+  /** The operation without the directives of REST. */
+  readonly query: string;
+  /** Response key of the root field, whose value is the answer. */
+  readonly rootKey: string;
+  readonly shape: AnswerShape | undefined;
+}

@@ -33,6 +33,7 @@ function watchTimers(): void {
   const { setTimeout: set, setInterval: repeat, clearTimeout: clear } = globalThis;
   /** Reads call sites as V8 gives them: Jest would look up each in a source map. */
   const isOurs = (): boolean => {
+    // oxlint-disable-next-line unbound-method -- put back as it was
     const { prepareStackTrace } = Error;
     const holder: { readonly stack?: unknown } = {};
     Error.prepareStackTrace = (_, sites) =>

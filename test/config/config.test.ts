@@ -94,6 +94,7 @@ describe('what is read', () => {
       shutdownGrace: 25_000,
       shutdownDelay: 5_000,
       logLevel: 'info',
+      graphqlServer: 'native',
       schemaDir: folder,
       protoDir: folder,
       protoInclude: [],
@@ -124,6 +125,7 @@ describe('what is read', () => {
       SHUTDOWN_GRACE: '10s',
       SHUTDOWN_DELAY: '9999ms',
       LOG_LEVEL: 'silent',
+      GRAPHQL_SERVER: 'yoga',
     });
     expect(config).toMatchObject({
       env: 'development',
@@ -153,6 +155,7 @@ describe('what is read', () => {
       shutdownGrace: 10_000,
       shutdownDelay: 9999,
       logLevel: 'silent',
+      graphqlServer: 'yoga',
       warnings: [],
     });
   });
@@ -327,6 +330,7 @@ describe('problems', () => {
     SHUTDOWN_GRACE: ['99ms', '11m', '5s', '1s'],
     SHUTDOWN_DELAY: ['25s', '1m', '-1s'],
     LOG_LEVEL: ['INFO', 'verbose', '30'],
+    GRAPHQL_SERVER: ['Yoga', 'apollo', 'true'],
     OTEL_EXPORTER_OTLP_ENDPOINT: [
       'otel-collector:4318',
       'grpc://otel-collector:4317',

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { createClient, type ExecutionResult } from 'graphql-sse';
-import { readConfig, sourceFolders, type Config } from '../src/config/config';
+import { prefixOf, readConfig, sourceFolders, type Config } from '../src/config/config';
 import { createGateway, type Gateway, type GatewayOverrides } from '../src/gateway';
 import { startServer, type RunningServer } from '../src/http/server';
 import { loadSources } from '../src/schema/sources';
@@ -215,7 +215,10 @@ async function start(
   return { gateway, server: await startServer(gateway, config, log) };
 }
 
-/** The configuration of a gateway under test: nothing but what is given, free ports, and upstreams that are not there. */
+/**
+ * The configuration of a gateway under test: nothing but what is given, free ports, the transport of this run, and upstreams
+ * that are not there.
+ */
 export function testConfig(env: Readonly<Record<string, string>>): Config {
   const own = {
     NODE_ENV: 'test',
@@ -225,7 +228,9 @@ export function testConfig(env: Readonly<Record<string, string>>): Config {
     GRAPHQL_SERVER: variant.graphqlServer,
   };
   const { upstreamNames } = loadSources(sourceFolders({ ...own, ...env }));
-  return readConfig({ ...own, ...addresses(upstreamNames), ...env }, upstreamNames);
+  const transports = upstreamNames.map((name) => [`${prefixOf(name)}_SERVICE_TRANSPORT`, variant.transport]);
+  const perUpstream = { ...addresses(upstreamNames), ...Object.fromEntries(transports) };
+  return readConfig({ ...own, ...perUpstream, ...env }, upstreamNames);
 }
 
 function bearer(token: string | null): Record<string, string> {

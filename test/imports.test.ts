@@ -16,7 +16,6 @@ const levels = [
   ['schema', 'session'],
   ['execution', 'proto'],
   ['http', 'grpc'],
-  ['http2'],
   ['config'],
   ['telemetry'],
   ['errors', 'cancellation', 'diagnostics', 'generated'],

@@ -85,8 +85,8 @@ describe('what is read', () => {
       publicUrl: 'https://app.example.com',
       insecureCookies: false,
       upstreams: {
-        auth: { target: 'dns:///auth-service.production.svc.cluster.local:50051' },
-        ai: { target: 'localhost:50052' },
+        auth: { target: 'dns:///auth-service.production.svc.cluster.local:50051', transport: 'http2' },
+        ai: { target: 'localhost:50052', transport: 'http2' },
       },
       sessionCacheTtl: 10_000,
       allowedOrigins: [],
@@ -114,6 +114,7 @@ describe('what is read', () => {
       ADMIN_HOST: '::1',
       PUBLIC_URL: 'http://LOCALHOST:8080/',
       AI_SERVICE_DEADLINE: '1m',
+      AI_SERVICE_TRANSPORT: 'grpc-js',
       SSO_PROVIDERS: 'google, my-idp',
       SSO_GOOGLE_SCOPES: 'openid  email',
       SSO_MY_IDP_ISSUER: 'http://127.0.0.1:4000/realms/a',
@@ -136,7 +137,10 @@ describe('what is read', () => {
       adminHost: '::1',
       publicUrl: 'http://localhost:8080',
       insecureCookies: true,
-      upstreams: { ai: { target: 'localhost:50052', deadline: 60_000 } },
+      upstreams: {
+        ai: { target: 'localhost:50052', deadline: 60_000, transport: 'grpc-js' },
+        auth: { transport: 'http2' },
+      },
       signIn: {
         providers: [
           { name: 'google', issuer: 'https://accounts.google.com', clientId: 'client-1', scopes: 'openid email' },
@@ -172,7 +176,7 @@ describe('what is read', () => {
 
   test('an upstream with a hyphen reads variables with an underscore', () => {
     const config = readConfig({ ...minimal, USER_PROFILE_SERVICE_ADDR: 'a:1' }, ['auth', 'ai', 'user-profile']);
-    expect(config.upstreams['user-profile']).toEqual({ target: 'a:1' });
+    expect(config.upstreams['user-profile']).toEqual({ target: 'a:1', transport: 'http2' });
   });
 
   test('unset, or misspelt, the environment is production', () => {
@@ -291,6 +295,7 @@ describe('problems', () => {
       ':50051',
       'a b:1',
     ],
+    AUTH_SERVICE_TRANSPORT: ['http', 'HTTP2', 'grpc_js', 'grpc'],
     AUTH_SERVICE_DEADLINE: [
       '0ms',
       '2',

@@ -9,9 +9,9 @@ import { loadSources } from '../../src/schema/sources';
 import { createLog } from '../../src/telemetry/log';
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics';
 import { startWorld, testConfig, until, valueOf, type World, type WorldOptions } from '../gateway-fixture';
+import { byServer } from '../graphql/differences';
 import { isInstalled } from '../monitoring/prometheus';
 import { hold } from '../session/session-fixture';
-import { byServer } from '../graphql/differences';
 import { variant } from '../variant';
 
 jest.setTimeout(60_000);

@@ -172,10 +172,11 @@ const isHeader = (code: string, { headers, read }: Facts): boolean =>
 const messageFiles = [
   'src/main.ts',
   'src/telemetry/opentelemetry.ts',
-  'src/grpc/call.ts',
-  'src/grpc/channel.ts',
-  'src/grpc/connection.ts',
-  'src/http2/session.ts',
+  'src/grpc/transport/http2/call.ts',
+  'src/grpc/transport/http2/channel.ts',
+  'src/grpc/transport/http2/connection.ts',
+  'src/grpc/transport/http2/frame-reader.ts',
+  'src/grpc/transport/http2/session.ts',
   'src/session/revocations.ts',
   'src/signin/routes.ts',
 ];

@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import * as http2 from 'node:http2';
 import { connect, type AddressInfo } from 'node:net';
 import * as fc from 'fast-check';
-import { HpackDecoder, HpackError, MalformedHeaders, type Headers } from '../src/http2/hpack';
-import { decodeHuffman } from '../src/http2/huffman';
-import { closeLater, Sockets, until } from './grpc-client-fixture';
-import { block, frame, Type, type RawFrame } from './raw-http2-server';
+import { HpackDecoder, HpackError, MalformedHeaders, type Headers } from '../../../../src/grpc/transport/http2/hpack';
+import { decodeHuffman } from '../../../../src/grpc/transport/http2/huffman';
+import { closeLater, Sockets, until } from '../../client-fixture';
+import { block, frame, Type, type RawFrame } from '../../raw-http2-server';
 
 const decode = (decoder: HpackDecoder, hex: string): Headers =>
   decoder.decode(Buffer.from(hex.replaceAll(' ', ''), 'hex'));

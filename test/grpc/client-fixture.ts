@@ -1,11 +1,13 @@
 import { once } from 'node:events';
 import type { AddressInfo, Server, Socket } from 'node:net';
-import { GatewayError } from '../src/errors';
-import type { TlsMaterial } from '../src/grpc/connection';
-import { UpstreamFailure } from '../src/grpc/status';
-import { createUpstream, type CallScope, type Rpc, type Upstream } from '../src/grpc/upstream';
-import { createLog } from '../src/telemetry/log';
-import { createMetrics } from '../src/telemetry/metrics';
+import { GatewayError } from '../../src/errors';
+import { createUpstream } from '../../src/grpc/create-upstream';
+import { UpstreamFailure } from '../../src/grpc/status';
+import type { TlsMaterial } from '../../src/grpc/transport/transport';
+import type { CallScope, Rpc, Upstream } from '../../src/grpc/upstream';
+import { createLog } from '../../src/telemetry/log';
+import { createMetrics } from '../../src/telemetry/metrics';
+import { variant } from '../variant';
 
 // For machines that have much else to do.
 jest.setTimeout(30_000);
@@ -37,7 +39,7 @@ function watchTimers(): void {
     const { prepareStackTrace } = Error;
     const holder: { readonly stack?: unknown } = {};
     Error.prepareStackTrace = (_, sites) =>
-      sites.some((site) => /[/\\]src[/\\](?:grpc|http2)[/\\]/.test(site.getFileName() ?? ''));
+      sites.some((site) => /[/\\]src[/\\]grpc[/\\]/.test(site.getFileName() ?? ''));
     Error.captureStackTrace(holder);
     const { stack } = holder;
     Error.prepareStackTrace = prepareStackTrace;
@@ -128,7 +130,11 @@ export function startClient(target: string | number, tls?: TlsMaterial): Client 
   const metrics = createMetrics({ processMetrics: false });
   const upstream = createUpstream({
     name: 'test',
-    address: { target: typeof target === 'number' ? `127.0.0.1:${target}` : target, ...(tls ? { tls } : {}) },
+    address: {
+      target: typeof target === 'number' ? `127.0.0.1:${target}` : target,
+      ...(tls ? { tls } : {}),
+      transport: variant.transport,
+    },
     log: createLog('info', { write: (line) => void logs.push(line) }),
     metrics,
   });

@@ -1,5 +1,14 @@
 import type { Socket } from 'node:net';
 import {
+  ClientStream,
+  initialWindow,
+  type OpenStream,
+  type StreamEnd,
+  type StreamListener,
+  type StreamOwner,
+} from './client-stream';
+import { FrameReader, type FrameListener } from './frame-reader';
+import {
   ConnectionError,
   ErrorCode,
   Flag,
@@ -10,52 +19,16 @@ import {
   maxFrameSize,
   Setting,
   settings,
-  unpadded,
   violation,
-  word,
   wordFrame,
   writeHead,
 } from './frames';
 import { HpackDecoder, HpackError, MalformedHeaders, type Headers } from './hpack';
-import { StreamQueue, StreamTable, type StreamEntry } from './streams';
-
-/** What a request hears, in this order. Nothing more comes once it was cancelled. */
-export interface StreamListener {
-  /** The response's head; all of it where `isLast`. Informational ones (1xx) are left out. */
-  headers(headers: Headers, isLast: boolean): void;
-  /** A part of the body. Its memory is shared with what came beside it. */
-  data(chunk: Buffer): void;
-  trailers(headers: Headers): void;
-  /** The last, once. */
-  closed(how: StreamEnd): void;
-}
-
-/**
- * How a request ended.
- *
- * - `complete`: the server has said all that it had to say.
- * - `reset`: by the server, with a code (RFC 9113, 7). With REFUSED_STREAM it has not touched the request (8.7).
- * - `broken`: the server sent what it must not, and the request was reset from here.
- * - `lost`: with the connection.
- * - `unsent`: nothing of it was sent, so that it can be sent elsewhere.
- */
-export type StreamEnd =
-  | { readonly how: 'complete' | 'unsent' }
-  | { readonly how: 'reset'; readonly code: number }
-  | { readonly how: 'broken' | 'lost'; readonly error: Error };
+import { StreamQueue, StreamTable } from './streams';
 
 const complete: StreamEnd = { how: 'complete' };
 const unsent: StreamEnd = { how: 'unsent' };
 const refused: StreamEnd = { how: 'reset', code: ErrorCode.REFUSED_STREAM };
-
-/** A request under way. */
-export interface OpenStream {
-  /** Lets the server send no more than it was allowed before, 64 KB at most, until {@link resume}. */
-  pause(): void;
-  resume(): void;
-  /** Gives it up, without another word to its listener. */
-  cancel(): void;
-}
 
 /** What a session tells whoever made it. */
 export interface SessionListener {
@@ -75,8 +48,6 @@ export interface Retirement {
   readonly error: Error;
 }
 
-/** Flow-control windows at first, of streams and of the connection (6.9.2). */
-const initialWindow = 65_535;
 const largestWindow = 2 ** 31 - 1;
 /**
  * The connection's window is as good as none: what one stream does not read must not hold up the others, and what a stream
@@ -86,7 +57,6 @@ const connectionWindow = 16 * 1024 * 1024;
 const largestStreamId = 2 ** 31 - 1;
 /** Bytes of a response's headers, at most. */
 const maxHeaderListSize = 64 * 1024;
-const maxHeaderFrames = 16;
 /** Bytes of answers that may wait to be sent before a server that asks for them and does not read them is left. */
 const maxUnreadAnswers = 1024 * 1024;
 /** Bytes that may wait to be sent before no more of bodies is added to them, whatever the windows allow. */
@@ -106,7 +76,8 @@ const noTable = '\x20';
  * node:http2 spends several times what the rest of a gRPC call costs on a request: a duplex stream, its events, and a
  * `write` of its own. Here a request is a few bytes in what the event loop's turn sends anyway.
  */
-export class ClientSession {
+export class ClientSession implements StreamOwner, FrameListener {
+  private readonly reader = new FrameReader(this);
   private readonly streams = new StreamTable<ClientStream>();
   /** Requests beyond what the server takes at once, in the order that they came in. */
   private readonly queue = new StreamQueue<ClientStream>();
@@ -126,9 +97,6 @@ export class ClientSession {
   private peerMaxFrameSize = maxFrameSize;
   private sendWindow = initialWindow;
   private receiveWindow = connectionWindow;
-  private input: Buffer | undefined;
-  /** A header block that goes on in CONTINUATION frames. */
-  private partial: { readonly id: number; readonly isLast: boolean; readonly parts: Buffer[] } | undefined;
   private output: Buffer[] = [];
   /** The last of the requests that a server which goes away has taken. */
   private lastTaken = Infinity;
@@ -195,12 +163,6 @@ export class ClientSession {
     this.retire(ErrorCode.NO_ERROR, error);
   }
 
-  /**
-   * For streams: gives one up.
-   *
-   * @param code - What the server is told; undefined where it need not be.
-   * @returns false where that was done before
-   */
   drop(stream: ClientStream, code: number | undefined): boolean {
     if (stream.id === 0) return this.queue.delete(stream);
     if (!this.streams.delete(stream)) return false;
@@ -210,7 +172,6 @@ export class ClientSession {
     return true;
   }
 
-  /** For streams: lets the server send more. */
   grant(streamId: number, increment: number): void {
     this.send(wordFrame(Frame.WINDOW_UPDATE, streamId, increment));
   }
@@ -311,71 +272,18 @@ export class ClientSession {
   }
 
   private receive(chunk: Buffer): void {
-    const bytes = this.input ? Buffer.concat([this.input, chunk]) : chunk;
-    this.input = undefined;
-    let at = 0;
     try {
-      while (bytes.length - at >= frameHeadSize) {
-        const length = (bytes[at]! << 16) | (bytes[at + 1]! << 8) | bytes[at + 2]!;
-        const type = bytes[at + 3]!;
-        if (!this.isReady && (type !== Frame.SETTINGS || (bytes[at + 4]! & Flag.ACK) !== 0)) {
-          throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'the server does not speak HTTP/2');
-        }
-        if (length > maxFrameSize) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a frame is too large');
-        const start = at + frameHeadSize;
-        const end = start + length;
-        if (bytes.length < end) break;
-        const id = bytes.readUInt32BE(at + 5) & 0x7fff_ffff;
-        this.handle(type, bytes[at + 4]!, id, bytes.subarray(start, end));
-        if (this.socket.destroyed) return;
-        at = end;
-      }
+      this.reader.read(chunk);
       // Once for all frames that came together: it is work for every stream.
-      if (this.haveWindowsChanged) this.useWindows();
+      if (this.haveWindowsChanged && !this.isOver) this.useWindows();
     } catch (error) {
       this.fail(error);
-      return;
     }
-    if (at < bytes.length) this.input = bytes.subarray(at);
   }
 
-  private handle(type: number, flags: number, id: number, payload: Buffer): void {
-    const { partial } = this;
-    if (partial && (type !== Frame.CONTINUATION || id !== partial.id)) {
-      throw violation('a header block is interrupted');
-    }
-    switch (type) {
-      case Frame.DATA:
-        this.onData(flags, id, payload);
-        break;
-      case Frame.HEADERS:
-        this.onHeaders(flags, id, payload);
-        break;
-      case Frame.CONTINUATION:
-        this.onContinuation(flags, payload);
-        break;
-      case Frame.RST_STREAM:
-        this.onReset(id, word(payload));
-        break;
-      case Frame.SETTINGS:
-        ofConnection(id);
-        this.onSettings(flags, payload);
-        break;
-      case Frame.PUSH_PROMISE:
-        throw violation('a push was not asked for');
-      case Frame.PING:
-        ofConnection(id);
-        this.onPing(flags, payload);
-        break;
-      case Frame.GOAWAY:
-        ofConnection(id);
-        this.onGoAway(payload);
-        break;
-      case Frame.WINDOW_UPDATE:
-        this.onWindowUpdate(id, word(payload) & 0x7fff_ffff);
-        break;
-      // Others, PRIORITY among them, are to be ignored (RFC 9113, 4.1).
-    }
+  /** True once the connection is gone. */
+  get isOver(): boolean {
+    return this.socket.destroyed;
   }
 
   /** The stream of a frame; undefined for one that has ended here, whose frames may be on their way still. */
@@ -384,61 +292,34 @@ export class ClientSession {
     return this.streams.get(id);
   }
 
-  private onData(flags: number, id: number, payload: Buffer): void {
+  onData(id: number, chunk: Buffer, flowSize: number, isLast: boolean): void {
     const stream = this.streamOf(id);
-    this.receiveWindow -= payload.length;
+    this.receiveWindow -= flowSize;
     if (this.receiveWindow < connectionWindow / 2) {
       this.grant(0, connectionWindow - this.receiveWindow);
       this.receiveWindow = connectionWindow;
     }
-    const chunk = flags & Flag.PADDED ? unpadded(payload) : payload;
     if (!stream) return;
     if (!stream.hasHeaders) {
       this.abandon(stream, ErrorCode.PROTOCOL_ERROR, new Error('a body comes before its headers'));
       return;
     }
-    const isLast = (flags & Flag.END_STREAM) !== 0;
-    stream.received(payload.length, isLast);
+    stream.received(flowSize, isLast);
     if (chunk.length > 0) stream.listener.data(chunk);
     if (isLast) this.finish(stream, complete);
   }
 
-  private onHeaders(flags: number, id: number, payload: Buffer): void {
-    this.streamOf(id);
-    let block = flags & Flag.PADDED ? unpadded(payload) : payload;
-    if (flags & Flag.PRIORITY) {
-      if (block.length < 5) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a priority breaks off');
-      block = block.subarray(5);
-    }
-    const isLast = (flags & Flag.END_STREAM) !== 0;
-    if (flags & Flag.END_HEADERS) this.onHeaderBlock(id, isLast, block);
-    else this.partial = { id, isLast, parts: [block] };
-  }
-
-  private onContinuation(flags: number, payload: Buffer): void {
-    const { partial } = this;
-    if (!partial) throw violation('a header block goes on that was not begun');
-    partial.parts.push(payload);
-    if (partial.parts.length > maxHeaderFrames) {
-      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'the headers are too long');
-    }
-    if (!(flags & Flag.END_HEADERS)) return;
-    this.partial = undefined;
-    this.onHeaderBlock(partial.id, partial.isLast, Buffer.concat(partial.parts));
-  }
-
-  private onHeaderBlock(id: number, isLast: boolean, block: Buffer): void {
+  onHeaders(id: number, block: Buffer, isLast: boolean): void {
+    const stream = this.streamOf(id);
     // The decoder must see the blocks of streams that have ended, too.
     let headers: Headers;
     try {
       headers = this.decoder.decode(block);
     } catch (error) {
       if (!(error instanceof MalformedHeaders)) throw error;
-      const of = this.streams.get(id);
-      if (of) this.abandon(of, ErrorCode.PROTOCOL_ERROR, error);
+      if (stream) this.abandon(stream, ErrorCode.PROTOCOL_ERROR, error);
       return;
     }
-    const stream = this.streams.get(id);
     if (!stream) return;
     const status = headers[':status'];
     const problem = problemOf(status, stream.hasHeaders, isLast);
@@ -456,20 +337,13 @@ export class ClientSession {
     if (isLast) this.finish(stream, complete);
   }
 
-  private onReset(id: number, code: number): void {
+  onReset(id: number, code: number): void {
     const stream = this.streamOf(id);
     if (stream) this.finish(stream, { how: 'reset', code });
   }
 
-  private onSettings(flags: number, payload: Buffer): void {
-    if (flags & Flag.ACK) {
-      if (payload.length > 0) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'settings are no settings');
-      return;
-    }
-    if (payload.length % 6 !== 0) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'settings break off');
-    for (let at = 0; at < payload.length; at += 6) {
-      this.set(payload.readUInt16BE(at), payload.readUInt32BE(at + 2));
-    }
+  onSettings(values: readonly (readonly [setting: number, value: number])[]): void {
+    for (const [setting, value] of values) this.set(setting, value);
     this.answer(frame(Frame.SETTINGS, Flag.ACK, 0, Buffer.alloc(0)));
     if (!this.isReady) {
       this.isReady = true;
@@ -494,26 +368,21 @@ export class ClientSession {
     // The table of what is sent is not used: see noTable.
   }
 
-  private onPing(flags: number, payload: Buffer): void {
-    if (payload.length !== 8) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a ping is not of 8 bytes');
-    if (flags & Flag.ACK) this.pings.shift()?.();
+  onPing(payload: Buffer, isAnswer: boolean): void {
+    if (isAnswer) this.pings.shift()?.();
     else this.answer(frame(Frame.PING, Flag.ACK, 0, payload));
   }
 
-  private onGoAway(payload: Buffer): void {
-    if (payload.length < 8) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a GOAWAY breaks off');
-    const lastId = payload.readUInt32BE(0) & 0x7fff_ffff;
+  onGoAway(lastId: number, code: number, debug: string): void {
     if (lastId >= this.lastTaken) return;
     this.lastTaken = lastId;
-    const code = payload.readUInt32BE(4);
-    const debug = payload.toString('latin1', 8);
     this.retire(code, new Error(`the server goes away${debug === '' ? '' : `: ${debug}`}`));
     for (const stream of this.streams.all()) {
       if (stream.id > lastId) this.finish(stream, this.isUnsent(stream) ? unsent : refused);
     }
   }
 
-  private onWindowUpdate(id: number, increment: number): void {
+  onWindowUpdate(id: number, increment: number): void {
     if (id === 0) {
       if (increment === 0) throw violation('a window grows by nothing');
       this.sendWindow += increment;
@@ -611,59 +480,6 @@ export class ClientSession {
     this.blocked.clear();
     this.listener.closed();
   }
-}
-
-class ClientStream implements OpenStream, StreamEntry<ClientStream> {
-  /** 0 until it was begun. */
-  id = 0;
-  /** Bytes that it may send beside the window that all begin with: what it was granted, less what was sent. */
-  credit = 0;
-  /** Bytes of the body that were sent. */
-  sent = 0;
-  hasHeaders = false;
-  previous: ClientStream | undefined = undefined;
-  next: ClientStream | undefined = undefined;
-  private receiveWindow = initialWindow;
-  private isPaused = false;
-
-  constructor(
-    private readonly session: ClientSession,
-    readonly headers: string,
-    readonly body: Buffer,
-    readonly listener: StreamListener,
-  ) {}
-
-  received(size: number, isLast: boolean): void {
-    this.receiveWindow -= size;
-    if (this.receiveWindow < 0) {
-      throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'more was sent than was allowed');
-    }
-    if (!isLast) this.replenish();
-  }
-
-  pause(): void {
-    this.isPaused = true;
-  }
-
-  resume(): void {
-    this.isPaused = false;
-    this.replenish();
-  }
-
-  cancel(): void {
-    this.session.drop(this, ErrorCode.CANCEL);
-  }
-
-  private replenish(): void {
-    if (this.isPaused || this.receiveWindow > initialWindow / 2) return;
-    this.session.grant(this.id, initialWindow - this.receiveWindow);
-    this.receiveWindow = initialWindow;
-  }
-}
-
-/** @throws ConnectionError for a frame of the connection that says to be of a stream */
-function ofConnection(id: number): void {
-  if (id !== 0) throw violation('a frame of the connection is for a stream');
 }
 
 /** What is wrong with the headers of a response (RFC 9113, 8.1), if anything. */

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
-import { closeLater, framed, Sockets, turn, until } from './grpc-client-fixture';
+import { closeLater, framed, Sockets, turn, until } from './client-fixture';
 
 /** Frame types (RFC 9113, 6). */
 export const Type = {

@@ -1,5 +1,6 @@
-import { Connection, type TlsMaterial } from './connection';
-import { addressText, type Address, type Target } from './target';
+import { addressText, type Address, type Target } from '../target';
+import type { TlsMaterial } from '../transport';
+import { Connection } from './connection';
 
 /** Ms after which a name is resolved anew, so that servers that were added are found within a minute. */
 const resolveInterval = 30_000;
@@ -32,7 +33,7 @@ export class Channel {
   private hasClosed = false;
 
   constructor(
-    readonly target: Target,
+    private readonly target: Target,
     private readonly tls: TlsMaterial | undefined,
   ) {
     this.resolve();
@@ -119,9 +120,9 @@ export class Channel {
     for (const [text] of gone) this.connections.delete(text);
     for (const [text, address] of found) {
       if (this.connections.has(text)) continue;
-      const { authority, serverName } = this.target;
+      const { serverName } = this.target;
       const onChange = (): void => this.changed();
-      this.connections.set(text, new Connection({ address, authority, serverName, tls: this.tls, onChange }));
+      this.connections.set(text, new Connection({ address, serverName, tls: this.tls, onChange }));
     }
     this.changed();
     // Only now, so that requests that have not been sent yet go elsewhere.

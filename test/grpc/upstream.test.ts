@@ -12,7 +12,8 @@ import {
   type ServerUnaryCall,
   type ServerWritableStream,
 } from '@grpc/grpc-js';
-import { closeLater, collect, failureText, framed, listen, startClient, until } from './grpc-client-fixture';
+import { closeLater, collect, failureText, framed, listen, startClient, until } from './client-fixture';
+import { byTransport, worded } from './differences';
 
 type Unary = ServerUnaryCall<Buffer, Buffer>;
 type Streamed = ServerWritableStream<Buffer, Buffer>;
@@ -99,6 +100,12 @@ function answerStream(stream: http2.ServerHttp2Stream, body: Buffer, trailers: h
   stream.end(body);
 }
 
+/** Said by grpc-js with its name of the policy in front. */
+const refused = byTransport('words', {
+  http2: /^UNAVAILABLE: No connection established. Last error: .*ECONNREFUSED/,
+  'grpc-js': /^UNAVAILABLE: round_robin: No connection established. Last error: .*ECONNREFUSED/,
+});
+
 const noise = (size: number, seed: number): Buffer => Buffer.alloc(size, `${seed} ${'x'.repeat(seed)}`);
 
 describe('a server of grpc-js', () => {
@@ -183,7 +190,9 @@ describe('a server of grpc-js', () => {
     expect(await client.call(Buffer.alloc(most))).toHaveLength(most);
     expect(await client.outcome(Buffer.alloc(most + 1))).toBe(`RESOURCE_EXHAUSTED: the request is over ${most} bytes`);
     expect(server.calls).toBe(1);
-    expect(await client.outcome('')).toBe(`RESOURCE_EXHAUSTED: a message of ${most + 1} bytes is over ${most} bytes`);
+    expect(await client.outcome('')).toEqual(
+      worded(`RESOURCE_EXHAUSTED: a message of ${most + 1} bytes is over ${most} bytes`),
+    );
   });
 
   test('that is killed fails what runs, and is found again on the same port', async () => {
@@ -194,7 +203,7 @@ describe('a server of grpc-js', () => {
     server.kill();
     expect(await running).toMatch(/^UNAVAILABLE: the connection was lost/);
     // What comes now fails as soon as it is known that nobody is there.
-    expect(await client.outcome()).toMatch(/^UNAVAILABLE: No connection established. Last error: .*ECONNREFUSED/);
+    expect(await client.outcome()).toMatch(refused);
     expect(client.upstream.ready()).toBe(false);
     expect(client.logs.join()).toContain('upstream connection error: service unavailable');
     await startGrpc({}, `127.0.0.1:${server.port}`);
@@ -206,7 +215,7 @@ describe('a server of grpc-js', () => {
     const server = await startGrpc();
     server.kill();
     const client = startClient(server.port);
-    expect(await client.outcome()).toMatch(/^UNAVAILABLE: No connection established. Last error: .*ECONNREFUSED/);
+    expect(await client.outcome()).toMatch(refused);
     await startGrpc({}, `127.0.0.1:${server.port}`);
     await client.ready();
     expect(await client.call()).toBe('hello');
@@ -263,6 +272,22 @@ describe('several servers', () => {
       (calls) => calls > 2,
     );
   });
+});
+
+test('a call that runs on one of several servers fails with it', async () => {
+  const servers = [await startGrpc({ echo: () => undefined }), await startGrpc({ echo: () => undefined })];
+  const client = startClient(`ipv4:${servers.map(({ port }) => `127.0.0.1:${port}`).join()}`);
+  const running = [client.outcome('', { timeout: 60_000 })];
+  await until(() => {
+    if (servers.some(({ calls }) => calls === 0)) running.push(client.outcome('', { timeout: 60_000 }));
+    return servers.every(({ calls }) => calls > 0);
+  });
+  servers[0]!.kill();
+  expect(await Promise.race(running)).toMatch(
+    byTransport('failing connection', { http2: /^UNAVAILABLE: the connection was lost/, 'grpc-js': /^CANCELLED: / }),
+  );
+  servers[1]!.kill();
+  await Promise.all(running);
 });
 
 describe('a server that ends its connections gracefully', () => {

@@ -1,9 +1,7 @@
 import { parse } from 'protobufjs';
-import { Call } from './call';
-import { Channel } from './channel';
-import { rpcHeaders } from './metadata';
-import { Status, statusName, type CallEnd } from './status';
-import { parseTarget, type Target } from './target';
+import { Status, statusName, type CallEnd } from '../grpc/status';
+import { createTransport } from '../grpc/transport/create-transport';
+import type { TlsMaterial, Transport } from '../grpc/transport/transport';
 
 /** What reflection is asked and answers, and what is read of the files in it; both versions are the same but for the package. */
 const { root: messages } = parse(
@@ -83,33 +81,33 @@ export async function reflect<T>(
   ask: (server: ServerReflection) => Promise<T>,
 ): Promise<T> {
   const { target, tls, timeout = 10_000 } = options;
-  const channel = new Channel(readTarget(target), tls === true ? {} : tls && { ca: tls });
+  const transport = connect(target, tls === true ? {} : tls && { ca: tls });
   const deadline = Date.now() + timeout;
   try {
     for (const version of versions) {
       try {
-        return await ask(new VersionedReflection(channel, version, deadline));
+        return await ask(new VersionedReflection(transport, version, deadline));
       } catch (error) {
-        if (!(error instanceof Refusal)) throw error;
+        if (!(error instanceof StreamStatusError)) throw error;
         if (error.end.code !== Status.UNIMPLEMENTED) throw failure(target, error.end);
       }
     }
     throw new ReflectionError(`${target} has no server reflection. Import the service from its .proto file instead.`);
   } finally {
-    channel.close();
+    transport.close();
   }
 }
 
-function readTarget(text: string): Target {
+function connect(target: string, tls: TlsMaterial | undefined): Transport {
   try {
-    return parseTarget(text);
+    return createTransport('http2', { target, tls, maxMessageSize: maxAnswerSize });
   } catch (error) {
     throw new ReflectionError((error as Error).message, { cause: error });
   }
 }
 
-/** A call that ended without an answer. */
-class Refusal extends Error {
+/** A stream that ended with a status other than OK. */
+class StreamStatusError extends Error {
   constructor(readonly end: CallEnd) {
     super(end.details);
   }
@@ -117,7 +115,7 @@ class Refusal extends Error {
 
 class VersionedReflection implements ServerReflection {
   constructor(
-    private readonly channel: Channel,
+    private readonly transport: Transport,
     private readonly version: string,
     private readonly deadline: number,
   ) {}
@@ -133,6 +131,7 @@ class VersionedReflection implements ServerReflection {
     const missing = new Set<string>();
     const add = ({ file_descriptor_response: found }: Answer): void => {
       for (const bytes of found?.file_descriptor_proto ?? []) {
+        // The compiler cannot know fields of a message whose type is parsed when this runs.
         const { name, dependency } = fileType!.decode(bytes) as unknown as { name: string; dependency: string[] };
         if (!files.has(name)) files.set(name, bytes);
         for (const each of dependency) missing.add(each);
@@ -154,18 +153,17 @@ class VersionedReflection implements ServerReflection {
 
   /** The RPC takes and gives streams; one message each way is a stream too. */
   private call(message: Uint8Array): Promise<Buffer> {
-    const headers = rpcHeaders(`grpc.reflection.${this.version}.ServerReflection`, 'ServerReflectionInfo');
+    const path = `/grpc.reflection.${this.version}.ServerReflection/ServerReflectionInfo`;
     return new Promise((resolve, reject) => {
       let answer: Buffer | undefined;
-      void new Call(
-        this.channel,
-        { headers, message, deadline: this.deadline, maxSize: maxAnswerSize },
+      this.transport.call(
+        { path, metadata: [], message, deadline: this.deadline },
         {
-          message: (bytes) => {
+          message(bytes) {
             answer ??= bytes;
           },
           ended(end) {
-            if (end.code !== Status.OK) reject(new Refusal(end));
+            if (end.code !== Status.OK) reject(new StreamStatusError(end));
             else if (answer) resolve(answer);
             else reject(new ReflectionError('reflection ended without an answer'));
           },

@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import * as http2 from 'node:http2';
 import { join } from 'node:path';
 import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from 'node:tls';
-import { listen, startClient } from './grpc-client-fixture';
+import { listen, startClient } from '../client-fixture';
+import { byTransport, only } from '../differences';
 
-const read = (name: string): Buffer => readFileSync(join(__dirname, 'fixtures', 'tls', name));
+const read = (name: string): Buffer => readFileSync(join(__dirname, '../../fixtures/tls', name));
 const ca = read('ca.pem');
 const clientPair = { cert: read('client.pem'), key: read('client.key') };
 const pairOf = (name: string) => ({ cert: read(`${name}.pem`), key: read(`${name}.key`) });
@@ -32,7 +33,11 @@ async function startTls(options: http2.SecureServerOptions = {}): Promise<TlsSer
   return { port: await listen(server), names };
 }
 
-const noConnection = 'UNAVAILABLE: No connection established. Last error: ';
+/** grpc-js says it with the name of its policy in front. */
+const noConnection = byTransport('words', {
+  http2: 'UNAVAILABLE: No connection established. Last error: ',
+  'grpc-js': 'UNAVAILABLE: round_robin: No connection established. Last error: ',
+});
 
 describe('TLS', () => {
   test('to a name and to an address, both of the certificate', async () => {
@@ -41,7 +46,8 @@ describe('TLS', () => {
     expect(await startClient(`dns:///localhost:${port}`, { ca }).call()).toBe('hello');
     expect(await startClient(`127.0.0.1:${port}`, { ca }).call()).toBe('hello');
     expect(await startClient(`ipv4:127.0.0.1:${port}`, { ca }).call()).toBe('hello');
-    expect(names).toEqual(['localhost', false, false]);
+    const ofAddress = byTransport<string | false>('SNI', { http2: false, 'grpc-js': '127.0.0.1' });
+    expect(names).toEqual(['localhost', ofAddress, ofAddress]);
   });
 
   test('carries several MB both ways', async () => {
@@ -91,7 +97,8 @@ describe('TLS', () => {
     const server = http2.createServer();
     server.on('sessionError', () => undefined);
     const port = await listen(server);
-    expect(await startClient(port, { ca }).outcome()).toMatch(/^UNAVAILABLE: No connection established. Last error: ./);
+    const outcome = await startClient(port, { ca }).outcome();
+    expect(outcome.startsWith(noConnection) && outcome.length > noConnection.length).toBe(true);
   });
 
   test('and a client without it is told so', async () => {
@@ -99,14 +106,16 @@ describe('TLS', () => {
     expect(await startClient(port).outcome()).toContain(noConnection);
   });
 
-  test.each<[string, TlsOptions, RegExp]>([
-    ['no protocol', {}, /the server does not offer HTTP\/2 by ALPN/],
-    ['HTTP/1 alone', { ALPNProtocols: ['http/1.1'] }, /no application protocol|ALPN/],
-  ])('with a server that offers %s does not come about', async (_what, options, expected) => {
-    const server = createTlsServer({ ...pairOf('server'), ...options });
-    server.on('secureConnection', (socket) => socket.on('error', () => undefined));
-    server.on('tlsClientError', () => undefined);
-    const port = await listen(server);
-    expect(await startClient(port, { ca }).outcome()).toMatch(expected);
+  const testProtocols = (what: string, options: TlsOptions, expected: RegExp): void =>
+    test(`with a server that offers ${what} does not come about`, async () => {
+      const server = createTlsServer({ ...pairOf('server'), ...options });
+      server.on('secureConnection', (socket) => socket.on('error', () => undefined));
+      server.on('tlsClientError', () => undefined);
+      const port = await listen(server);
+      expect(await startClient(port, { ca }).outcome()).toMatch(expected);
+    });
+  testProtocols('HTTP/1 alone', { ALPNProtocols: ['http/1.1'] }, /no application protocol|ALPN/);
+  only('http2', 'connect timeout', () => {
+    testProtocols('no protocol', {}, /the server does not offer HTTP\/2 by ALPN/);
   });
 });

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { collect, framed, startClient, until } from './grpc-client-fixture';
+import { collect, framed, startClient, until } from '../../client-fixture';
 import {
   answer,
   behave,
@@ -16,7 +16,7 @@ import {
   windowUpdate,
   word,
   type Peer,
-} from './raw-http2-server';
+} from '../../raw-http2-server';
 
 const { END_STREAM, END_HEADERS, PADDED } = Flag;
 

@@ -1,21 +1,13 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { ErrorCode } from '../http2/frames';
-import { ClientSession, type OpenStream, type StreamListener } from '../http2/session';
-import { serverHeaders } from './metadata';
-import { addressText, type Address } from './target';
-
-/** TLS material as PEM. */
-export interface TlsMaterial {
-  /** Authorities to trust; the usual ones where it is left out. */
-  readonly ca?: Buffer;
-  readonly cert?: Buffer;
-  readonly key?: Buffer;
-}
+import { addressText, type Address } from '../target';
+import type { TlsMaterial } from '../transport';
+import type { OpenStream, StreamListener } from './client-stream';
+import { ErrorCode } from './frames';
+import { ClientSession } from './session';
 
 export interface ConnectionOptions {
   readonly address: Address;
-  readonly authority: string;
   /** The name that the server's certificate must be for; its address where it is undefined. */
   readonly serverName: string | undefined;
   /** A plain connection where it is left out. */
@@ -49,25 +41,23 @@ export class Connection {
   private session: ClientSession | undefined;
   /** That one, and those before it on which requests are still under way. */
   private readonly sessions = new Set<ClientSession>();
-  private readonly prefix: string;
   private attempts = 0;
   private attemptedAt = 0;
   private retry: NodeJS.Timeout | undefined;
   private keepaliveInterval = keepalive.interval;
 
   constructor(private readonly options: ConnectionOptions) {
-    this.prefix = serverHeaders(options.authority, options.tls ? 'https' : 'http');
     this.attempt();
   }
 
   /**
    * Sends a request with all of its body.
    *
-   * @param headers - What follows on {@link serverHeaders}.
+   * @param headers - A header block, as text of one byte each character.
    * @returns undefined where the connection has just been lost, or takes no more requests
    */
   open(headers: string, body: Buffer, listener: StreamListener): OpenStream | undefined {
-    return this.session?.request(this.prefix + headers, body, listener);
+    return this.session?.request(headers, body, listener);
   }
 
   /** Takes no more requests, and closes when those under way have ended. */

@@ -128,7 +128,7 @@ class DescriptorFile implements DescribedFile {
       const service = Service.fromDescriptor(each, context);
       this.describe(service, descriptors.ServiceOptions, each.options, [6, index]);
       each.method?.forEach((method, at) => {
-        this.describe(member(service.methods, method), descriptors.MethodOptions, method.options, [6, index, 2, at]);
+        this.describe(memberOf(service.methods, method), descriptors.MethodOptions, method.options, [6, index, 2, at]);
       });
       place.add(service);
     });
@@ -138,22 +138,22 @@ class DescriptorFile implements DescribedFile {
   private describeMessage(type: Type, descriptor: MessageDescriptor, path: readonly number[]): void {
     this.describe(type, descriptors.MessageOptions, descriptor.options, path);
     descriptor.oneofDecl.forEach((each, index) => {
-      this.describe(member(type.oneofs, each), descriptors.OneofOptions, each.options, [...path, 8, index]);
+      this.describe(memberOf(type.oneofs, each), descriptors.OneofOptions, each.options, [...path, 8, index]);
     });
     descriptor.field.forEach((each, index) => {
-      this.describeField(member(type.fields, each), each, [...path, 2, index]);
+      this.describeField(memberOf(type.fields, each), each, [...path, 2, index]);
     });
     descriptor.nestedType.forEach((each, index) => {
-      const found = member(type.nested, each);
+      const found = memberOf(type.nested, each);
       // The entries of maps are not added.
       if (found instanceof Type) this.describeMessage(found, each, [...path, 3, index]);
     });
     descriptor.enumType.forEach((each, index) => {
-      const found = member(type.nested, each);
+      const found = memberOf(type.nested, each);
       if (found instanceof Enum) this.describeEnum(found, each, [...path, 4, index]);
     });
     descriptor.extension.forEach((each, index) => {
-      const found = member(type.nested, each);
+      const found = memberOf(type.nested, each);
       if (found instanceof Field) this.describeField(found, each, [...path, 6, index]);
     });
   }
@@ -206,7 +206,7 @@ class DescriptorFile implements DescribedFile {
 }
 
 /** What protobufjs has made of a descriptor; undefined for a name that it leaves out, such as `__proto__`. */
-function member<T>(
+function memberOf<T>(
   members: Readonly<Record<string, T>> | undefined,
   { name = '' }: { readonly name?: string },
 ): T | undefined {
@@ -263,7 +263,7 @@ function setPaths(options: Record<string, unknown>, path: string, value: unknown
 function unwrapped(value: unknown): unknown {
   if (Array.isArray(value)) return value.length === 1 ? unwrapped(value[0]) : value.map(unwrapped);
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, unwrapped(member)]));
+  return Object.fromEntries(Object.entries(value).map(([name, content]) => [name, unwrapped(content)]));
 }
 
 /** The comment of an object, by its path in the file: what is in front of it, else what is behind it. */

@@ -176,7 +176,7 @@ const messageFiles = [
   'src/grpc/channel.ts',
   'src/grpc/connection.ts',
   'src/http2/session.ts',
-  'src/session/revocations.ts',
+  'src/session/revocation-watch.ts',
   'src/signin/routes.ts',
 ];
 

@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { ServerResponse, type IncomingMessage, type OutgoingHttpHeader, type RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
-import { catalogue, errorHeaders, GatewayError, logBug, publicDetails, toGatewayError } from '../errors';
+import { errorHeaders, GatewayError, logBug, publicDetails, toGatewayError } from '../errors';
 import { createLineLog } from '../telemetry/log';
-import type { CounterSeries, HistogramSeries, Metrics } from '../telemetry/metrics';
+import type { Metrics } from '../telemetry/metrics';
 import { continueTrace } from '../telemetry/trace';
 import { Bodies } from './bodies';
 import { json, type Exchange, type Reply, type Route } from './exchange';
 import { IncomingExchange, type IncomingOptions } from './incoming-exchange';
+import { createRequestMetrics, knownMethod, other } from './request-metrics';
 import { Router, type Elsewhere } from './router';
-import { refusalOf, refusalReply, refusalStatuses, writeRefusal } from './unreadable-request';
+import { refusalOf, refusalReply, writeRefusal } from './unreadable-request';
 
 export interface HandlerOptions extends Omit<IncomingOptions, 'bodies'> {
   readonly routes: readonly Route[];
@@ -40,12 +41,6 @@ export interface HttpHandler {
   settled(): Promise<void>;
 }
 
-/** Methods that metrics tell apart; clients may send any other. */
-const knownMethods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
-
-/** Label of paths that lead nowhere, of methods that are not told apart, and of requests that could not be read. */
-const other = 'other';
-
 /** Characters up to which a body goes out in one piece with the head. Longer ones take less as bytes of their own. */
 const longestInOnePiece = 16 * 1024;
 
@@ -70,7 +65,7 @@ type Answer = ServerResponse & { exchange?: IncomingExchange };
 export function createHttpHandler(options: HandlerOptions): HttpHandler {
   const { log, metrics, writeTimeout = 30_000 } = options;
   const router = new Router(options.routes);
-  const counts = createCounts(metrics, options.routes);
+  const counts = createRequestMetrics(metrics, options.routes);
   const incoming = { ...options, bodies: new Bodies() };
   const writeLine = createLineLog(log, 'request');
   const streams = new Set<IncomingExchange>();
@@ -209,7 +204,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
   function record(exchange: IncomingExchange): void {
     inFlight -= 1;
     const { brokenOff, facts, refusal, isStreamed, response } = exchange;
-    const method = knownMethods.has(exchange.method) ? exchange.method : other;
+    const method = knownMethod(exchange.method) ?? other;
     // What the client has read of an answer that was broken off is not how it ended.
     const status = brokenOff?.status ?? response.statusCode;
     const now = performance.now();
@@ -304,68 +299,6 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
       });
     },
   };
-}
-
-/** Every status that an error may have. */
-const errorStatuses = new Set([...Object.values(catalogue).map(({ http }) => http), ...refusalStatuses]);
-
-/**
- * The series of the metrics, each found by what is known of a request without making a set of labels for it. All that the
- * routes can answer is there from the start.
- */
-function createCounts({ httpRequests, httpLatency }: Metrics, routes: readonly Route[]) {
-  interface Series {
-    latency?: HistogramSeries;
-    readonly requests: Map<number, CounterSeries>;
-  }
-  const byRoute = new Map<string, Map<string, Series>>();
-
-  function find(method: string, path: string): Series {
-    const byMethod = byRoute.get(path) ?? new Map<string, Series>();
-    const known = byMethod.get(method);
-    if (known) return known;
-    const series: Series = { requests: new Map() };
-    byRoute.set(path, byMethod.set(method, series));
-    return series;
-  }
-
-  function latency(method: string, path: string): HistogramSeries {
-    const series = find(method, path);
-    return (series.latency ??= httpLatency.series({ method, path }));
-  }
-
-  function requests(method: string, path: string, status: number): CounterSeries {
-    const { requests: byStatus } = find(method, path);
-    const known = byStatus.get(status);
-    if (known) return known;
-    const series = httpRequests.series({ method, path, status: String(status) });
-    byStatus.set(status, series);
-    return series;
-  }
-
-  function expect(method: string, path: string, statuses: Iterable<number>): void {
-    for (const status of statuses) requests(method, path, status);
-  }
-
-  for (const { method, path, statuses = [200] } of routes) {
-    for (const served of method === 'GET' ? ['GET', 'HEAD'] : [method]) {
-      expect(served, path, [...statuses, ...errorStatuses]);
-      latency(served, path);
-    }
-  }
-  // What no route answers is refused in one of three ways: for its head, for where it leads, or the client leaves.
-  const always = [catalogue.BAD_USER_INPUT.http, catalogue.CLIENT_CLOSED_REQUEST.http];
-  const paths = [...byRoute.keys()];
-  for (const method of [...knownMethods, other]) {
-    for (const path of paths) {
-      if (byRoute.get(path)?.has(method)) continue;
-      expect(method, path, [method === 'OPTIONS' ? 204 : catalogue.METHOD_NOT_ALLOWED.http, ...always]);
-    }
-    expect(method, other, [catalogue.NOT_FOUND.http, ...always]);
-  }
-  expect(other, other, refusalStatuses);
-
-  return { latency, requests };
 }
 
 /** @throws GatewayError BAD_USER_INPUT where a request does not say what host it is for (RFC 9112, 3.2) */

@@ -9,10 +9,10 @@ import { Bodies } from './bodies';
 import { json, type Exchange, type Reply, type Route } from './exchange';
 import { IncomingExchange, type IncomingOptions } from './incoming-exchange';
 import { createRequestMetrics, knownMethod, other } from './request-metrics';
-import { Router, type Elsewhere } from './router';
+import { Router } from './router';
 import { refusalOf, refusalReply, writeRefusal } from './unreadable-request';
 
-export interface HandlerOptions extends Omit<IncomingOptions, 'bodies'> {
+export interface HandlerOptions extends Omit<IncomingOptions, 'router' | 'bodies'> {
   readonly routes: readonly Route[];
   readonly metrics: Metrics;
   /** Whether browsers are told to use HTTPS alone from now on. */
@@ -64,9 +64,8 @@ type Answer = ServerResponse & { exchange?: IncomingExchange };
 /** Answers HTTP requests by routes, and leaves an access line and metrics behind for each. */
 export function createHttpHandler(options: HandlerOptions): HttpHandler {
   const { log, metrics, writeTimeout = 30_000 } = options;
-  const router = new Router(options.routes);
   const counts = createRequestMetrics(metrics, options.routes);
-  const incoming = { ...options, bodies: new Bodies() };
+  const incoming = { ...options, router: new Router(options.routes), bodies: new Bodies() };
   const writeLine = createLineLog(log, 'request');
   const streams = new Set<IncomingExchange>();
   /** Answers that came in this turn of the event loop. */
@@ -89,7 +88,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
     const head: OutgoingHttpHeader[] = [];
     for (const [name, value] of baseHeaders) if (headers[name] === undefined) head.push(name, value);
     // Tokens are in headers, cookies and codes, so nothing of one caller may be kept for another.
-    if (exchange.isRouted && headers['cache-control'] === undefined) head.push('cache-control', 'no-store');
+    if (exchange.match.route && headers['cache-control'] === undefined) head.push('cache-control', 'no-store');
     for (const name in headers) if (name !== 'content-length') head.push(name, headers[name] as OutgoingHttpHeader);
     head.push('x-request-id', exchange.id);
     // A client that goes on using a connection which is about to close would lose a request.
@@ -204,19 +203,18 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
   function record(exchange: IncomingExchange): void {
     inFlight -= 1;
     const { brokenOff, facts, refusal, isStreamed, response } = exchange;
-    const method = knownMethod(exchange.method) ?? other;
+    const { route, path } = exchange.match;
+    const method = knownMethod(exchange.method);
     // What the client has read of an answer that was broken off is not how it ended.
     const status = brokenOff?.status ?? response.statusCode;
     const now = performance.now();
     const duration = now - exchange.began;
-    counts.requests(method, exchange.route, status).inc();
-    if (exchange.isRouted && !isStreamed) counts.latency(method, exchange.route).observe(duration / 1000);
     const { traceId, upstreams } = exchange.trace;
     const line = {
       requestId: exchange.id,
       traceId,
-      method,
-      route: exchange.route,
+      method: method ?? other,
+      route: path ?? other,
       status,
       durationMs: toMicroseconds(duration),
       upstreamMs: toMicroseconds(upstreams.total(now)),
@@ -227,13 +225,9 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
       reason: refusal?.reason,
       streamed: isStreamed || undefined,
     };
-    exchange.span?.end({
-      requestId: line.requestId,
-      method: method === other ? undefined : method,
-      route: line.route === other ? undefined : line.route,
-      status,
-      code: line.code,
-    });
+    counts.requests(line.method, line.route, status).inc();
+    if (route && !isStreamed) counts.latency(line.method, line.route).observe(duration / 1000);
+    exchange.span?.end({ requestId: exchange.id, method, route: path, status, code: line.code });
     writeLine(line);
     if (inFlight === 0) for (const each of onSettled.splice(0)) each();
   }
@@ -243,14 +237,11 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
       const exchange = new IncomingExchange(request, response, incoming);
       (response as Answer).exchange = exchange;
       inFlight += 1;
-      const found = router.find(exchange.method, exchange.path);
-      const elsewhere = found ? undefined : router.elsewhere(exchange.path);
-      exchange.route = found?.route.path ?? elsewhere?.path ?? other;
-      exchange.isRouted = found !== undefined;
       response.on('close', () => closed(exchange, request.socket));
       try {
         requireHost(request);
-        const reply = found ? found.route.handle(exchange, found.params) : unrouted(exchange, elsewhere);
+        const { route, params } = exchange.match;
+        const reply = route ? route.handle(exchange, params) : unrouted(exchange);
         if ('then' in reply) {
           reply.then(
             (settled) => send(exchange, settled),
@@ -313,11 +304,11 @@ function toMicroseconds(milliseconds: number): number {
 }
 
 /** The answer where no route has both path and method. */
-function unrouted(exchange: Exchange, elsewhere: Elsewhere | undefined): Reply {
-  if (!elsewhere) throw new GatewayError('NOT_FOUND', 'There is nothing at this path.');
-  const { methods } = elsewhere;
-  const allow = [...methods, ...(methods.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ');
-  if (exchange.method === 'OPTIONS') return { status: 204, headers: { allow } };
+function unrouted({ method, match }: IncomingExchange): Reply {
+  const { path, otherMethods } = match;
+  if (path === undefined) throw new GatewayError('NOT_FOUND', 'There is nothing at this path.');
+  const allow = [...otherMethods, ...(otherMethods.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ');
+  if (method === 'OPTIONS') return { status: 204, headers: { allow } };
   throw new GatewayError('METHOD_NOT_ALLOWED', undefined, { headers: { allow } });
 }
 

@@ -6,12 +6,14 @@ import type { Logger } from '../telemetry/log';
 import { continueTrace, type RequestSpan, type TraceContext, type Tracer } from '../telemetry/trace';
 import type { Bodies } from './bodies';
 import type { Exchange } from './exchange';
+import type { Match, Router } from './router';
 import type { UnreadableRequest } from './unreadable-request';
 
 export interface IncomingOptions {
   readonly log: Logger;
   /** Ms. */
   readonly requestTimeout: number;
+  readonly router: Router;
   readonly bodies: Bodies;
   /** Records requests; none is recorded where it is left out. */
   readonly tracer?: Tracer | undefined;
@@ -27,14 +29,11 @@ export class IncomingExchange implements Exchange {
   readonly method: string;
   readonly path: string;
   readonly query: string;
+  readonly match: Match;
   readonly setCookies: string[] = [];
   readonly facts: Exchange['facts'] = {};
   readonly cancellation = new Canceller();
 
-  /** Template of the route, for labels and logs. */
-  route = '';
-  /** Whether the path and the method led to a route. */
-  isRouted = false;
   /** Whether the answer is a stream. */
   isStreamed = false;
   /** Why the answer was closed before it was sent and taken whole; undefined where it was, and until it is closed. */
@@ -63,6 +62,7 @@ export class IncomingExchange implements Exchange {
     const mark = url.indexOf('?');
     this.path = mark < 0 ? url : url.slice(0, mark);
     this.query = mark < 0 ? '' : url.slice(mark + 1);
+    this.match = options.router.match(this.method, this.path);
   }
 
   get headers(): IncomingHttpHeaders {

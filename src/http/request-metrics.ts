@@ -1,7 +1,7 @@
 import { catalogue } from '../errors';
 import type { CounterSeries, HistogramSeries, Metrics } from '../telemetry/metrics';
 import type { Route } from './exchange';
-import { refusalStatuses } from './unreadable-request';
+import { unreadableStatuses } from './unreadable-request';
 
 /** Label of paths without a route, of unknown methods, and of requests that could not be read. */
 export const other = 'other';
@@ -10,7 +10,7 @@ export const other = 'other';
 const knownMethods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
 /** Every status that an error may have. */
-const errorStatuses = new Set([...Object.values(catalogue).map(({ http }) => http), ...refusalStatuses]);
+const errorStatuses = new Set([...Object.values(catalogue).map(({ http }) => http), ...unreadableStatuses]);
 
 /** The method where it has a label of its own; undefined where its label is {@link other}. */
 export function knownMethod(method: string): string | undefined {
@@ -76,7 +76,7 @@ export function createRequestMetrics(metrics: Metrics, routes: readonly Route[])
     }
     expect(method, other, [catalogue.NOT_FOUND.http, ...always]);
   }
-  expect(other, other, refusalStatuses);
+  expect(other, other, unreadableStatuses);
 
   return { requests, latency };
 }

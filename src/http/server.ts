@@ -1,10 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
 import { GatewayError } from '../errors';
 import type { Logger } from '../telemetry/log';
-import type { Refuse } from './http-handler';
-import { refusalOf, tunnelRefused, writeRefusal } from './unreadable-request';
+import { refuseUnrecorded, type Refuse } from './refuse';
+import { connectRefused } from './unreadable-request';
 
 /** What is served. */
 export interface Served {
@@ -67,7 +66,7 @@ export async function startServer(served: Served, options: ServerOptions, log: L
     throw error;
   });
   const adminOptions = { port: adminPort, host: adminHost };
-  const admin = await listen(served.handleAdmin, refuseUnseen, adminOptions).catch(async (error: unknown) => {
+  const admin = await listen(served.handleAdmin, refuseUnrecorded, adminOptions).catch(async (error: unknown) => {
     main.destroy();
     await main.drain();
     served.close();
@@ -212,7 +211,7 @@ async function listen(
     socket.on('error', () => undefined);
     setImmediate(() => {
       const answer = connections.get(socket)?.answer;
-      if (!answer || answer.closed) refuse(Object.assign(new Error('CONNECT'), { code: tunnelRefused }), socket);
+      if (!answer || answer.closed) refuse(Object.assign(new Error('CONNECT'), { code: connectRefused }), socket);
       socket.destroySoon();
     });
   });
@@ -263,12 +262,6 @@ function stopReading(error: NodeJS.ErrnoException, socket: Socket, connection: C
       if (socket.writable) stopReading(error, socket, connection, refuse);
     });
   }
-}
-
-/** For the listener of operators, who are told but not counted. */
-function refuseUnseen(error: NodeJS.ErrnoException, to: ServerResponse | Socket): void {
-  if ('bytesRead' in to) writeRefusal(to, refusalOf(error), randomUUID());
-  else to.destroy();
 }
 
 function drain(server: Server, connections: ReadonlyMap<Socket, Connection>): Promise<void> {

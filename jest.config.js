@@ -1,8 +1,7 @@
 /** ESM-only packages, and one that calls import(): Jest must transform them, since the tests run as CommonJS. */
 const esmOnly = ['jose', 'openid-client', 'oauth4webapi', 'oidc-provider', '@opentelemetry/otlp-exporter-base'];
 
-/** @type {import('jest').Config} */
-module.exports = {
+const common = {
   testEnvironment: '<rootDir>/test/environment.ts',
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
@@ -18,4 +17,51 @@ module.exports = {
     ],
   },
   transformIgnorePatterns: [`/node_modules/(?!(${esmOnly.join('|')})/)`],
+};
+
+/** Tests that run a second time, with the reference implementations. */
+const reference = [
+  'graphql/audits',
+  'graphql/event-stream',
+  'graphql/graphiql',
+  'graphql/graphql',
+  'graphql/graphql-over-http',
+  'graphql/streams',
+  'grpc/transport/answers',
+  'grpc/transport/connections',
+  'grpc/transport/names',
+  'grpc/transport/tls',
+  'grpc/upstream',
+  'http/bad-input',
+  'http/operators',
+  'pipeline/failures',
+  'schema/access',
+  'schema/mapping/feed',
+  'schema/mapping/joins',
+  'schema/public-protos/pubsub',
+  'session/cookie',
+  'session/credentials',
+  'session/races',
+  'session/revocation',
+  'session/validation',
+  'signin/callback',
+  'telemetry/log-lines',
+  'telemetry/metrics',
+];
+
+/** @type {import('jest').Config} */
+module.exports = {
+  projects: [
+    {
+      ...common,
+      displayName: 'default',
+      globals: { variant: { graphqlServer: 'native', transport: 'http2' } },
+    },
+    {
+      ...common,
+      displayName: 'reference',
+      globals: { variant: { graphqlServer: 'yoga', transport: 'grpc-js' } },
+      testMatch: reference.map((name) => `<rootDir>/test/${name}.test.ts`),
+    },
+  ],
 };

@@ -5,11 +5,15 @@ import type { Config } from './config/config';
 import type { OwnResolverName } from './contract/built-ins';
 import { loadContract } from './contract/contract';
 import { GatewayError } from './errors';
+import { createGraphqlHandler } from './graphql/graphql-handler';
 import { createGraphqlRoutes } from './graphql/routes';
-import { createUpstream, type Upstream } from './grpc/upstream';
+import type * as Yoga from './graphql/yoga';
+import { createUpstream } from './grpc/create-upstream';
+import type { Upstream } from './grpc/upstream';
 import { createAdminHandler } from './http/admin-handler';
 import { createHttpHandler, type Refuse } from './http/http-handler';
-import type { GatewayContext } from './pipeline/context';
+import { createDocuments } from './pipeline/documents';
+import type { OperationContext } from './pipeline/operation-context';
 import { createPipeline } from './pipeline/pipeline';
 import { createRestRoutes } from './rest/routes';
 import type { Resolver } from './schema/resolver-context';
@@ -50,6 +54,7 @@ export interface GatewayOverrides {
   readonly log: Logger;
   /** SDL and protos that were read before; from the folders of the configuration where left out. */
   readonly sources?: Sources;
+  /** With `graphqlPlugin` where the configuration says GRAPHQL_SERVER=yoga. */
   readonly metrics?: Metrics;
   /** Hand-written resolvers, by the name that @resolver gives, beside the gateway's own. */
   readonly resolvers?: Readonly<Record<string, Resolver>>;
@@ -62,12 +67,17 @@ export interface GatewayOverrides {
  */
 export function createGateway(config: Config, overrides: GatewayOverrides): Gateway {
   const { log } = overrides;
-  const metrics = overrides.metrics ?? createMetrics({ processMetrics: false });
+  const graphqlPlugin = config.graphqlServer === 'yoga';
+  const metrics = overrides.metrics ?? createMetrics({ processMetrics: false, graphqlPlugin });
   const sources = overrides.sources ?? loadSources(config);
 
   // What is wrong with the contract is told before anything is opened. Its fields call what is made below.
   const upstream = (name: string): Upstream => upstreams.get(name) ?? unknownUpstream(name);
-  const { schema, operations, rpcs } = loadContract(sources, {
+  const {
+    schema: compiled,
+    operations,
+    rpcs,
+  } = loadContract(sources, {
     upstream,
     deadlines: Object.fromEntries(Object.entries(config.upstreams).map(([name, { deadline }]) => [name, deadline])),
     resolvers: { ...ownResolvers((exchange) => gatekeeper.signOut(exchange)), ...overrides.resolvers },
@@ -92,25 +102,26 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
   const { publicUrl: publicOrigin, allowedOrigins } = config;
   const gatekeeper = createGatekeeper({ cookie, sessions, publicOrigin, allowedOrigins });
 
-  const pipeline = createPipeline({
-    schema,
-    gatekeeper,
-    metrics,
-    introspection: !config.production,
-    requestTimeout: config.requestTimeout,
-  });
+  const introspection = !config.production;
+  const isYoga = config.graphqlServer === 'yoga';
+  const schema = isYoga ? loadYoga().toExecutableSchema(compiled) : compiled;
+  const documents = createDocuments(schema, { introspection, metrics });
+  const { requestTimeout } = config;
+  const steps = { documents, gatekeeper, metrics, introspection, requestTimeout };
+  const pipeline = createPipeline(steps);
+  const handleGraphql = isYoga ? loadYoga().createYogaHandler({ schema, ...steps }) : createGraphqlHandler(pipeline);
   const tracer =
     config.tracing && loadOpenTelemetry().createTracer(config.tracing, { version, publicUrl: publicOrigin, log });
   const providers = config.signIn.providers.map(({ name }) => name);
   const http = createHttpHandler({
     routes: [
-      ...createGraphqlRoutes({ pipeline, graphiql: config.production ? undefined : { providers } }),
+      ...createGraphqlRoutes({ handle: handleGraphql, graphiql: config.production ? undefined : { providers } }),
       ...createRestRoutes(operations, pipeline),
       ...createSignInRoutes({ ...config, ...config.signIn, authService, sessions, cookie, gatekeeper }),
     ],
     log,
     metrics,
-    requestTimeout: config.requestTimeout,
+    requestTimeout,
     strictTransport: config.production,
     tracer,
   });
@@ -161,6 +172,9 @@ function unknownUpstream(name: string): never {
 
 const { version } = JSON.parse(readFileSync(join(__dirname, '..', 'package.json'), 'utf8')) as { version: string };
 
+/** GraphQL Yoga and envelop are loaded only where they are asked for. */
+const loadYoga = () => require('./graphql/yoga') as typeof Yoga;
+
 /** What records traces is loaded where that is asked for, and costs nothing elsewhere. */
 const loadOpenTelemetry = () => require('./telemetry/opentelemetry') as typeof OpenTelemetry;
 
@@ -169,7 +183,7 @@ function ownResolvers(signOut: Gatekeeper['signOut']): Record<OwnResolverName, R
   return {
     gateway: () => ({ name: 'api-gateway', version }),
     async logout(_parent, _args, context) {
-      await signOut((context as GatewayContext).exchange);
+      await signOut((context as OperationContext).exchange);
       return true;
     },
   };

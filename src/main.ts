@@ -53,11 +53,14 @@ async function main(): Promise<void> {
 function startLog(level: LogLevel): Logger {
   const log = createLog(level);
   process.once('exit', () => endLogAtOnce(log));
-  process.on('uncaughtException', (error) => {
+  const giveUp = (error: unknown): void => {
     // The state of the process is unknown from here on: say so and let it be replaced.
     log.fatal({ err: error }, 'uncaught exception');
     void exit(log, 1);
-  });
+  };
+  process.on('uncaughtException', giveUp);
+  // By default a rejection is an uncaught exception too, but Node replaces an error that has no stack of its own.
+  process.on('unhandledRejection', giveUp);
   return log;
 }
 
@@ -69,7 +72,8 @@ async function exit(log: Logger, code: number): Promise<void> {
 
 /** Opens the doors, and closes them when the process is told to end. */
 async function serve(config: Config, sources: Sources, log: Logger): Promise<void> {
-  const gateway = createGateway(config, { log, sources, metrics: createMetrics({ processMetrics: true }) });
+  const metrics = createMetrics({ processMetrics: true, graphqlPlugin: config.graphqlServer === 'yoga' });
+  const gateway = createGateway(config, { log, sources, metrics });
   const server = await startServer(gateway, config, log);
   log.info({ port: server.port, adminPort: server.adminPort, env: config.env }, 'listening');
 

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { createClient, type ExecutionResult } from 'graphql-sse';
-import { readConfig, sourceFolders, type Config } from '../src/config/config';
+import { prefixOf, readConfig, sourceFolders, type Config } from '../src/config/config';
 import { createGateway, type Gateway, type GatewayOverrides } from '../src/gateway';
 import { startServer, type RunningServer } from '../src/http/server';
 import { loadSources } from '../src/schema/sources';
@@ -9,6 +9,7 @@ import { createLog } from '../src/telemetry/log';
 import { addresses } from './addresses';
 import { startAiService } from './upstreams/ai/service';
 import { startAuthService } from './upstreams/auth/service';
+import { variant } from './variant';
 
 // For machines that have much else to do.
 jest.setTimeout(30_000);
@@ -214,12 +215,22 @@ async function start(
   return { gateway, server: await startServer(gateway, config, log) };
 }
 
-/** The configuration of a gateway under test: nothing but what is given, free ports, and upstreams that are not there. */
+/**
+ * The configuration of a gateway under test: nothing but what is given, free ports, the transport of this run, and upstreams
+ * that are not there.
+ */
 export function testConfig(env: Readonly<Record<string, string>>): Config {
-  const own = { NODE_ENV: 'test', PORT: '0', ADMIN_PORT: '0', PUBLIC_URL: 'http://localhost:3000' };
-  const all = { ...own, ...addresses(env), ...env };
-  const { upstreamNames } = loadSources(sourceFolders(all));
-  return readConfig(all, upstreamNames);
+  const own = {
+    NODE_ENV: 'test',
+    PORT: '0',
+    ADMIN_PORT: '0',
+    PUBLIC_URL: 'http://localhost:3000',
+    GRAPHQL_SERVER: variant.graphqlServer,
+  };
+  const { upstreamNames } = loadSources(sourceFolders({ ...own, ...env }));
+  const transports = upstreamNames.map((name) => [`${prefixOf(name)}_SERVICE_TRANSPORT`, variant.transport]);
+  const perUpstream = { ...addresses(upstreamNames), ...Object.fromEntries(transports) };
+  return readConfig({ ...own, ...perUpstream, ...env }, upstreamNames);
 }
 
 function bearer(token: string | null): Record<string, string> {

@@ -5,7 +5,7 @@ import type { Sampling, TracingConfig } from '../telemetry/tracing-config';
 import { EnvironmentReader, variableName } from './environment-reader';
 import { misspellings } from './misspellings';
 import { isLoopback, packageRoot, shown } from './values';
-import { variables, type Environment, type Variable } from './variables';
+import { variables, type Environment, type GraphqlServer, type TransportName, type Variable } from './variables';
 
 /** How to reach an upstream, as configured. */
 export interface UpstreamConfig {
@@ -15,6 +15,7 @@ export interface UpstreamConfig {
   readonly tls?: { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer };
   /** Ms that any RPC to this upstream may take at most. Where it is left out, the schema's deadlines count alone. */
   readonly deadline?: number;
+  readonly transport: TransportName;
 }
 
 /** An identity provider that people may sign in with. */
@@ -55,6 +56,7 @@ export interface Config {
   readonly shutdownGrace: number;
   readonly shutdownDelay: number;
   readonly logLevel: LogLevel;
+  readonly graphqlServer: GraphqlServer;
   /** Off where it is left out. */
   readonly tracing?: TracingConfig;
   /** Absolute, as `protoDir` and `protoInclude` are. */
@@ -146,6 +148,7 @@ export function readConfig(env: NodeJS.ProcessEnv, upstreamNames: readonly strin
     shutdownGrace,
     shutdownDelay,
     logLevel: reader.required(variables.logLevel),
+    graphqlServer: reader.required(variables.graphqlServer),
     ...(tracing === undefined ? {} : { tracing }),
     schemaDir: reader.required(variables.schemaDir),
     protoDir: reader.required(variables.protoDir),
@@ -186,6 +189,7 @@ function readUpstreams(reader: EnvironmentReader, names: readonly string[]): Rec
       target: address,
       ...(tls === undefined ? {} : { tls }),
       ...(deadline === undefined ? {} : { deadline }),
+      transport: reader.required(variables.upstreamTransport, prefix),
     };
   }
   return upstreams;

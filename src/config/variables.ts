@@ -41,6 +41,13 @@ const samplers = [
   'parentbased_traceidratio',
 ] as const;
 
+/** What serves `/graphql`. */
+const graphqlServers = ['native', 'yoga'] as const;
+export type GraphqlServer = (typeof graphqlServers)[number];
+
+const transportNames = ['http2', 'grpc-js'] as const;
+export type TransportName = (typeof transportNames)[number];
+
 /** One variable, or one for each upstream or provider. */
 export interface Variable<T> {
   /** `<UPSTREAM>` and `<NAME>` stand for the name of an upstream or provider, in upper case, with `_` for `-`. */
@@ -183,6 +190,14 @@ export const variables = {
     expected: 'a duration from 1ms to 10m, such as 2s',
     description:
       'How long an RPC to this upstream may take at most, whatever the schema allows. Too short, and slow answers become 504.',
+  },
+  upstreamTransport: {
+    name: '<UPSTREAM>_SERVICE_TRANSPORT',
+    default: 'http2',
+    parse: oneOf(transportNames),
+    expected: transportNames.join(', '),
+    description:
+      'What carries the RPCs: `http2`, the gateway’s own client, or `grpc-js`, the reference implementation for Node, which costs more CPU time. `docs/decisions/transport.md` tells where they differ.',
   },
   providers: {
     name: 'SSO_PROVIDERS',
@@ -338,6 +353,14 @@ export const variables = {
     parse: boolean,
     expected: 'true or false',
     description: '`true` turns tracing off, whatever else is set. Trace ids are passed on and logged all the same.',
+  },
+  graphqlServer: {
+    name: 'GRAPHQL_SERVER',
+    default: 'native',
+    parse: oneOf(graphqlServers),
+    expected: graphqlServers.join(' or '),
+    description:
+      '`native` or `yoga`. `yoga` serves `/graphql` by GraphQL Yoga with envelop plugins, for several times the CPU time of a request. Where the two differ: docs/decisions/graphql-door.md.',
   },
   schemaDir: {
     name: 'SCHEMA_DIR',

@@ -1,5 +1,6 @@
 import {
   getNullableType,
+  getVariableValues,
   GraphQLBoolean,
   GraphQLFloat,
   GraphQLID,
@@ -15,7 +16,6 @@ import {
   type NamedTypeNode,
   type VariableDefinitionNode,
 } from 'graphql';
-import { getVariableValues } from 'graphql/execution/values';
 import type { Variables } from './run';
 
 /** The coerced variables of a request, or what is wrong with them. */

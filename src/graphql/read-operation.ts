@@ -10,6 +10,11 @@ interface Parameters {
   readonly extensions?: unknown;
 }
 
+/** Reads the operation of a request: of a POST from its body, of a GET from its query. @throws GatewayError as these do */
+export function readRequest(exchange: Exchange): OperationRequest | Promise<OperationRequest> {
+  return exchange.method === 'POST' ? readOperation(exchange) : operationInQuery(exchange.query);
+}
+
 /**
  * Reads the operation of a POST from its body, a JSON object in UTF-8.
  *

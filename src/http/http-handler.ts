@@ -141,7 +141,17 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
     const cause = toGatewayError(error);
     // What a stream throws once its answer is closed comes of that.
     if (!exchange.brokenOff) logBug(cause, exchange);
-    exchange.response.destroy(cause);
+    const { response } = exchange;
+    if (response.socket) {
+      response.destroy(cause);
+      return;
+    }
+    // It waits for its turn. On Node 24 destroy() would close it alone, leave the connection open and its client waiting.
+    response.once('socket', (socket: Socket) => {
+      // Nothing of it is sent, and the response ahead of it, which is finished, gets to be closed first.
+      socket.cork();
+      setImmediate(() => socket.destroy(cause));
+    });
   }
 
   /** Sends what a handler gave, or what came of it: a stream at once, anything else with what else is ready. */
@@ -150,7 +160,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
     if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)) {
       void sendStream(exchange, reply, body)
         .catch((error: unknown) => fail(exchange, error))
-        .finally(() => ended(exchange));
+        .finally(() => handled(exchange));
       return;
     }
     if (ready.push({ exchange, reply, body }) === 1) setImmediate(sendReady);
@@ -164,18 +174,39 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
       const { exchange } = answer;
       try {
         // Nothing is said twice, nor to those who have left.
-        if (!exchange.response.headersSent && !exchange.response.destroyed) sendWhole(answer);
+        if (!exchange.response.headersSent && !exchange.isClosed) sendWhole(answer);
       } catch (error) {
         fail(exchange, error);
       }
-      ended(exchange);
+      handled(exchange);
     }
   }
 
-  /** One of the two ends of a request has come: everything was said, or the answer is closed. Leaves its traces at the last. */
-  function ended(exchange: IncomingExchange): void {
-    exchange.endsLeft -= 1;
-    if (exchange.endsLeft > 0) return;
+  /** Nothing more will be sent. */
+  function handled(exchange: IncomingExchange): void {
+    if (exchange.isHandled) return;
+    exchange.isHandled = true;
+    if (exchange.isClosed) record(exchange);
+  }
+
+  /**
+   * The response was taken whole, or broken off. This may be called twice: when a connection closes, src/http/server.ts emits
+   * 'close' for the responses that wait on it, and Node 24 does too, a tick later.
+   */
+  function closed(exchange: IncomingExchange, socket: Socket): void {
+    if (exchange.isClosed) return;
+    exchange.isClosed = true;
+    // To node:http what is thrown away with the connection is finished too.
+    const isComplete = exchange.response.writableFinished && !socket.destroyed && !exchange.hasLeft;
+    if (!isComplete) {
+      exchange.brokenOff = whyClosed(socket);
+      exchange.abort(exchange.brokenOff);
+    }
+    if (exchange.isHandled) record(exchange);
+  }
+
+  /** Leaves access line, metrics and span behind: once, when a request is both handled and closed. */
+  function record(exchange: IncomingExchange): void {
     inFlight -= 1;
     const { brokenOff, facts, refusal, isStreamed, response } = exchange;
     const method = knownMethods.has(exchange.method) ? exchange.method : other;
@@ -221,15 +252,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
       const elsewhere = found ? undefined : router.elsewhere(exchange.path);
       exchange.route = found?.route.path ?? elsewhere?.path ?? other;
       exchange.isRouted = found !== undefined;
-      response.on('close', () => {
-        // To node:http what is thrown away with the connection is finished too.
-        const isComplete = response.writableFinished && !request.socket.destroyed && !exchange.hasLeft;
-        if (!isComplete) {
-          exchange.brokenOff = whyClosed(request.socket);
-          exchange.abort(exchange.brokenOff);
-        }
-        ended(exchange);
-      });
+      response.on('close', () => closed(exchange, request.socket));
       try {
         requireHost(request);
         const reply = found ? found.route.handle(exchange, found.params) : unrouted(exchange, elsewhere);
@@ -387,7 +410,8 @@ function whyClosed({ errored }: Socket): GatewayError {
 async function writeStream(exchange: IncomingExchange, body: AsyncIterable<string | Uint8Array>): Promise<void> {
   const { response } = exchange;
   for await (const chunk of body) {
-    if (response.destroyed || response.writableEnded) return;
+    // node:http before 24 does not destroy a response that waits for its turn when the connection closes.
+    if (exchange.isClosed || response.writableEnded) return;
     if (!response.write(chunk)) await drained(response);
   }
   response.end();

@@ -41,8 +41,10 @@ export class IncomingExchange implements Exchange {
   brokenOff: GatewayError | undefined;
   /** Whether the client said that no more would come before the request was whole. */
   hasLeft = false;
-  /** Of the two ends that a request comes to, how many it has yet to: its handler's and its answer's. */
-  endsLeft = 2;
+  /** Whether the handler's reply was sent, or can no longer be. */
+  isHandled = false;
+  /** Whether the response is closed. */
+  isClosed = false;
   /** What the client was told instead of the handler's reply, where the rest of the request could not be read. */
   refusal: UnreadableRequest | undefined;
   /** What records the request, if it is recorded; known once {@link trace} was asked for. */

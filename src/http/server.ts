@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { GatewayError } from '../errors';
 import type { Logger } from '../telemetry/log';
 import type { Refuse } from './http-handler';
@@ -77,16 +78,18 @@ export async function startServer(served: Served, options: ServerOptions, log: L
   // Of what follows the delay, so that requests always have most of it.
   const reserve = Math.min(longestReserve, (shutdownGrace - shutdownDelay) / 5);
 
-  async function finish(): Promise<void> {
-    await pause(shutdownDelay);
-    served.endStreams();
-    await main.drain();
-  }
-
   return {
     port: main.port,
     adminPort: admin.port,
     async close() {
+      const closed = new AbortController();
+      /** Does not keep the process alive, nor what was closed in memory. */
+      const pause = (ms: number) => sleep(ms, undefined, { ref: false, signal: closed.signal });
+      const finish = async (): Promise<void> => {
+        await pause(shutdownDelay);
+        served.endStreams();
+        await main.drain();
+      };
       served.drain();
       const over = pause(shutdownGrace);
       const late = pause(shutdownGrace - reserve).then(() => 'late' as const);
@@ -99,14 +102,10 @@ export async function startServer(served: Served, options: ServerOptions, log: L
       await Promise.race([served.flush(), over]);
       admin.destroy();
       await admin.drain();
+      closed.abort();
       return clean;
     },
   };
-}
-
-/** A pause that alone does not keep the process alive. */
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds).unref());
 }
 
 /** A listening server. */
@@ -180,7 +179,7 @@ async function listen(
     connections.set(socket, connection);
     socket.once('close', () => {
       connections.delete(socket);
-      // node:http tells only the one whose turn it is.
+      // Node before 24 emits 'close' only for the response whose turn it is, and 24 for these a tick later. The first counts.
       for (const answer of connection.waiting) answer.emit('close');
     });
     // To read the body of a request before resumes it.
@@ -281,9 +280,11 @@ function drain(server: Server, connections: ReadonlyMap<Socket, Connection>): Pr
   };
   return new Promise((resolve) => {
     const idle = setInterval(closeIdle, 100);
-    // As http.Server.close, which would also cut off answers that are still being read.
+    // http.Server.close would also cut off answers that are still being read.
     NetServer.prototype.close.call(server, () => {
       clearInterval(idle);
+      // Now that nothing is cut off: it also ends the timer of node:http that checks connections for timeouts.
+      server.close();
       resolve();
     });
     closeIdle();

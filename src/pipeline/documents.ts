@@ -9,14 +9,14 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
-import { GatewayError } from '../errors';
+import { GatewayError, type ErrorCode } from '../errors';
 import { compileDocument } from '../execution/compiled-operation';
 import { Memory } from '../execution/memory';
 import { SchemaTraits } from '../execution/selection';
 import type { Metrics } from '../telemetry/metrics';
-import { withoutSuggestions } from './errors';
-import { planOperation, type OperationPlan } from './plan';
-import { createSlimmer } from './slim';
+import { planOperation, type OperationPlan } from './operation-plan';
+import { withoutSuggestions } from './present';
+import { createSlimmer } from './slim-document';
 
 /** A document as it was found when it was first seen. */
 export interface PreparedDocument {
@@ -34,7 +34,8 @@ export interface PreparedDocument {
 /** Prepares documents, each once. */
 export interface Documents {
   /**
-   * @throws GraphQLError for a syntax error, GatewayError OPERATION_TOO_COMPLEX for a document over a limit
+   * @throws GraphQLError with GRAPHQL_PARSE_FAILED as its original error for a syntax error; GatewayError
+   * OPERATION_TOO_COMPLEX for a document over a limit
    */
   prepare(source: string): PreparedDocument;
   /** To be called when a document has run: it may take more than before. */
@@ -94,7 +95,9 @@ export function createDocuments(schema: GraphQLSchema, options: DocumentOptions)
   function make(source: string): PreparedDocument {
     const parsed = parseDocument(source);
     const found = validate(schema, parsed, rules, { maxErrors: 10 });
-    const errors = found.map((error) => slimError(options.introspection ? error : withoutSuggestions(error)));
+    const errors = found.map((error) =>
+      documentError('GRAPHQL_VALIDATION_FAILED', options.introspection ? error : withoutSuggestions(error)),
+    );
     const memory = new Memory();
     memory.bytes = documentSize + textSize(source);
     for (const { message } of errors) memory.bytes += errorSize + textSize(message);
@@ -140,9 +143,10 @@ function withinStack<T>(work: () => T): T {
   }
 }
 
-/** An error without what keeps the parsed document: its nodes, and what was called when it was found. */
-function slimError({ message, source, positions }: GraphQLError): GraphQLError {
-  const error = new GraphQLError(message, { source: source ?? null, positions: positions ?? null });
+/** An error of the catalogue in its place, without what keeps the parsed document: its nodes, and the stack. */
+function documentError(code: ErrorCode, { message, source, positions }: GraphQLError): GraphQLError {
+  const originalError = new GatewayError(code, message);
+  const error = new GraphQLError(message, { source: source ?? null, positions: positions ?? null, originalError });
   error.stack = message;
   return error;
 }
@@ -160,6 +164,6 @@ function parseDocument(source: string): DocumentNode {
     if (error instanceof GraphQLError && error.message.includes(`more that ${maxTokens} tokens`)) {
       throw new GatewayError('OPERATION_TOO_COMPLEX', `A document may have at most ${maxTokens} tokens.`);
     }
-    throw error;
+    throw error instanceof GraphQLError ? documentError('GRAPHQL_PARSE_FAILED', error) : error;
   }
 }

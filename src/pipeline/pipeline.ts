@@ -1,30 +1,28 @@
-import { envelop } from '@envelop/core';
-import type { DocumentNode, ExecutionArgs, ExecutionResult, GraphQLError, GraphQLSchema } from 'graphql';
-import { firstOf } from '../cancellation';
-import { catalogue, GatewayError, type ErrorCode } from '../errors';
+import { OperationTypeNode, type ExecutionResult } from 'graphql';
+import { isClientClosed } from '../errors';
 import type { Exchange } from '../http/exchange';
 import type { Gatekeeper } from '../session/gatekeeper';
-import type { CounterSeries, Metrics } from '../telemetry/metrics';
-import { GatewayContext, OperationScope } from './context';
-import { createDocuments } from './documents';
-import { presentError, withoutSuggestions, type PresentedResult } from './errors';
-import type { OperationPlan } from './plan';
-import { createPlugins } from './plugins';
+import type { Metrics } from '../telemetry/metrics';
+import { authenticate, callerOf } from './authenticate';
+import { chooseOperation, type OperationLimits } from './choose-operation';
+import type { Documents, PreparedDocument } from './documents';
+import { executeOperation, openScope, subscribeOperation, type VariableInputs } from './execute-operation';
+import { OperationContext } from './operation-context';
+import { createOperationCounts } from './operation-counts';
+import { OperationRecord } from './operation-record';
+import { presentResult, type PresentedResult, type RawResult } from './present';
 
 /** An operation, as a door read it. */
 export interface OperationRequest {
   readonly query: string;
   readonly operationName?: string | null | undefined;
-  readonly variables?: Readonly<Record<string, unknown>> | null | undefined;
+  readonly variables?: VariableInputs;
 }
 
-export interface RunOptions {
+/** What the door of an operation is like. */
+export interface DoorTraits extends OperationLimits {
   /** True for a REST route that a user may open by following a link. */
   readonly navigation: boolean;
-  /** True for a method that must not change anything. */
-  readonly safe: boolean;
-  /** True where the client takes a stream. */
-  readonly streams: boolean;
 }
 
 /** One answer, or a stream of them. */
@@ -32,11 +30,11 @@ export type OperationResult = PresentedResult | AsyncIterable<PresentedResult>;
 
 /** Runs operations, for every door alike. Never throws: what goes wrong is in the result, as errors of the catalogue. */
 export interface Pipeline {
-  run(request: OperationRequest, exchange: Exchange, options: RunOptions): Promise<OperationResult>;
+  run(request: OperationRequest, exchange: Exchange, door: DoorTraits): Promise<OperationResult>;
 }
 
 export interface PipelineOptions {
-  readonly schema: GraphQLSchema;
+  readonly documents: Documents;
   readonly gatekeeper: Pick<Gatekeeper, 'admit' | 'authenticate' | 'guard'>;
   readonly metrics: Metrics;
   /** Whether clients may learn the schema: by introspection, and from the names that errors suggest. */
@@ -45,152 +43,118 @@ export interface PipelineOptions {
   readonly requestTimeout: number;
 }
 
-export function createPipeline(options: PipelineOptions): Pipeline {
-  const { schema, gatekeeper, metrics, introspection, requestTimeout } = options;
-  const documents = createDocuments(schema, { introspection, metrics });
-  const errorCounts = createErrorCounts(metrics);
-  const getEnveloped = envelop({ plugins: createPlugins({ schema, documents, gatekeeper, metrics }) });
+/** An operation's exchange, and what is recorded of it. */
+interface Recorded {
+  readonly exchange: Exchange;
+  readonly record: OperationRecord;
+}
 
-  function present(result: ExecutionResult, context: GatewayContext): PresentedResult {
-    const { errors: found, data } = result;
-    if (!found?.length) return data === undefined ? {} : { data };
-    const errors = introspection ? found : found.map(withoutNames);
-    const failed = presentErrors(errors, context, 'BAD_USER_INPUT');
-    return data === undefined ? failed : { ...failed, data };
+/**
+ * The life of an operation: admit, prepare, choose, authenticate, open its scope, run, present. Each step is a function of this
+ * folder that takes what it needs and returns what it made; docs/life-of-a-request.md draws the way.
+ */
+export function createPipeline(options: PipelineOptions): Pipeline {
+  const { documents, gatekeeper, metrics, introspection, requestTimeout } = options;
+  const counts = createOperationCounts(metrics);
+
+  /** Presents a result, and records what is wrong with it. */
+  function present(
+    result: RawResult,
+    type: OperationTypeNode | undefined,
+    { exchange, record }: Recorded,
+  ): PresentedResult {
+    const presented = presentResult(result, exchange, introspection);
+    if (!presented.errors) return presented;
+    for (const { error } of presented.errors) {
+      counts.failed(type, error.code);
+      record.noteError(error);
+    }
+    return presented;
   }
 
-  /** What went wrong, counted. */
-  function presentErrors(errors: readonly unknown[], context: GatewayContext, otherwise: ErrorCode): PresentedResult {
-    const counts = errorCounts[context.plan?.operation.operation ?? 'unknown'];
-    const presented = errors.map((error) => presentError(error, context.exchange, otherwise));
-    for (const { error } of presented) {
-      counts[error.code].inc();
-      if (error.status >= 500) context.failure ??= error.code;
-    }
-    return { errors: presented };
+  /** Presents the only result of an operation. */
+  function conclude(result: RawResult, type: OperationTypeNode | undefined, recorded: Recorded): PresentedResult {
+    const presented = present(result, type, recorded);
+    recorded.record.end(type);
+    return presented;
   }
 
   async function* presentStream(
     results: AsyncIterable<ExecutionResult>,
-    context: GatewayContext,
+    recorded: Recorded,
     finished: () => void,
   ): AsyncGenerator<PresentedResult, void> {
     try {
-      for await (const result of results) yield present(result, context);
+      for await (const result of results) yield present(result, OperationTypeNode.SUBSCRIPTION, recorded);
+    } catch (error) {
+      // The stream ends with a last result that says why. Nobody is left to read that the client left.
+      if (!isClientClosed(error)) yield present({ errors: [error] }, OperationTypeNode.SUBSCRIPTION, recorded);
     } finally {
       finished();
     }
   }
 
-  function ran({ prepared }: GatewayContext): void {
-    if (prepared) documents.ran(prepared);
-  }
-
-  /** @param subscribe - As the plugins have it. */
-  async function stream(subscribe: Subscribe, args: ExecutionArgs, context: GatewayContext): Promise<OperationResult> {
-    const { exchange, authenticated, scope, caller } = context;
-    const watch = authenticated && gatekeeper.guard(authenticated, exchange);
-    if (watch) {
-      const ending = firstOf([exchange.cancellation, watch.ending]);
-      context.scope = new OperationScope(exchange, context.trace, scope.deadline, caller, ending);
+  /** @param release - Ends the watch over the stream's session. */
+  async function stream(
+    subscribing: ReturnType<typeof subscribeOperation>,
+    prepared: PreparedDocument,
+    release: (() => void) | undefined,
+    recorded: Recorded,
+  ): Promise<OperationResult> {
+    const { exchange, record } = recorded;
+    const type = OperationTypeNode.SUBSCRIPTION;
+    let results;
+    try {
+      results = await subscribing;
+    } finally {
+      if (!results || !(Symbol.asyncIterator in results)) release?.();
     }
-    const result = await subscribe(args);
-    if (!(Symbol.asyncIterator in result)) {
-      watch?.release();
-      return answered(present(result, context), context);
+    if (!(Symbol.asyncIterator in results)) {
+      counts.executed(type, record.began);
+      return conclude(results, type, recorded);
     }
-    // The stream may never be read, where the client has left already.
-    const left = (): void => {
-      watch?.release();
-      context.ended();
+    const ended = (): void => {
+      release?.();
+      record.end(type);
     };
-    exchange.cancellation.addEventListener('abort', left, { once: true });
-    return presentStream(result, context, () => {
-      ran(context);
-      left();
+    // The stream may never be read, where the client has left already.
+    exchange.cancellation.addEventListener('abort', ended, { once: true });
+    return presentStream(results, recorded, () => {
+      documents.ran(prepared);
+      counts.executed(type, record.began);
+      ended();
     });
   }
 
   return {
-    async run({ query, operationName, variables }, exchange, { navigation, safe, streams }) {
-      const context = new GatewayContext(exchange);
-      const enveloped = getEnveloped(context);
+    async run({ query, operationName, variables }, exchange, door) {
+      const recorded = { exchange, record: new OperationRecord(exchange) };
+      const { record } = recorded;
+      let type: OperationTypeNode | undefined;
       try {
-        gatekeeper.admit(exchange, { navigation });
-        const document = enveloped.parse(query) as DocumentNode;
-        const invalid = enveloped.validate(schema, document) as readonly GraphQLError[];
-        if (invalid.length > 0) return answered(presentErrors(invalid, context, 'GRAPHQL_VALIDATION_FAILED'), context);
-        const plan = choose(context.prepared?.plans ?? [], operationName);
-        const { operation: kind } = plan.operation;
-        if (safe && kind !== 'query') {
-          throw new GatewayError('METHOD_NOT_ALLOWED', `A ${kind} is sent by POST.`, { headers: { allow: 'POST' } });
+        gatekeeper.admit(exchange, door);
+        const prepared = documents.prepare(query);
+        if (prepared.errors.length > 0) return conclude({ errors: prepared.errors }, type, recorded);
+        const plan = chooseOperation(prepared, operationName, door);
+        type = plan.operation.operation;
+        exchange.facts.operation = type;
+        const found = authenticate(plan, exchange, gatekeeper);
+        const identity = found instanceof Promise ? await found : found;
+        const { trace } = record;
+        const { scope, release } = openScope(plan, identity, { exchange, trace, gatekeeper, requestTimeout });
+        const context = new OperationContext(exchange, callerOf(identity), scope);
+        if (type === OperationTypeNode.SUBSCRIPTION) {
+          const subscribing = subscribeOperation(plan, prepared.document, context, variables);
+          return await stream(subscribing, prepared, release, recorded);
         }
-        if (kind === 'subscription' && !streams) {
-          throw new GatewayError(
-            'NOT_ACCEPTABLE',
-            'A subscription is answered as text/event-stream, which Accept must allow.',
-          );
-        }
-        context.plan = plan;
-        exchange.facts.operation = kind;
-        await enveloped.contextFactory();
-        const deadline = exchange.deadlineFor(Math.max(requestTimeout, plan.timeout));
-        context.scope = new OperationScope(exchange, context.trace, deadline, context.caller);
-        const args: ExecutionArgs = {
-          schema,
-          document,
-          contextValue: context,
-          variableValues: variables ?? null,
-          operationName: operationName ?? null,
-        };
-        if (kind === 'subscription') return await stream(enveloped.subscribe as Subscribe, args, context);
-        const result = (await enveloped.execute(args)) as ExecutionResult;
-        ran(context);
-        return answered(present(result, context), context);
+        const running = executeOperation(plan, context, variables);
+        const result = running instanceof Promise ? await running : running;
+        documents.ran(prepared);
+        counts.executed(type, record.began);
+        return conclude(result, type, recorded);
       } catch (error) {
-        return answered(presentErrors([error], context, 'GRAPHQL_PARSE_FAILED'), context);
+        return conclude({ errors: [error] }, type, recorded);
       }
     },
   };
-}
-
-function answered(result: PresentedResult, context: GatewayContext): PresentedResult {
-  context.ended();
-  return result;
-}
-
-type Subscribe = (args: ExecutionArgs) => Promise<ExecutionResult | AsyncIterable<ExecutionResult>>;
-
-/** The series of errors: by the operation's type, unknown where none was chosen yet, and by code. */
-function createErrorCounts({ graphqlErrors }: Metrics) {
-  const byCode = (type: string): Record<ErrorCode, CounterSeries> => {
-    const codes = Object.keys(catalogue) as ErrorCode[];
-    const series = codes.map((code) => [code, graphqlErrors.series({ operation_type: type, code })] as const);
-    return Object.fromEntries(series) as Record<ErrorCode, CounterSeries>;
-  };
-  return {
-    query: byCode('query'),
-    mutation: byCode('mutation'),
-    subscription: byCode('subscription'),
-    unknown: byCode('unknown'),
-  };
-}
-
-/** What is said of the document or of variables may name what the client did not know. */
-function withoutNames(error: GraphQLError): GraphQLError {
-  return error.path ? error : withoutSuggestions(error);
-}
-
-/** The operation that a request names, or the only one that there is. */
-function choose(plans: readonly OperationPlan[], name: string | null | undefined): OperationPlan {
-  const named = name ? plans.filter(({ operation }) => operation.name?.value === name) : plans;
-  const [plan] = named;
-  if (plan && named.length === 1) return plan;
-  if (plan) {
-    throw new GatewayError('BAD_USER_INPUT', 'The document has several operations; operationName must name one.');
-  }
-  throw new GatewayError(
-    'BAD_USER_INPUT',
-    name ? 'The document has no operation of the name that operationName gives.' : 'The document has no operation.',
-  );
 }

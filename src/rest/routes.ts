@@ -1,7 +1,7 @@
 import { GatewayError } from '../errors';
 import { jsonHeaders, type Handler, type Route } from '../http/exchange';
-import { errorsOf, type PresentedResult } from '../pipeline/errors';
 import type { Pipeline } from '../pipeline/pipeline';
+import { errorsOf, type PresentedResult } from '../pipeline/present';
 import { shapeAnswer } from './answer-shape';
 import type { RestOperation } from './rest-operation';
 import { createVariableReader } from './variable-reader';

@@ -3,9 +3,8 @@ import type { SdlDirective } from './sdl';
 
 /** Every value of an option: some may be given several times. */
 function optionValues(object: ReflectionObject, name: string): unknown[] {
-  // protobufjs types this as one object, but it is a list with an entry for each time that an option is given.
-  const parsed = object.parsedOptions as unknown as readonly Readonly<Record<string, unknown>>[] | null | undefined;
-  return (parsed ?? []).flatMap((option) => option[name] ?? []);
+  const parsed: readonly Readonly<Record<string, unknown>>[] = object.parsedOptions ?? [];
+  return parsed.flatMap((option) => option[name] ?? []);
 }
 
 /**

@@ -14,10 +14,9 @@ import {
   type GraphQLError,
   type GraphQLNamedType,
 } from 'graphql';
-import { specifiedSDLRules } from 'graphql/validation/specifiedRules';
-import { validateSDL } from 'graphql/validation/validate';
 import { SchemaError, type Findings } from '../diagnostics/findings';
 import { checkDirectiveValues, reportErrors } from '../diagnostics/graphql-errors';
+import { specifiedSDLRules, validateSDL } from '../internals/graphql';
 import { gatewaySdl } from './directives';
 import { scalarInputs } from './scalars';
 

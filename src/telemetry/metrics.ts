@@ -1,4 +1,6 @@
 import { Registry } from 'prom-client';
+import { createGraphqlMetrics, createSharedGraphqlMetrics, type GraphqlMetrics } from './graphql-metrics';
+import { latencyBuckets } from './latency-buckets';
 import {
   createCounter,
   createHistogram,
@@ -25,7 +27,7 @@ export type { Counter, CounterSeries, Histogram, HistogramSeries } from './metri
  *   which takes 15 lines, begin with its first call: at most 50 lines for each RPC;
  * - of GraphQL: every type of operation with every code of the catalogue.
  */
-export interface Metrics {
+export interface Metrics extends GraphqlMetrics {
   readonly registry: Registry;
   readonly buildInfo: Reading<'version'>;
   readonly ready: Reading<never>;
@@ -33,9 +35,6 @@ export interface Metrics {
   readonly httpLatency: Histogram<'method' | 'path'>;
   readonly httpInFlight: Reading<never>;
   readonly httpStreams: Reading<never>;
-  readonly graphqlRequests: Counter<'operation_type'>;
-  readonly graphqlDuration: Histogram<'operation_type'>;
-  readonly graphqlErrors: Counter<'operation_type' | 'code'>;
   readonly documentCache: Counter<'result'>;
   readonly documentCacheBytes: Reading<never>;
   readonly sessionCache: Counter<'result'>;
@@ -55,15 +54,18 @@ export interface MetricsOptions {
   readonly processMetrics: boolean;
   /** Ms that the figures of the event loop are of; as long as it is from one scrape to the next by default. */
   readonly eventLoopWindow?: number;
+  /** Whether @envelop/prometheus counts operations too, which takes metrics of prom-client's own; off by default. */
+  readonly graphqlPlugin?: boolean;
 }
-
-/** Seconds. One edge is at exactly 1 s, so that an alert on "over a second" reads it off instead of interpolating. */
-export const latencyBuckets: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 /** As in k8s/api-gateway-servicemonitor.yaml; ms. */
 const scrapeInterval = 15_000;
 
-export function createMetrics({ processMetrics, eventLoopWindow = scrapeInterval }: MetricsOptions): Metrics {
+export function createMetrics({
+  processMetrics,
+  eventLoopWindow = scrapeInterval,
+  graphqlPlugin = false,
+}: MetricsOptions): Metrics {
   const registry = new Registry();
   const runtime = processMetrics ? collectRuntimeMetrics(registry, eventLoopWindow) : undefined;
   return {
@@ -99,25 +101,7 @@ export function createMetrics({ processMetrics, eventLoopWindow = scrapeInterval
       help: 'Streamed answers that are open now.',
       labelNames: [],
     }),
-    // The names that @envelop/prometheus gives, which end in no `_total`. promtool wants that of a counter.
-    graphqlRequests: createCounter(registry, {
-      name: 'graphql_envelop_request',
-      help: 'Counts operations that were executed, by type, whichever door they came through.',
-      labelNames: ['operation_type'],
-      type: 'untyped',
-    }),
-    graphqlDuration: createHistogram(registry, {
-      name: 'graphql_envelop_request_duration',
-      help: 'Seconds that executed operations took, by type, from when the door had read them: document, session and all calls; streams until they ended.',
-      labelNames: ['operation_type'],
-      buckets: latencyBuckets,
-    }),
-    graphqlErrors: createCounter(registry, {
-      name: 'graphql_envelop_error_result',
-      help: 'Counts errors of operations, by type and code; of what was refused before there was an operation, the type is unknown.',
-      labelNames: ['operation_type', 'code'],
-      type: 'untyped',
-    }),
+    ...(graphqlPlugin ? createSharedGraphqlMetrics(registry) : createGraphqlMetrics(registry)),
     documentCache: createCounter(registry, {
       name: 'graphql_document_cache_lookups_total',
       help: 'Documents looked up, by result: a hit, or a miss, which costs parsing and validation.',

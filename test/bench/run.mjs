@@ -8,7 +8,7 @@ import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Arena } from './lib/arena.mjs';
 import { checked } from './lib/check.mjs';
-import { contestants, Lineup, measurements } from './lib/measurements.mjs';
+import { contestants, Lineup, measurements, ownEnvironments } from './lib/measurements.mjs';
 import { demandLinux } from './lib/proc.mjs';
 import { profile } from './lib/profile.mjs';
 import { goalsOf, goalsTable, tablesOf, toText } from './lib/report.mjs';
@@ -32,7 +32,8 @@ CPU time per request of the gateway and of its peers, read from the operating sy
   --profile          instead: a CPU profile of the gateway for --seconds (5), under one operation (--only, lookup) or door:
                      DOORS
   --no-build         takes dist/ as it is
-  --write            writes results.*, and the sections of README and runbook; of a full run only
+  --write            writes results.*, and the sections of README and runbook; of a full run only, but for:
+  --beside NAME      with --write: writes results-NAME.md, .json and .svg alone, such as those of another Node
   --help
 
 `;
@@ -58,7 +59,7 @@ const plans = {
     // A difference smaller than the machine's own moods: many short rounds, close together.
     tracing: { pairs: 4, rounds: 15, warmCount: 30_000, warmLimitMs: 6_000, rewarmMs: 50, measureMs: 300 },
     'growth-schema': { warmMs: 2_000, warmCount: 3_000, warmLimitMs: 6_000 },
-    limitMs: 15 * 60_000,
+    limitMs: 25 * 60_000,
     measurements: Object.keys(measurements),
   },
   quick: {
@@ -100,6 +101,7 @@ function readOptions() {
       profile: { type: 'boolean', default: false },
       'no-build': { type: 'boolean', default: false },
       write: { type: 'boolean', default: false },
+      beside: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -107,7 +109,12 @@ function readOptions() {
   const only = values.only && namesOf(values.only, known, '--only');
   const peers = values.peers ? namesOf(values.peers, contestants, '--peers') : Object.keys(contestants);
   const isPartial = values.quick || values.only || values.peers || values.rounds || values.seconds;
-  if (values.write && isPartial) throw new Usage('--write is for a full run');
+  if (values.write && isPartial && values.beside === undefined)
+    throw new Usage('--write without --beside is for a full run');
+  if (values.beside !== undefined && !values.write) throw new Usage('--beside goes with --write');
+  if (values.beside !== undefined && !/^[\w-]+$/.test(values.beside)) {
+    throw new Usage('--beside takes a part of a file name');
+  }
   const plan = { ...plans[values.quick ? 'quick' : 'full'] };
   if (only) plan.measurements = only;
   const own = {
@@ -186,7 +193,7 @@ async function main() {
   const [load] = loadavg();
   if (load > 0.5 && !options.smoke) say(`this machine is busy (load average ${load.toFixed(1)}): expect wide ranges`);
   const comparesPeers = options.smoke || options.plan.measurements.some((name) => measurements[name]?.peers);
-  const needsPeers = !options.profile && comparesPeers && options.peers.some((peer) => peer !== 'ours');
+  const needsPeers = !options.profile && comparesPeers && options.peers.some((peer) => !(peer in ownEnvironments));
   if (needsPeers) installPeers(say);
   if (!options['no-build']) build(say);
 
@@ -221,8 +228,8 @@ async function main() {
         results,
         goals,
       };
-      await writeResults({ date: new Date().toISOString().slice(0, 10), ...run });
-      say('wrote results.md, results.json, results.svg and the sections of README and runbook');
+      const written = await writeResults({ date: new Date().toISOString().slice(0, 10), ...run }, options.beside);
+      say(`wrote ${written}`);
     }
   } finally {
     clearTimeout(limit);

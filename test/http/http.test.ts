@@ -322,6 +322,92 @@ test('a client that leaves while several of its requests are under way has a lin
     '/first 499',
     '/second 499',
   ]);
+  expect(new Set(site.lines.map(({ requestId }) => requestId)).size).toBe(3);
+  const scrape = await site.metrics.registry.metrics();
+  for (const [method, path] of [
+    ['GET', '/first'],
+    ['GET', '/second'],
+    ['POST', '/echo'],
+  ]) {
+    expect(valueOf(scrape, `http_requests_total{method="${method}",path="${path}",status="499"}`)).toBe(1);
+  }
+  expect(valueOf(scrape, 'http_requests_in_flight')).toBe(0);
+});
+
+test('a stream that waits for its turn ends when its client leaves, though it pays no heed to its cancellation', async () => {
+  const first = gate('/first');
+  let isOver = false;
+  async function* endless() {
+    try {
+      for (;;) yield Buffer.alloc(64 * 1024);
+    } finally {
+      isOver = true;
+    }
+  }
+  const site = await openSite([
+    first.route,
+    { method: 'GET', path: '/endless', handle: () => ({ status: 200, body: endless() }) },
+  ]);
+  const client = site.connect();
+  client.socket.write(head('GET /first HTTP/1.1') + head('GET /endless HTTP/1.1'));
+  await until(
+    () => site.metrics.registry.metrics(),
+    (scrape) => valueOf(scrape, 'http_streams_open') === 1,
+  );
+  client.socket.resetAndDestroy();
+  await until(
+    () => site.lines,
+    ({ length }) => length === 1,
+  );
+  expect(site.lines).toMatchObject([{ route: '/endless', status: 499, streamed: true }]);
+  expect(isOver).toBe(true);
+  first.open();
+  await until(
+    () => site.lines,
+    ({ length }) => length === 2,
+  );
+  expect(site.lines[1]).toMatchObject({ route: '/first', status: 499 });
+  expect(site.others).toEqual([]);
+});
+
+test('a stream that begins once its client has left ends at once', async () => {
+  const [first, second] = [gate('/first'), gate('/second')];
+  let isOver = false;
+  async function* endless() {
+    try {
+      for (;;) yield Buffer.alloc(64 * 1024);
+    } finally {
+      isOver = true;
+    }
+  }
+  const site = await openSite([
+    first.route,
+    {
+      ...second.route,
+      handle: async (exchange) => {
+        await second.route.handle(exchange, {});
+        return { status: 200, body: endless() };
+      },
+    },
+  ]);
+  const client = site.connect();
+  client.socket.write(head('GET /first HTTP/1.1') + head('GET /second HTTP/1.1'));
+  await until(second.calls, (count) => count === 1);
+  client.socket.resetAndDestroy();
+  first.open();
+  await until(
+    () => site.lines,
+    ({ length }) => length === 1,
+  );
+  expect(site.lines).toMatchObject([{ route: '/first', status: 499 }]);
+  second.open();
+  await until(
+    () => site.lines,
+    ({ length }) => length === 2,
+  );
+  expect(site.lines[1]).toMatchObject({ route: '/second', status: 499 });
+  expect(isOver).toBe(true);
+  expect(site.others).toEqual([]);
 });
 
 describe('a body that cannot be read', () => {
@@ -490,6 +576,33 @@ describe('what the gateway itself breaks off', () => {
     const count = (status: number) =>
       valueOf(scrape, `http_requests_total{method="GET",path="${path}",status="${status}"}`);
     expect([count(500), count(499), count(200)]).toEqual([1, 0, 0]);
+  });
+
+  test.each(['/breaks', '/header'])('lets the answers ahead of it go out whole: %s', async (path) => {
+    const { route, calls, open } = gate('/ahead');
+    const site = await openSite([route, ...routes]);
+    const client = site.connect();
+    client.socket.write(head('GET /ahead HTTP/1.1') + head(`GET ${path} HTTP/1.1`));
+    await until(calls, (count) => count === 1);
+    await until(
+      () => site.others,
+      ({ length }) => length === 1,
+    );
+    expect(site.others).toMatchObject([{ level: 'error', msg: 'internal error' }]);
+    expect(site.lines).toEqual([]);
+    open();
+    const text = await client.readToEnd();
+    expect(statuses(text)).toEqual(['200']);
+    expect(text).toContain('"first"');
+    await until(
+      () => site.lines,
+      ({ length }) => length === 2,
+    );
+    expect(site.lines).toMatchObject([
+      { route: '/ahead', status: 200 },
+      { route: path, status: 500, code: 'INTERNAL_SERVER_ERROR', requestId: site.others[0]?.['requestId'] },
+    ]);
+    expect(site.others).toHaveLength(1);
   });
 
   test('takes along what stood behind it on the same connection, which is 500 too', async () => {

@@ -85,7 +85,7 @@ export async function startPrometheus(targets: readonly Target[]): Promise<Prome
 
   async function get(path: string, parameters: Readonly<Record<string, string>> = {}): Promise<Decoded> {
     const response = await fetch(`${url}/${path}?${String(new URLSearchParams(parameters))}`);
-    const answer = (await response.json()) as Decoded;
+    const answer = await response.json();
     if (answer.status !== 'success') throw new Error(`${answer.error}: ${JSON.stringify(parameters)}`);
     return answer.data;
   }

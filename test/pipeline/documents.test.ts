@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import * as fc from 'fast-check';
 import { parse, print, visit, type ASTNode } from 'graphql';
 import { createDocuments, type PreparedDocument } from '../../src/pipeline/documents';
-import { createSlimmer } from '../../src/pipeline/slim';
+import { createSlimmer } from '../../src/pipeline/slim-document';
 import { Writer } from '../execution/documents';
 import { createSchema } from '../execution/schema';
 import { documentOf, options, run, schema } from './documents/run';
@@ -15,6 +15,9 @@ test('a document takes no more memory than it is weighed with', async () => {
   const script = join(__dirname, 'documents', 'weigh.ts');
   const { stdout } = await promisify(execFile)(process.execPath, [
     '--expose-gc',
+    '--no-opt',
+    '--no-maglev',
+    '--no-flush-bytecode',
     '--require',
     join(__dirname, '../../node_modules/tsx/dist/cjs/index.cjs'),
     script,

@@ -2,8 +2,8 @@ import { buildSchema, parse } from 'graphql';
 import { Findings } from '../../src/diagnostics/findings';
 import { GatewayError, type ErrorCode } from '../../src/errors';
 import type { Exchange } from '../../src/http/exchange';
-import { PresentedError, type PresentedResult } from '../../src/pipeline/errors';
 import type { OperationRequest, Pipeline } from '../../src/pipeline/pipeline';
+import { PresentedError, type PresentedResult } from '../../src/pipeline/present';
 import { compileOperations } from '../../src/rest/compile-operations';
 import { createRestRoutes } from '../../src/rest/routes';
 

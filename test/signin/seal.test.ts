@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { CompactEncrypt, decodeProtectedHeader } from 'jose';
 import { createSeal } from '../../src/signin/seal';
+import { anyText } from '../any-text';
 
 const lifetime = 600_000;
 const secret = 'a secret that is long enough for this';
@@ -67,7 +68,7 @@ test('what was never sealed does not unseal, and does not throw', async () => {
   const seal = createSeal({ secrets: [secret], purpose: 'test', lifetime });
   const [header = ''] = (await seal.seal(value)).split('.');
   const text = fc.oneof(
-    fc.string({ unit: 'binary' }),
+    anyText(),
     fc.array(fc.base64String(), { minLength: 5, maxLength: 5 }).map((parts) => parts.join('.')),
     fc.array(fc.base64String(), { minLength: 3, maxLength: 3 }).map((parts) => [header, '', ...parts].join('.')),
   );

@@ -230,12 +230,15 @@ describe('with a collector', () => {
     beforeEach(() => collector.forget());
 
     test('is recorded when it has ended, and not before', async () => {
-      world.ai.control.setFault({ method: 'StreamQuery', delayMs: 100, times: 1 });
+      let goOn = (): void => {};
+      const waitFor = new Promise<void>((resolve) => (goOn = resolve));
+      world.ai.control.setFault({ method: 'StreamQuery', delayMs: 100, failAfter: 1, waitFor, times: 1 });
       const began = Date.now();
       const stream = open('count to 3');
       await stream.next();
       const took = Date.now() - began;
       expect(await ended()).toEqual([]);
+      goOn();
       for await (const _ of stream);
       const spans = await until(ended, (found) => found.length === 3);
       expect(treeOf(spans)).toEqual([
@@ -593,14 +596,20 @@ describe('where the collector takes nothing', () => {
   const lost = (world: World): number => warnings(world).reduce((sum, line) => sum + Number(line['lost']), 0);
 
   test.each([
-    ['is not there', { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' }, 200, 'connect ECONNREFUSED 127.0.0.1:1'],
+    // As long as there can be without a second attempt, which comes 0.8 s after the first at the earliest.
+    [
+      'is not there',
+      { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1', OTEL_EXPORTER_OTLP_TIMEOUT: '700' },
+      200,
+      'connect ECONNREFUSED 127.0.0.1:1',
+    ],
+    ['fails', { OTEL_EXPORTER_OTLP_TIMEOUT: '700' }, 503, 'Export failed with retryable status'],
     ['refuses', {}, 401, 'HTTP status 401'],
-    ['fails', {}, 503, 'Export failed with retryable status'],
-    ['does not answer', {}, 'hang', 'Request timed out'],
+    ['does not answer', { OTEL_EXPORTER_OTLP_TIMEOUT: '50' }, 'hang', 'Request timed out'],
   ] as [string, Record<string, string>, number | 'hang', string][])(
     'since it %s, requests are answered, one line tells it at once, and one at the end what was lost since',
     async (_how, env, answer, reason) => {
-      await withCollector({ OTEL_EXPORTER_OTLP_TIMEOUT: '50', ...env }, async (world, collector) => {
+      await withCollector(env, async (world, collector) => {
         collector.answerWith(answer);
         // Four batches.
         const count = 2_000;

@@ -27,8 +27,10 @@ export interface Fault {
   times?: number;
   /** The trailer `grpc-status-details-bin` of the failure: an encoded google.rpc.Status. */
   errorDetails?: Uint8Array;
-  /** For streams: hang or fail only after this many messages have been sent. */
+  /** For streams: wait, hang or fail only after this many messages have been sent. */
   failAfter?: number;
+  /** What to wait for before hanging, failing or going on. Only in the same process. */
+  waitFor?: Promise<unknown>;
 }
 
 /** One call as it came in. */
@@ -144,6 +146,7 @@ export class Control {
 async function strike(fault: Fault, sent: number, signal: AbortSignal): Promise<void> {
   if (sent === 0 && fault.delayMs) await sleep(fault.delayMs, undefined, { signal });
   if (sent !== (fault.failAfter ?? 0)) return;
+  await fault.waitFor;
   if (fault.hang) await aborted(signal);
   if (fault.code) throw new RpcError(fault.code, fault.message || 'fault set by dev.v1.Control', fault.errorDetails);
 }
@@ -157,7 +160,7 @@ function aborted(signal: AbortSignal): Promise<never> {
 }
 
 /** As SetFaultRequest in control.proto, decoded. */
-interface SetFaultRequest extends Required<Omit<Fault, 'errorDetails'>> {
+interface SetFaultRequest extends Required<Omit<Fault, 'errorDetails' | 'waitFor'>> {
   errorDetails?: Uint8Array;
 }
 

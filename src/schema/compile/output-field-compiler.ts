@@ -14,8 +14,9 @@ import {
 import { Enum, Type, type Field, type MapField } from 'protobufjs';
 import type { Findings } from '../../diagnostics/findings';
 import { reading } from '../../execution/resolver-needs';
+import { entryFields } from '../../internals/protobufjs';
 import { typed, type Read } from '../../proto/conversion';
-import { compileEntriesReader, entryFields, isMap } from '../../proto/maps';
+import { compileEntriesReader, isMap } from '../../proto/maps';
 import { canBeJsonNull, type ProtoJson } from '../../proto/proto-json';
 import { fieldKind, fullName, hasPresence } from '../../proto/proto-model';
 import { graphqlChoices, isObjectMessage, messageConversion, scalarConversion } from '../../proto/scalar-conversions';

@@ -21,10 +21,24 @@ import {
 export const contestants = {
   bare: 'bare node:http + grpc-js',
   ours: 'api-gateway',
+  'ours-grpc-js': 'api-gateway on grpc-js',
+  'ours-yoga': 'api-gateway on Yoga',
+  'ours-both': 'api-gateway on both',
   mercurius: 'Mercurius with JIT',
   yoga: 'GraphQL Yoga',
   apollo: 'Apollo Server',
   hive: 'Hive Gateway over Mesh',
+};
+
+const yoga = { GRAPHQL_SERVER: 'yoga' };
+const grpcJs = { AUTH_SERVICE_TRANSPORT: 'grpc-js', AI_SERVICE_TRANSPORT: 'grpc-js' };
+
+/** What the gateway itself is configured with, by the name of the contestant. */
+export const ownEnvironments = {
+  ours: {},
+  'ours-grpc-js': grpcJs,
+  'ours-yoga': yoga,
+  'ours-both': { ...yoga, ...grpcJs },
 };
 
 /** The gateways of a run, each started when it is first needed and kept until {@link Lineup.stopPeers}. */
@@ -41,7 +55,8 @@ export class Lineup {
     const missing = names.filter((name) => !this.#started.has(name));
     if (missing.length > 0) this.say(`starting ${missing.map((name) => contestants[name]).join(', ')}`);
     for (const name of missing) {
-      this.#started.set(name, name === 'ours' ? this.arena.startOurs() : this.arena.startPeer(name));
+      const env = ownEnvironments[name];
+      this.#started.set(name, env ? this.arena.startOurs(name, { env }) : this.arena.startPeer(name));
     }
     return Promise.all(names.map((name) => this.#started.get(name)));
   }

@@ -4,16 +4,23 @@ import { join } from 'node:path';
 import { benchDir, rootDir } from './paths.mjs';
 import { capacitySection, readmeSection, resultsFile, toChart } from './report.mjs';
 
-/** @param run - `{ date, machine, versions, options, results, goals }` */
-export async function writeResults(run) {
+/**
+ * @param run - `{ date, machine, versions, options, results, goals }`
+ * @param beside - A name: the results go into files of their own beside those of the headline.
+ * @returns what was written, for people
+ */
+export async function writeResults(run, beside) {
   const inBench = (name) => join(benchDir, name);
   const { machine, date } = run;
   const caption = `${date}, ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`;
-  writeFileSync(inBench('results.svg'), toChart(run.results, caption));
-  await writeFormatted(inBench('results.md'), resultsFile(run));
-  await writeFormatted(inBench('results.json'), JSON.stringify(run, rounded));
+  const base = beside === undefined ? 'results' : `results-${beside}`;
+  writeFileSync(inBench(`${base}.svg`), toChart(run.results, caption));
+  await writeFormatted(inBench(`${base}.md`), resultsFile(run, `${base}.svg`));
+  await writeFormatted(inBench(`${base}.json`), JSON.stringify(run, rounded));
+  if (beside !== undefined) return `${base}.md, .json and .svg`;
   await writeSection('README.md', 'bench', readmeSection(run));
   await writeSection('docs/runbook.md', 'capacity', capacitySection(run));
+  return 'results.md, .json and .svg, and the sections of README and runbook';
 }
 
 /** Microseconds and milliseconds need no more than three places. */

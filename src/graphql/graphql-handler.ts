@@ -1,0 +1,39 @@
+import type { Exchange, Handler, Reply } from '../http/exchange';
+import type { Pipeline } from '../pipeline/pipeline';
+import { presentError, type PresentedResult } from '../pipeline/present';
+import { anything, eventHeaders, negotiate, type Accepted } from './accept';
+import { EventStream, Heartbeats, streamOfOne } from './event-stream';
+import { readRequest } from './read-operation';
+import { headOf } from './response-head';
+
+/** Answers GraphQL over HTTP, and subscriptions over SSE in distinct connections mode. */
+export function createGraphqlHandler(pipeline: Pipeline): Handler {
+  const heartbeats = new Heartbeats();
+
+  return async (exchange) => {
+    let accepted = anything;
+    try {
+      accepted = negotiate(exchange.headers.accept);
+      const request = await readRequest(exchange);
+      const door = { navigation: false, safe: exchange.method !== 'POST', streams: accepted.events };
+      const result = await pipeline.run(request, exchange, door);
+      if (Symbol.asyncIterator in result) {
+        return { status: 200, headers: eventHeaders, body: new EventStream(result, heartbeats) };
+      }
+      return replyWith(result, accepted);
+    } catch (error) {
+      return replyToError(error, exchange, accepted);
+    }
+  };
+}
+
+/** Answers a request that never became an operation, in GraphQL's shape. Its status is its own, whatever the client accepts. */
+export function replyToError(error: unknown, exchange: Exchange, accepted: Accepted): Reply {
+  return replyWith({ errors: [presentError(error, exchange)] }, { ...accepted, legacy: false });
+}
+
+function replyWith(result: PresentedResult, accepted: Accepted): Reply {
+  const { status, headers } = headOf(result, accepted);
+  const body = JSON.stringify(result);
+  return { status, headers, body: accepted.onlyEvents ? streamOfOne(body) : body };
+}

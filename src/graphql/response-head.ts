@@ -1,0 +1,26 @@
+import { errorHeaders, type ErrorCode, type GatewayError } from '../errors';
+import { errorsOf, statusOf, type PresentedResult } from '../pipeline/present';
+import type { Accepted } from './accept';
+
+/** Status and headers of an answer. */
+export interface ResponseHead {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** The head of an answer that is one result, with the headers that its errors bring. */
+export function headOf(result: PresentedResult, { headers, legacy }: Accepted): ResponseHead {
+  if (!result.errors) return { status: 200, headers };
+  const errors = errorsOf(result);
+  const status = legacy && isOfDocument(result, errors) ? 200 : statusOf(result);
+  const all = { ...headers };
+  for (const error of errors) Object.assign(all, errorHeaders(error));
+  return { status, headers: all };
+}
+
+const documentErrors: readonly ErrorCode[] = ['GRAPHQL_PARSE_FAILED', 'GRAPHQL_VALIDATION_FAILED', 'BAD_USER_INPUT'];
+
+/** True where the document or its variables are wrong, and nothing was executed. */
+function isOfDocument(result: PresentedResult, errors: readonly GatewayError[]): boolean {
+  return !('data' in result) && errors.every(({ code }) => documentErrors.includes(code));
+}

@@ -1,0 +1,220 @@
+import { useGenericAuth } from '@envelop/generic-auth';
+import { usePrometheus, type PrometheusTracingPluginConfig } from '@envelop/prometheus';
+import { OperationTypeNode, type DocumentNode, type ExecutionResult, type GraphQLError } from 'graphql';
+import type { Plugin } from 'graphql-yoga';
+import { isClientClosed } from '../errors';
+import type { Exchange } from '../http/exchange';
+import { authenticate, callerOf, type Identity } from '../pipeline/authenticate';
+import { chooseOperation } from '../pipeline/choose-operation';
+import type { PreparedDocument } from '../pipeline/documents';
+import { executeOperation, openScope, subscribeOperation, type VariableInputs } from '../pipeline/execute-operation';
+import type { OperationPlan } from '../pipeline/operation-plan';
+import type { OperationRecord } from '../pipeline/operation-record';
+import type { OperationRequest, PipelineOptions } from '../pipeline/pipeline';
+import { fromGraphQLError, presentResult, type PresentedResult } from '../pipeline/present';
+import type { ResolverContext } from '../schema/resolver-context';
+import type { Metrics } from '../telemetry/metrics';
+import type { Accepted } from './accept';
+import { headOf } from './response-head';
+
+/** What the door gives to Yoga with each request. */
+export interface ServerContext {
+  readonly exchange: Exchange;
+  readonly accepted: Accepted;
+  /** As the door has read it. */
+  readonly operation: OperationRequest;
+  readonly record: OperationRecord;
+}
+
+/** Envelop's context of an operation. It grows from phase to phase: what a hook reads here, an earlier phase has added. */
+interface OperationContext extends ServerContext, ResolverContext {
+  /** From parsing on. */
+  readonly prepared: PreparedDocument;
+  /** From parsing on, where the document is valid. */
+  readonly plan?: OperationPlan;
+  /** From context building on. */
+  readonly identity: Identity;
+  readonly release?: () => void;
+}
+
+/**
+ * The pipeline as a plugin of envelop and GraphQL Yoga: each phase calls the same function as the pipeline does. Brings
+ * @envelop/generic-auth, which carries the session, and @envelop/prometheus, which counts.
+ *
+ * @throws Error where the metrics were made without `graphqlPlugin`
+ */
+export function useApiGateway(options: PipelineOptions): Plugin<OperationContext, ServerContext> {
+  const { documents, gatekeeper, metrics, introspection, requestTimeout } = options;
+  const prometheus = usePrometheus(prometheusConfig(metrics));
+  const genericAuth = useGenericAuth<Identity, OperationContext, 'identity'>({
+    mode: 'resolve-only',
+    contextFieldName: 'identity',
+    resolveUserFn: ({ plan, exchange }) => authenticate(planned(plan), exchange, gatekeeper),
+  });
+
+  function present(result: ExecutionResult, { exchange, record }: ServerContext): PresentedResult {
+    const presented = presentResult(result, exchange, introspection);
+    for (const { error } of presented.errors ?? []) record.noteError(error);
+    return presented;
+  }
+
+  async function* presentStream(
+    results: AsyncIterable<ExecutionResult>,
+    context: ServerContext,
+  ): AsyncGenerator<PresentedResult, void> {
+    for await (const result of results) yield present(result, context);
+  }
+
+  return {
+    onPluginInit({ addPlugin }) {
+      addPlugin(inOurContext(prometheus));
+      addPlugin(inOurContext(genericAuth));
+    },
+
+    onRequestParse({ serverContext: { operation }, setRequestParser }) {
+      const { query, operationName, variables } = operation;
+      setRequestParser(() => ({
+        query,
+        ...(operationName ? { operationName } : {}),
+        ...(variables ? { variables } : {}),
+      }));
+    },
+
+    onParse({ context, extendContext, setParseFn }) {
+      const { exchange, accepted } = context;
+      setParseFn((source: string): DocumentNode => {
+        gatekeeper.admit(exchange, { navigation: false });
+        const prepared = documents.prepare(source);
+        extendContext({ prepared });
+        if (prepared.errors.length > 0) return prepared.document;
+        const limits = { safe: exchange.method !== 'POST', streams: accepted.events };
+        const plan = chooseOperation(prepared, context.params.operationName, limits);
+        exchange.facts.operation = plan.operation.operation;
+        extendContext({ plan });
+        return prepared.document;
+      });
+    },
+
+    onValidate({ context, setResult }) {
+      setResult(context.prepared.errors);
+    },
+
+    onContextBuilding() {
+      // After generic-auth.
+      return ({ context, extendContext }) => {
+        const { plan, identity, exchange, record } = context;
+        const { scope, release } = openScope(planned(plan), identity, {
+          exchange,
+          trace: record.trace,
+          gatekeeper,
+          requestTimeout,
+        });
+        extendContext({ caller: callerOf(identity), scope, loaders: new Map(), ...(release ? { release } : {}) });
+      };
+    },
+
+    onExecute({ args, setExecuteFn }) {
+      const context = args.contextValue;
+      setExecuteFn(() => executeOperation(planned(context.plan), context, args.variableValues as VariableInputs));
+    },
+
+    onSubscribe({ args, setSubscribeFn }) {
+      const context = args.contextValue;
+      setSubscribeFn(async () => {
+        const { plan, prepared, release } = context;
+        let results;
+        try {
+          results = await subscribeOperation(
+            planned(plan),
+            prepared.document,
+            context,
+            args.variableValues as VariableInputs,
+          );
+        } finally {
+          if (!results || !(Symbol.asyncIterator in results)) release?.();
+        }
+        return Symbol.asyncIterator in results ? watched(results, context) : results;
+      });
+    },
+
+    onResultProcess(payload) {
+      const { result, serverContext } = payload;
+      const { record, plan, prepared } = serverContext as ServerContext & Partial<OperationContext>;
+      if (Symbol.asyncIterator in result) {
+        payload.setResult(asYogaResult(presentStream(result, serverContext)));
+        return;
+      }
+      // Batching is off: never a list of results.
+      const presented = present(result as ExecutionResult, serverContext);
+      if (prepared) documents.ran(prepared);
+      record.end(plan?.operation.operation);
+      const { status, headers } = headOf(presented, serverContext.accepted);
+      // The result processor that Yoga has chosen knows the media type.
+      const { 'content-type': _, ...own } = headers;
+      payload.setResult(asYogaResult({ ...presented, extensions: { http: { status, headers: own } } }));
+    },
+  };
+
+  /** A stream that ends with a last result that says why it failed, and then lets go of its session. */
+  function watched(results: AsyncIterable<ExecutionResult>, context: OperationContext) {
+    const { exchange, record, prepared, release } = context;
+    const ended = (): void => {
+      release?.();
+      record.end(OperationTypeNode.SUBSCRIPTION);
+    };
+    // The stream may never be read, where the client has left already.
+    exchange.cancellation.addEventListener('abort', ended, { once: true });
+    return (async function* () {
+      try {
+        yield* results;
+      } catch (error) {
+        if (!isClientClosed(error)) yield { errors: [error as GraphQLError] };
+      } finally {
+        documents.ran(prepared);
+        ended();
+      }
+    })();
+  }
+}
+
+/** A plugin of envelop is typed for the context that it adds itself, and runs in any that has more. */
+function inOurContext(plugin: object): Plugin<OperationContext> {
+  return plugin;
+}
+
+type YogaResult = Parameters<Parameters<NonNullable<Plugin['onResultProcess']>>[0]['setResult']>[0];
+
+/** Yoga types errors as GraphQLErrors, and writes whatever they are as JSON. */
+function asYogaResult(result: object): YogaResult {
+  return result as YogaResult;
+}
+
+function planned(plan: OperationPlan | undefined): OperationPlan {
+  if (!plan) throw new Error('an operation is to be executed that was not chosen');
+  return plan;
+}
+
+/** The plugin's own labels are names and paths that clients send. Ours come from the schema and the catalogue of errors. */
+function prometheusConfig({ registry, graphqlPlugin }: Metrics): PrometheusTracingPluginConfig {
+  if (!graphqlPlugin) throw new Error('GRAPHQL_SERVER=yoga needs metrics that were created with graphqlPlugin');
+  const { requests, duration, errors } = graphqlPlugin;
+  const typeOf = ({ plan }: Partial<OperationContext>) => ({ operation_type: plan?.operation.operation ?? 'unknown' });
+  return {
+    registry,
+    metrics: {
+      graphql_envelop_request: { counter: requests, fillLabelsFn: (_, context) => typeOf(context as OperationContext) },
+      graphql_envelop_request_duration: {
+        histogram: duration,
+        fillLabelsFn: (_, context) => typeOf(context as OperationContext),
+      },
+      graphql_envelop_error_result: {
+        counter: errors,
+        fillLabelsFn: ({ error, errorPhase }, context) => ({
+          ...typeOf(context as OperationContext),
+          // Of validation the plugin tells that it failed, and not why.
+          code: errorPhase === 'validate' ? 'GRAPHQL_VALIDATION_FAILED' : fromGraphQLError(error).code,
+        }),
+      },
+    },
+  };
+}

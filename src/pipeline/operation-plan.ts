@@ -1,0 +1,142 @@
+import {
+  getDirectiveValues,
+  getNamedType,
+  GraphQLIncludeDirective,
+  GraphQLSkipDirective,
+  isAbstractType,
+  isInterfaceType,
+  isObjectType,
+  Kind,
+  type FieldNode,
+  type GraphQLField,
+  type GraphQLNamedType,
+  type GraphQLObjectType,
+  type OperationDefinitionNode,
+  type SelectionNode,
+  type SelectionSetNode,
+} from 'graphql';
+import type { GatewayError } from '../errors';
+import type { CompiledOperation } from '../execution/compiled-operation';
+import type { OperationSource } from '../execution/operation-source';
+import type { Variables } from '../execution/run';
+import { accessOf, denial, type Rule } from '../schema/access';
+import type { Caller } from '../schema/resolver-context';
+
+/**
+ * What can be decided about an operation when its document is first seen. Whatever else is to hold of operations as they are
+ * written, such as a limit, is worked out here as well, and asked for per request.
+ */
+export interface OperationPlan {
+  readonly operation: OperationDefinitionNode;
+  readonly compiled: CompiledOperation;
+  /** False where every field is public: AuthService is then not asked. */
+  readonly needsSession: boolean;
+  /** The longest that any of its RPCs may take, in ms. */
+  readonly timeout: number;
+  /** Rules of its fields, as far as they do not depend on an object. */
+  readonly rules: readonly Rule[];
+}
+
+/** Plans an operation of a valid document. */
+export function planOperation(compiled: CompiledOperation): OperationPlan {
+  const { operation } = compiled.source;
+  const rules = new Set<Rule>();
+  let timeout = 0;
+  for (const field of fieldsOf(compiled.source, undefined)) {
+    timeout = Math.max(timeout, (field.extensions['timeout'] as number | undefined) ?? 0);
+    for (const rule of accessOf(field)) rules.add(independent(rule));
+  }
+  return {
+    operation,
+    compiled,
+    needsSession: rules.size > 0,
+    timeout,
+    rules: [...rules],
+  };
+}
+
+const signedIn: Rule = {};
+
+/** Whether "or the user themselves" holds is known only with the object at hand; being signed in is needed anyway. */
+function independent(rule: Rule): Rule {
+  return rule.orSelf === undefined ? rule : signedIn;
+}
+
+/**
+ * The reason to refuse an operation whole, before anything of it runs; undefined where the caller may have all of it.
+ * For mutations: of a query, each field is refused on its own.
+ */
+export function refusalOf(
+  plan: OperationPlan,
+  caller: Caller | GatewayError,
+  variables: Variables,
+): GatewayError | undefined {
+  // Nearly always nothing is refused, and then conditions do not matter.
+  if (!plan.rules.some((rule) => denial(rule, caller))) return undefined;
+  for (const field of fieldsOf(plan.compiled.source, variables)) {
+    for (const rule of accessOf(field)) {
+      const denied = denial(independent(rule), caller);
+      if (denied) return denied;
+    }
+  }
+  return undefined;
+}
+
+function isIncluded(selection: SelectionNode, variables: Variables): boolean {
+  if (!selection.directives?.length) return true;
+  return (
+    getDirectiveValues(GraphQLSkipDirective, selection, variables)?.['if'] !== true &&
+    getDirectiveValues(GraphQLIncludeDirective, selection, variables)?.['if'] !== false
+  );
+}
+
+/**
+ * Every field that an operation selects, of each object type that it may be selected from.
+ *
+ * @param variables - With them, what @skip and @include leave out is left out; without, nothing is.
+ */
+function fieldsOf(
+  { schema, operation, fragments }: OperationSource,
+  variables: Variables | undefined,
+): readonly GraphQLField<unknown, unknown>[] {
+  const found: GraphQLField<unknown, unknown>[] = [];
+  /** Names of the fragments that were walked: each is once, however often it is spread, so the work stays within the text. */
+  const seen = new Set<string>();
+
+  function objectsOf(type: GraphQLNamedType): readonly GraphQLObjectType[] {
+    if (isAbstractType(type)) return schema.getPossibleTypes(type);
+    return isObjectType(type) ? [type] : [];
+  }
+
+  function visit(selections: SelectionSetNode, type: GraphQLNamedType): void {
+    for (const selection of selections.selections) {
+      if (variables && !isIncluded(selection, variables)) continue;
+      if (selection.kind === Kind.FIELD) visitField(selection, type);
+      else if (selection.kind === Kind.INLINE_FRAGMENT) {
+        const condition = selection.typeCondition && schema.getType(selection.typeCondition.name.value);
+        visit(selection.selectionSet, condition ?? type);
+      } else visitSpread(selection.name.value);
+    }
+  }
+
+  function visitField({ name, selectionSet }: FieldNode, type: GraphQLNamedType): void {
+    for (const object of objectsOf(type)) {
+      const field = object.getFields()[name.value];
+      if (field) found.push(field);
+    }
+    const field = isObjectType(type) || isInterfaceType(type) ? type.getFields()[name.value] : undefined;
+    if (field && selectionSet) visit(selectionSet, getNamedType(field.type));
+  }
+
+  function visitSpread(name: string): void {
+    const fragment = fragments[name];
+    const type = fragment && schema.getType(fragment.typeCondition.name.value);
+    if (!type || seen.has(name)) return;
+    seen.add(name);
+    visit(fragment.selectionSet, type);
+  }
+
+  const root = schema.getRootType(operation.operation);
+  if (root) visit(operation.selectionSet, root);
+  return found;
+}

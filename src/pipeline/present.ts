@@ -1,0 +1,104 @@
+import { GraphQLError, type ExecutionResult } from 'graphql';
+import { GatewayError, logBug, publicDetails, toGatewayError } from '../errors';
+import type { Exchange } from '../http/exchange';
+
+/**
+ * The error of the catalogue behind an error of GraphQL. Those of documents carry theirs; what graphql-js says of variables and
+ * arguments is BAD_USER_INPUT.
+ */
+export function fromGraphQLError(error: unknown): GatewayError {
+  if (!(error instanceof GraphQLError)) return toGatewayError(error);
+  const { originalError, path } = error;
+  if (originalError instanceof GraphQLError) {
+    // graphql-js refuses variables without a path and arguments with nodes; what it cannot write out has neither.
+    return path === undefined || originalError.nodes
+      ? new GatewayError('BAD_USER_INPUT', error.message)
+      : toGatewayError(originalError);
+  }
+  if (originalError) return toGatewayError(originalError);
+  return new GatewayError('BAD_USER_INPUT', error.message);
+}
+
+/** An error as clients see it (spec 7.1.2, "Errors"). As JSON it is what it shows. */
+export class PresentedError {
+  readonly #error: GatewayError;
+
+  constructor(
+    readonly message: string,
+    readonly locations: GraphQLError['locations'],
+    readonly path: GraphQLError['path'],
+    readonly extensions: Readonly<Record<string, unknown>>,
+    error: GatewayError,
+  ) {
+    this.#error = error;
+  }
+
+  /** For the doors, which read status and headers off it. */
+  get error(): GatewayError {
+    return this.#error;
+  }
+}
+
+/** A result whose errors are all of the catalogue. */
+export interface PresentedResult {
+  readonly errors?: readonly PresentedError[];
+  readonly data?: ExecutionResult['data'];
+}
+
+/** An error of the catalogue, with the request's id; the log gets the rest of it. */
+export function presentError(error: unknown, exchange: Exchange): PresentedError {
+  const converted = fromGraphQLError(error);
+  exchange.facts.code ??= converted.code;
+  logBug(converted, exchange);
+  const { locations, path } = error instanceof GraphQLError ? error : nowhere;
+  const extensions = { code: converted.code, requestId: exchange.id, ...publicDetails(converted) };
+  return new PresentedError(converted.message, locations, path, extensions, converted);
+}
+
+const nowhere = { locations: undefined, path: undefined };
+
+/** The catalogue's errors of a result. */
+export function errorsOf(result: PresentedResult): GatewayError[] {
+  return (result.errors ?? []).map(({ error }) => error);
+}
+
+/**
+ * The HTTP status of a result: 200 where some data came back; where none did, the status of the errors, the gravest where
+ * they do not agree.
+ */
+export function statusOf(result: PresentedResult): number {
+  const statuses = errorsOf(result).map(({ status }) => status);
+  const someData = result.data && Object.values(result.data).some((value) => value !== null);
+  return statuses.length === 0 || someData ? 200 : Math.max(...statuses);
+}
+
+/** What goes wrong in an operation, as it was found. */
+export interface RawResult {
+  readonly data?: ExecutionResult['data'];
+  readonly errors?: readonly unknown[] | undefined;
+}
+
+/**
+ * A result as clients see it.
+ *
+ * @param suggestions - Whether messages may name what the schema has in place of what the client wrote.
+ */
+export function presentResult({ data, errors }: RawResult, exchange: Exchange, suggestions: boolean): PresentedResult {
+  if (!errors?.length) return data === undefined ? {} : { data };
+  const presented = errors.map((error) => presentError(suggestions ? error : withoutNames(error), exchange));
+  return data === undefined ? { errors: presented } : { errors: presented, data };
+}
+
+/** Errors of variables may name what the client did not know. Those of fields and of the catalogue name nothing. */
+function withoutNames(error: unknown): unknown {
+  if (!(error instanceof GraphQLError) || error.path || error.originalError instanceof GatewayError) return error;
+  return withoutSuggestions(error);
+}
+
+/** An error without the names of the schema that graphql-js suggests. */
+export function withoutSuggestions(error: GraphQLError): GraphQLError {
+  // No pattern: the message may hold as much of the client's text as a body does.
+  const at = error.message.endsWith('?') ? error.message.lastIndexOf(' Did you mean ') : -1;
+  const message = at < 0 ? error.message : error.message.slice(0, at);
+  return at < 0 ? error : new GraphQLError(message, { nodes: error.nodes ?? null });
+}

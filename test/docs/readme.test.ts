@@ -1,7 +1,8 @@
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCheck } from '../../src/commands/run-check';
+import { namingProblems } from './named-code';
 
 test("the README's service joins by what stands there, and nothing else", () => {
   const readme = readFileSync('README.md', 'utf8');
@@ -33,4 +34,34 @@ test("every command of the README's table is a script", () => {
     .filter((name) => name !== 'npm');
   expect(names.length).toBeGreaterThan(8);
   expect(names.filter((name) => scripts[name] === undefined)).toEqual([]);
+});
+
+test('the table of dependencies is that of package.json', () => {
+  const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as { dependencies: Record<string, string> };
+  const rows = [...readFileSync('docs/dependencies.md', 'utf8').matchAll(/^\| `([^`]+)` +\| (.+?) +\| (.+?) +\|$/gm)];
+  expect(rows.map(([, name = '']) => name).toSorted()).toEqual(Object.keys(dependencies).toSorted());
+});
+
+test('the pages that the README leads to are there', () => {
+  expect(namingProblems(readFileSync('docs/dependencies.md', 'utf8'), 'docs')).toEqual([]);
+  const links = [...readFileSync('README.md', 'utf8').matchAll(/\]\(([\w./-]+)(?:#[^)]*)?\)/g)].map(
+    ([, path = '']) => path,
+  );
+  expect(links.length).toBeGreaterThan(5);
+  expect(links.filter((path) => !existsSync(path))).toEqual([]);
+});
+
+describe('the decisions', () => {
+  const pages = readdirSync('docs/decisions').filter((name) => name !== 'README.md');
+
+  test('are each one line of the index', () => {
+    const index = [...readFileSync('docs/decisions/README.md', 'utf8').matchAll(/^- \[([^\]]+)\]\(([^)]+)\): .+\.$/gm)];
+    expect(index.map(([, title, link]) => `${title} ${link}`).toSorted()).toEqual(
+      pages.map((name) => `${name} ${name}`).toSorted(),
+    );
+  });
+
+  test.each(pages)('%s names nothing that is not there', (name) => {
+    expect(namingProblems(readFileSync(join('docs/decisions', name), 'utf8'), 'docs/decisions')).toEqual([]);
+  });
 });

@@ -15,6 +15,12 @@ const grace = 10_000;
 export default class TidyEnvironment extends NodeEnvironment {
   private readonly before = openResources();
 
+  constructor(...args: ConstructorParameters<typeof NodeEnvironment>) {
+    super(...args);
+    // As Node has it. Jest sets 100, and then most of what tests with thousands of errors do is write down stack traces.
+    this.global.Error.stackTraceLimit = 10;
+  }
+
   override async teardown(): Promise<void> {
     try {
       await this.tidy();

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { createClient, type ExecutionResult } from 'graphql-sse';
-import { readConfig, sourceFolders, type Config } from '../src/config/config';
+import { prefixOf, readConfig, sourceFolders, type Config } from '../src/config/config';
 import { createGateway, type Gateway, type GatewayOverrides } from '../src/gateway';
 import { startServer, type RunningServer } from '../src/http/server';
 import { loadSources } from '../src/schema/sources';
@@ -215,7 +215,10 @@ async function start(
   return { gateway, server: await startServer(gateway, config, log) };
 }
 
-/** The configuration of a gateway under test: nothing but what is given, free ports, and upstreams that are not there. */
+/**
+ * The configuration of a gateway under test: nothing but what is given, free ports, the transport of this run, and upstreams
+ * that are not there.
+ */
 export function testConfig(env: Readonly<Record<string, string>>): Config {
   const own = {
     NODE_ENV: 'test',
@@ -224,9 +227,10 @@ export function testConfig(env: Readonly<Record<string, string>>): Config {
     PUBLIC_URL: 'http://localhost:3000',
     GRAPHQL_SERVER: variant.graphqlServer,
   };
-  const all = { ...own, ...addresses(env), ...env };
-  const { upstreamNames } = loadSources(sourceFolders(all));
-  return readConfig(all, upstreamNames);
+  const { upstreamNames } = loadSources(sourceFolders({ ...own, ...env }));
+  const transports = upstreamNames.map((name) => [`${prefixOf(name)}_SERVICE_TRANSPORT`, variant.transport]);
+  const perUpstream = { ...addresses(upstreamNames), ...Object.fromEntries(transports) };
+  return readConfig({ ...own, ...perUpstream, ...env }, upstreamNames);
 }
 
 function bearer(token: string | null): Record<string, string> {
@@ -239,7 +243,7 @@ function sendRaw(port: number, bytes: string | Uint8Array, andEnd: boolean): Pro
     const socket = connect(port, '127.0.0.1');
     const chunks: Buffer[] = [];
     const answer = () => Buffer.concat(chunks).toString('latin1');
-    socket.setTimeout(10_000, () => socket.destroy(new Error(`no end after 10 s: ${answer()}`)));
+    socket.setTimeout(20_000, () => socket.destroy(new Error(`nothing came for 20 s after: ${answer()}`)));
     socket.on('data', (chunk) => chunks.push(chunk));
     socket.on('error', (error: NodeJS.ErrnoException) => {
       // Whoever answers before everything has been read may cut the rest off.
@@ -258,7 +262,7 @@ export function valueOf(scrape: string, series: string): number | undefined {
 }
 
 /** Waits until something is so; fails with what it last was. */
-export async function until<T>(read: () => T | Promise<T>, holds: (value: T) => boolean, within = 10_000): Promise<T> {
+export async function until<T>(read: () => T | Promise<T>, holds: (value: T) => boolean, within = 20_000): Promise<T> {
   const end = Date.now() + within;
   for (;;) {
     const value = await read();

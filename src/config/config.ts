@@ -5,7 +5,7 @@ import type { Sampling, TracingConfig } from '../telemetry/tracing-config';
 import { EnvironmentReader, variableName } from './environment-reader';
 import { misspellings } from './misspellings';
 import { isLoopback, packageRoot, shown } from './values';
-import { variables, type Environment, type GraphqlServer, type Variable } from './variables';
+import { variables, type Environment, type GraphqlServer, type TransportName, type Variable } from './variables';
 
 /** How to reach an upstream, as configured. */
 export interface UpstreamConfig {
@@ -15,6 +15,7 @@ export interface UpstreamConfig {
   readonly tls?: { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer };
   /** Ms that any RPC to this upstream may take at most. Where it is left out, the schema's deadlines count alone. */
   readonly deadline?: number;
+  readonly transport: TransportName;
 }
 
 /** An identity provider that people may sign in with. */
@@ -188,6 +189,7 @@ function readUpstreams(reader: EnvironmentReader, names: readonly string[]): Rec
       target: address,
       ...(tls === undefined ? {} : { tls }),
       ...(deadline === undefined ? {} : { deadline }),
+      transport: reader.required(variables.upstreamTransport, prefix),
     };
   }
   return upstreams;

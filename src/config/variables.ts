@@ -45,6 +45,9 @@ const samplers = [
 const graphqlServers = ['native', 'yoga'] as const;
 export type GraphqlServer = (typeof graphqlServers)[number];
 
+const transportNames = ['http2', 'grpc-js'] as const;
+export type TransportName = (typeof transportNames)[number];
+
 /** One variable, or one for each upstream or provider. */
 export interface Variable<T> {
   /** `<UPSTREAM>` and `<NAME>` stand for the name of an upstream or provider, in upper case, with `_` for `-`. */
@@ -187,6 +190,14 @@ export const variables = {
     expected: 'a duration from 1ms to 10m, such as 2s',
     description:
       'How long an RPC to this upstream may take at most, whatever the schema allows. Too short, and slow answers become 504.',
+  },
+  upstreamTransport: {
+    name: '<UPSTREAM>_SERVICE_TRANSPORT',
+    default: 'http2',
+    parse: oneOf(transportNames),
+    expected: transportNames.join(', '),
+    description:
+      'What carries the RPCs: `http2`, the gateway’s own client, or `grpc-js`, the reference implementation for Node, which costs more CPU time. `docs/decisions/transport.md` tells where they differ.',
   },
   providers: {
     name: 'SSO_PROVIDERS',

@@ -1,7 +1,7 @@
 import { isObjectType, type GraphQLObjectType, type GraphQLSchema } from 'graphql';
 import { accessOf, type Access, type Rule } from '../schema/access';
-import { isRootType, objectTypes } from '../schema/object-types';
 import type { CompiledField } from '../schema/compile/compile-schema';
+import { isRootType, objectTypes } from '../schema/object-types';
 import type { Contract } from './contract';
 import { coordinatesOf } from './coordinates';
 

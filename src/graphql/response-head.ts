@@ -13,8 +13,9 @@ export function headOf(result: PresentedResult, { headers, legacy }: Accepted): 
   if (!result.errors) return { status: 200, headers };
   const errors = errorsOf(result);
   const status = legacy && isOfDocument(result, errors) ? 200 : statusOf(result);
-  const own = errors.map(errorHeaders).filter((each) => each !== undefined);
-  return { status, headers: own.length === 0 ? headers : Object.assign({ ...headers }, ...own) };
+  const all = { ...headers };
+  for (const error of errors) Object.assign(all, errorHeaders(error));
+  return { status, headers: all };
 }
 
 const documentErrors: readonly ErrorCode[] = ['GRAPHQL_PARSE_FAILED', 'GRAPHQL_VALIDATION_FAILED', 'BAD_USER_INPUT'];

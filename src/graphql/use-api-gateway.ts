@@ -7,7 +7,7 @@ import type { Exchange } from '../http/exchange';
 import { authenticate, callerOf, type Identity } from '../pipeline/authenticate';
 import { chooseOperation } from '../pipeline/choose-operation';
 import type { PreparedDocument } from '../pipeline/documents';
-import { executeOperation, openScope, subscribeOperation } from '../pipeline/execute-operation';
+import { executeOperation, openScope, subscribeOperation, type VariableInputs } from '../pipeline/execute-operation';
 import type { OperationPlan } from '../pipeline/operation-plan';
 import type { OperationRecord } from '../pipeline/operation-record';
 import type { OperationRequest, PipelineOptions } from '../pipeline/pipeline';
@@ -115,7 +115,7 @@ export function useApiGateway(options: PipelineOptions): Plugin<OperationContext
 
     onExecute({ args, setExecuteFn }) {
       const context = args.contextValue;
-      setExecuteFn(() => executeOperation(planned(context.plan), context, args.variableValues));
+      setExecuteFn(() => executeOperation(planned(context.plan), context, args.variableValues as VariableInputs));
     },
 
     onSubscribe({ args, setSubscribeFn }) {
@@ -124,7 +124,12 @@ export function useApiGateway(options: PipelineOptions): Plugin<OperationContext
         const { plan, prepared, release } = context;
         let results;
         try {
-          results = await subscribeOperation(planned(plan), prepared.document, context, args.variableValues);
+          results = await subscribeOperation(
+            planned(plan),
+            prepared.document,
+            context,
+            args.variableValues as VariableInputs,
+          );
         } finally {
           if (!results || !(Symbol.asyncIterator in results)) release?.();
         }
@@ -132,10 +137,11 @@ export function useApiGateway(options: PipelineOptions): Plugin<OperationContext
       });
     },
 
-    onResultProcess({ result, setResult, serverContext }) {
+    onResultProcess(payload) {
+      const { result, serverContext } = payload;
       const { record, plan, prepared } = serverContext as ServerContext & Partial<OperationContext>;
       if (Symbol.asyncIterator in result) {
-        setResult(asYogaResult(presentStream(result, serverContext)));
+        payload.setResult(asYogaResult(presentStream(result, serverContext)));
         return;
       }
       // Batching is off: never a list of results.
@@ -145,7 +151,7 @@ export function useApiGateway(options: PipelineOptions): Plugin<OperationContext
       const { status, headers } = headOf(presented, serverContext.accepted);
       // The result processor that Yoga has chosen knows the media type.
       const { 'content-type': _, ...own } = headers;
-      setResult(asYogaResult({ ...presented, extensions: { http: { status, headers: own } } }));
+      payload.setResult(asYogaResult({ ...presented, extensions: { http: { status, headers: own } } }));
     },
   };
 
@@ -173,7 +179,7 @@ export function useApiGateway(options: PipelineOptions): Plugin<OperationContext
 
 /** A plugin of envelop is typed for the context that it adds itself, and runs in any that has more. */
 function inOurContext(plugin: object): Plugin<OperationContext> {
-  return plugin as Plugin<OperationContext>;
+  return plugin;
 }
 
 type YogaResult = Parameters<Parameters<NonNullable<Plugin['onResultProcess']>>[0]['setResult']>[0];

@@ -76,8 +76,9 @@ async function replyOf(response: Response): Promise<Reply> {
   const { status, headers, body } = response;
   const type = headers.get('content-type');
   // Yoga's own headers of a stream speak of the connection, which is not its business here.
-  if (type?.startsWith('text/event-stream') && body)
+  if (type?.startsWith('text/event-stream') && body) {
     return { status, headers: { ...sentHeaders(headers), ...eventHeaders }, body };
+  }
   return { status, headers: { 'cache-control': 'no-store', ...sentHeaders(headers) }, body: await response.text() };
 }
 

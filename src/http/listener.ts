@@ -152,6 +152,8 @@ function drain(server: Server, connections: Connections): Promise<void> {
     // http.Server.close would also cut off responses that are still being read.
     NetServer.prototype.close.call(server, () => {
       clearInterval(timer);
+      // Nothing is left to cut off now, and it ends node:http's timer that checks connections for timeouts.
+      server.close();
       resolve();
     });
     closeUnused();

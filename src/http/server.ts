@@ -1,4 +1,5 @@
 import type { RequestListener } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { GatewayError } from '../errors';
 import type { Logger } from '../telemetry/log';
 import { listen, type ReadTimeouts } from './listener';
@@ -69,16 +70,18 @@ export async function startServer(served: Served, options: ServerOptions, log: L
   // A fifth of what is left after the delay, so that requests always have most of it.
   const reserve = Math.min(longestReserve, (shutdownGrace - shutdownDelay) / 5);
 
-  async function finish(): Promise<void> {
-    await pause(shutdownDelay);
-    served.endStreams();
-    await main.drain();
-  }
-
   return {
     port: main.port,
     adminPort: admin.port,
     async close() {
+      const closed = new AbortController();
+      // Pauses keep neither the process alive nor, once it is closed, the gateway in memory.
+      const pause = (ms: number) => sleep(ms, undefined, { ref: false, signal: closed.signal });
+      const finish = async (): Promise<void> => {
+        await pause(shutdownDelay);
+        served.endStreams();
+        await main.drain();
+      };
       served.drain();
       const over = pause(shutdownGrace);
       const late = pause(shutdownGrace - reserve).then(() => 'late' as const);
@@ -91,12 +94,8 @@ export async function startServer(served: Served, options: ServerOptions, log: L
       await Promise.race([served.flush(), over]);
       admin.destroy();
       await admin.drain();
+      closed.abort();
       return clean;
     },
   };
-}
-
-/** Does not keep the process alive by itself. */
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds).unref());
 }

@@ -32,7 +32,7 @@ CPU time per request of the gateway and of its peers, read from the operating sy
   --profile          instead: a CPU profile of the gateway for --seconds (5), under one operation (--only, lookup) or door:
                      DOORS
   --no-build         takes dist/ as it is
-  --write            writes results.*, and the sections of README and runbook; of a full run only
+  --write            writes results.*, and the sections of README and runbook; of a full run only, but for:
   --beside NAME      with --write: writes results-NAME.md, .json and .svg alone, such as those of another Node
   --help
 
@@ -109,10 +109,13 @@ function readOptions() {
   const only = values.only && namesOf(values.only, known, '--only');
   const peers = values.peers ? namesOf(values.peers, contestants, '--peers') : Object.keys(contestants);
   const isPartial = values.quick || values.only || values.peers || values.rounds || values.seconds;
-  if (values.write && isPartial) throw new Usage('--write is for a full run');
+  if (values.write && isPartial && values.beside === undefined) {
+    throw new Usage('--write without --beside is for a full run');
+  }
   if (values.beside !== undefined && !values.write) throw new Usage('--beside goes with --write');
-  if (values.beside !== undefined && !/^[\w-]+$/.test(values.beside))
+  if (values.beside !== undefined && !/^[\w-]+$/.test(values.beside)) {
     throw new Usage('--beside takes a part of a file name');
+  }
   const plan = { ...plans[values.quick ? 'quick' : 'full'] };
   if (only) plan.measurements = only;
   const own = {

@@ -8,6 +8,7 @@ import { ConfigError, readConfig, sourceFolders, type Config } from '../../src/c
 import { configTable } from '../../src/config/config-table';
 import { parseDuration } from '../../src/config/duration';
 import { variables } from '../../src/config/variables';
+import { anyText } from '../any-text';
 
 const root = join(__dirname, '../..');
 const folder = mkdtempSync(join(tmpdir(), 'config-'));
@@ -84,8 +85,8 @@ describe('what is read', () => {
       publicUrl: 'https://app.example.com',
       insecureCookies: false,
       upstreams: {
-        auth: { target: 'dns:///auth-service.production.svc.cluster.local:50051' },
-        ai: { target: 'localhost:50052' },
+        auth: { target: 'dns:///auth-service.production.svc.cluster.local:50051', transport: 'http2' },
+        ai: { target: 'localhost:50052', transport: 'http2' },
       },
       sessionCacheTtl: 10_000,
       allowedOrigins: [],
@@ -93,6 +94,7 @@ describe('what is read', () => {
       shutdownGrace: 25_000,
       shutdownDelay: 5_000,
       logLevel: 'info',
+      graphqlServer: 'native',
       schemaDir: folder,
       protoDir: folder,
       protoInclude: [],
@@ -112,6 +114,7 @@ describe('what is read', () => {
       ADMIN_HOST: '::1',
       PUBLIC_URL: 'http://LOCALHOST:8080/',
       AI_SERVICE_DEADLINE: '1m',
+      AI_SERVICE_TRANSPORT: 'grpc-js',
       SSO_PROVIDERS: 'google, my-idp',
       SSO_GOOGLE_SCOPES: 'openid  email',
       SSO_MY_IDP_ISSUER: 'http://127.0.0.1:4000/realms/a',
@@ -123,6 +126,7 @@ describe('what is read', () => {
       SHUTDOWN_GRACE: '10s',
       SHUTDOWN_DELAY: '9999ms',
       LOG_LEVEL: 'silent',
+      GRAPHQL_SERVER: 'yoga',
     });
     expect(config).toMatchObject({
       env: 'development',
@@ -133,7 +137,10 @@ describe('what is read', () => {
       adminHost: '::1',
       publicUrl: 'http://localhost:8080',
       insecureCookies: true,
-      upstreams: { ai: { target: 'localhost:50052', deadline: 60_000 } },
+      upstreams: {
+        ai: { target: 'localhost:50052', deadline: 60_000, transport: 'grpc-js' },
+        auth: { transport: 'http2' },
+      },
       signIn: {
         providers: [
           { name: 'google', issuer: 'https://accounts.google.com', clientId: 'client-1', scopes: 'openid email' },
@@ -152,6 +159,7 @@ describe('what is read', () => {
       shutdownGrace: 10_000,
       shutdownDelay: 9999,
       logLevel: 'silent',
+      graphqlServer: 'yoga',
       warnings: [],
     });
   });
@@ -168,7 +176,7 @@ describe('what is read', () => {
 
   test('an upstream with a hyphen reads variables with an underscore', () => {
     const config = readConfig({ ...minimal, USER_PROFILE_SERVICE_ADDR: 'a:1' }, ['auth', 'ai', 'user-profile']);
-    expect(config.upstreams['user-profile']).toEqual({ target: 'a:1' });
+    expect(config.upstreams['user-profile']).toEqual({ target: 'a:1', transport: 'http2' });
   });
 
   test('unset, or misspelt, the environment is production', () => {
@@ -287,6 +295,7 @@ describe('problems', () => {
       ':50051',
       'a b:1',
     ],
+    AUTH_SERVICE_TRANSPORT: ['http', 'HTTP2', 'grpc_js', 'grpc'],
     AUTH_SERVICE_DEADLINE: [
       '0ms',
       '2',
@@ -326,6 +335,7 @@ describe('problems', () => {
     SHUTDOWN_GRACE: ['99ms', '11m', '5s', '1s'],
     SHUTDOWN_DELAY: ['25s', '1m', '-1s'],
     LOG_LEVEL: ['INFO', 'verbose', '30'],
+    GRAPHQL_SERVER: ['Yoga', 'apollo', 'true'],
     OTEL_EXPORTER_OTLP_ENDPOINT: [
       'otel-collector:4318',
       'grpc://otel-collector:4317',
@@ -426,7 +436,7 @@ describe('problems', () => {
 
   test('whatever a variable holds, it is read or it is a problem', () => {
     const names = Object.keys(wrong);
-    const text = fc.oneof(fc.string(), fc.string({ unit: 'binary' }), fc.webUrl(), fc.double().map(String), fc.ipV6());
+    const text = fc.oneof(fc.string(), anyText(), fc.webUrl(), fc.double().map(String), fc.ipV6());
     fc.assert(
       fc.property(fc.constantFrom(...names), text, fc.boolean(), (name, value, production) => {
         const list = problems({ ...signIn, NODE_ENV: production ? 'production' : 'test', [name]: value });

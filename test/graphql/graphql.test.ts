@@ -599,7 +599,7 @@ describe('over HTTP', () => {
     const response = await fetch(`${world.url}/graphql?${new URLSearchParams(params).toString()}`, {
       headers: { authorization: `Bearer ${world.auth.adminToken}`, ...headers },
     });
-    return { status: response.status, headers: response.headers, body: (await response.json()) as Decoded };
+    return { status: response.status, headers: response.headers, body: await response.json() };
   };
   const post = async (body: unknown) => {
     const response = await fetch(`${world.url}/graphql`, {
@@ -607,7 +607,7 @@ describe('over HTTP', () => {
       headers: { 'content-type': 'application/json', authorization: `Bearer ${world.auth.adminToken}` },
       body: JSON.stringify(body),
     });
-    return { status: response.status, body: (await response.json()) as Decoded };
+    return { status: response.status, body: await response.json() };
   };
   const several = 'query One { gateway { name } } query Two { me { id } } mutation Three { logout }';
 

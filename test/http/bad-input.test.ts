@@ -3,6 +3,7 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
+import { anyText } from '../any-text';
 import { startWorld, until, type Decoded, type World } from '../gateway-fixture';
 
 let world: World;
@@ -569,7 +570,7 @@ describe('whatever anybody sends', () => {
   const encodeSafely = (character: string) => `%${Buffer.from(character).toString('hex').slice(0, 2)}`;
   const path = fc.oneof(
     fc.constantFrom('/graphql', '/api/ai', '/api/v1/ai', '/api/v1/users/me', '/api/v1/auth/dev/login', '/'),
-    fc.string({ unit: 'binary' }).map(asPath),
+    anyText().map(asPath),
     fc.webPath().map((text) => asPath(text)),
   );
   const query = fc.oneof(
@@ -601,7 +602,7 @@ describe('whatever anybody sends', () => {
   const body = fc.oneof(
     fc.constant(''),
     fc.json(),
-    fc.string({ unit: 'binary', maxLength: 300 }),
+    anyText({ maxLength: 300 }),
     fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
   );
   const method = fc.constantFrom('GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE');
@@ -631,18 +632,18 @@ describe('whatever anybody sends', () => {
   ];
   const value = fc.oneof(
     json,
-    fc.string({ unit: 'binary' }),
+    anyText(),
     fc.integer(),
     fc.record(
       {
-        conversationId: fc.string({ unit: 'binary' }),
-        query: fc.string({ unit: 'binary' }),
+        conversationId: anyText(),
+        query: anyText(),
         confirmation: fc.record({ planId: fc.string(), confirmed: fc.boolean() }),
       },
       { requiredKeys: [] },
     ),
-    fc.record({ email: fc.string({ unit: 'binary' }), displayName: fc.string(), roles: fc.array(fc.string()) }),
-    fc.record({ displayName: fc.string({ unit: 'binary' }), roles: fc.array(fc.string()) }, { requiredKeys: [] }),
+    fc.record({ email: anyText(), displayName: fc.string(), roles: fc.array(fc.string()) }),
+    fc.record({ displayName: anyText(), roles: fc.array(fc.string()) }, { requiredKeys: [] }),
   );
 
   test('no value of any variable makes an operation fail', async () => {
@@ -660,7 +661,7 @@ describe('whatever anybody sends', () => {
   }, 30_000);
 
   test('no parameters of GraphQL make it fail', async () => {
-    const text = fc.oneof(fc.constantFrom(...documents), fc.string({ unit: 'binary' }), json);
+    const text = fc.oneof(fc.constantFrom(...documents), anyText(), json);
     const parameters = fc.record(
       { query: text, variables: json, operationName: json, extensions: json },
       { requiredKeys: [] },
@@ -676,8 +677,8 @@ describe('whatever anybody sends', () => {
   test('no field of the body makes /api/ai fail', async () => {
     const fields = fc.record(
       {
-        sessionId: fc.oneof(json, fc.string({ unit: 'binary' })),
-        query: fc.oneof(json, fc.string({ unit: 'binary' })),
+        sessionId: fc.oneof(json, anyText()),
+        query: fc.oneof(json, anyText()),
         confirmation: fc.oneof(json, fc.record({ planId: fc.string(), confirmed: fc.boolean() })),
       },
       { requiredKeys: [] },
@@ -694,7 +695,7 @@ describe('whatever anybody sends', () => {
     const start = fc.constantFrom('', 'GET ', 'POST /api/ai HTTP/1.1\r\nHost: a\r\n', 'GET /graphql HTTP/1.1\r\n');
     const end = fc.constantFrom('\r\n\r\n', '\r\nHost: a\r\nConnection: close\r\n\r\n', '\u0000\r\n\r\n\r\n\r\n');
     await fc.assert(
-      fc.asyncProperty(start, fc.string({ unit: 'binary' }), end, async (first, middle, last) => {
+      fc.asyncProperty(start, anyText(), end, async (first, middle, last) => {
         expect(await world.raw(first + middle + last, { andEnd: true })).not.toMatch(/^HTTP\/1\.1 5\d\d/);
       }),
       runs,

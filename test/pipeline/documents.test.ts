@@ -15,6 +15,9 @@ test('a document takes no more memory than it is weighed with', async () => {
   const script = join(__dirname, 'documents', 'weigh.ts');
   const { stdout } = await promisify(execFile)(process.execPath, [
     '--expose-gc',
+    '--no-opt',
+    '--no-maglev',
+    '--no-flush-bytecode',
     '--require',
     join(__dirname, '../../node_modules/tsx/dist/cjs/index.cjs'),
     script,

@@ -213,7 +213,7 @@ function tryToRead(fd: number, into: Buffer): number {
 /** Arguments of node that log and end somehow. */
 function processThat(script: string): string[] {
   const own = (...path: string[]): string => join(__dirname, '../..', ...path);
-  const source = `const { createLog, endLog, endLogAtOnce } = require(${JSON.stringify(own('src', 'log.ts'))});
+  const source = `const { createLog, endLog, endLogAtOnce } = require(${JSON.stringify(own('src', 'telemetry', 'log.ts'))});
     const log = createLog('info');
     process.once('exit', () => endLogAtOnce(log));
     ${script}`;

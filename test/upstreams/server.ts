@@ -71,8 +71,7 @@ export async function startUpstream(options: ServerOptions): Promise<Upstream> {
   serve(server, definition, options.service, options.handlers, { control, closing: closing.signal });
   serve(server, definition, 'dev.v1.Control', controlHandlers(control, methods), { closing: closing.signal });
   new HealthImplementation({ '': 'SERVING', [options.service]: 'SERVING' }).addToServer(server);
-  // What it tells are the names of the protos, as other servers do.
-  new ReflectionService(loadDefinition(protos, { keepCase: true })).addToServer(server);
+  reflectionOf(protos).addToServer(server);
   const host = options.host ?? '127.0.0.1';
   await demandFreePort(options.port ?? 0, host);
   const port = await bind(server, host, options.port ?? 0);
@@ -81,10 +80,29 @@ export async function startUpstream(options: ServerOptions): Promise<Upstream> {
   return { address: joinAddress(host, port), port, control, close };
 }
 
+/** Tests start many upstreams, and parsing the protos would be most of what a start takes. */
+const definitions = new Map<string, PackageDefinition>();
+const reflections = new Map<string, ReflectionService>();
+
 /** Loads proto files of `proto/` or of this directory, the way all development upstreams do. */
-export function loadDefinition(protos: string[], options: Options = {}): PackageDefinition {
+export function loadDefinition(protos: readonly string[], options: Options = {}): PackageDefinition {
+  const key = JSON.stringify([protos, options]);
+  const known = definitions.get(key);
+  if (known) return known;
   const usual = { includeDirs: protoDirs, longs: String, enums: String, defaults: true, oneofs: true };
-  return loadSync(protos, { ...usual, ...options });
+  const definition = loadSync([...protos], { ...usual, ...options });
+  definitions.set(key, definition);
+  return definition;
+}
+
+function reflectionOf(protos: readonly string[]): ReflectionService {
+  const key = JSON.stringify(protos);
+  const known = reflections.get(key);
+  if (known) return known;
+  // What it tells are the names of the protos, as other servers do.
+  const reflection = new ReflectionService(loadDefinition(protos, { keepCase: true }));
+  reflections.set(key, reflection);
+  return reflection;
 }
 
 /** The definition of one service, for a server or a client. */

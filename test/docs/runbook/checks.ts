@@ -172,10 +172,12 @@ const isHeader = (code: string, { headers, read }: Facts): boolean =>
 const messageFiles = [
   'src/main.ts',
   'src/telemetry/opentelemetry.ts',
-  'src/grpc/call.ts',
-  'src/grpc/channel.ts',
-  'src/grpc/connection.ts',
-  'src/http2/session.ts',
+  'src/grpc/transport/http2/call.ts',
+  'src/grpc/transport/http2/channel.ts',
+  'src/grpc/transport/http2/connection.ts',
+  'src/grpc/transport/http2/frame-reader.ts',
+  'src/grpc/transport/http2/session.ts',
+  'src/session/revocation-watch.ts',
   'src/session/revocations.ts',
   'src/signin/routes.ts',
 ];
@@ -192,19 +194,19 @@ const isRpcOrAlert = (code: string, { rpcs, alerts }: Facts): boolean =>
 
 /** A field of the log, a label or a value of one, a level, a setting of a manifest. */
 function isWord(code: string, facts: Facts): boolean {
-  const { labelValues, objects, read, alerts } = facts;
-  const values = [...labelValues.values()].some((each) => each.has(code));
-  const isLevel = new RegExp(`'${code}'`).test(read('src/telemetry/log.ts'));
-  const isSetting = pathsOf(objects).some((path) => path.split('.').includes(code));
-  const isNamespace = deployment(objects).metadata.namespace === code;
-  const isOfOverlay = new RegExp(`\\b${code}:`).test(read('deploy/production/kustomization.yaml'));
-  const isOfAlerts = alerts.some((alert) => code in alert);
-  const isOfPod = container(objects).name === code;
+  const { labelValues, logs, objects, read, settings, alerts } = facts;
   return (
-    [values, isLevel, isSetting, isNamespace, isOfOverlay, isOfAlerts, isOfPod, isHeader(code, facts)].includes(true) ||
+    settings.has(code) ||
+    logs.has(code) ||
+    isField(code, facts) ||
     labelValues.has(code) ||
-    facts.logs.has(code) ||
-    isField(code, facts)
+    [...labelValues.values()].some((values) => values.has(code)) ||
+    alerts.some((alert) => code in alert) ||
+    [deployment(objects).metadata.namespace, container(objects).name].includes(code) ||
+    isHeader(code, facts) ||
+    // Levels.
+    new RegExp(`'${code}'`).test(read('src/telemetry/log.ts')) ||
+    new RegExp(`\\b${code}:`).test(read('deploy/production/kustomization.yaml'))
   );
 }
 

@@ -18,7 +18,7 @@ import { baseObjects, readFiles } from '../../deploy/manifests/files';
 import { startWorld, until, type Decoded, type LogLine, type RestAnswer, type World } from '../../gateway-fixture';
 
 const root = join(__dirname, '../../..');
-const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+const read = remembered((path) => readFileSync(join(root, path), 'utf8'));
 
 /** An alert of the rules. */
 export interface Alert {
@@ -48,6 +48,8 @@ export interface Facts {
   /** Titles of the dashboard's panels. */
   readonly panels: ReadonlySet<string>;
   readonly objects: readonly Decoded[];
+  /** Names of fields of {@link objects}, however deep. */
+  readonly settings: ReadonlySet<string>;
   readonly scripts: Readonly<Record<string, string>>;
   readonly read: (path: string) => string;
   readonly exists: (path: string) => boolean;
@@ -149,6 +151,7 @@ async function collect(world: World, own: readonly LogLine[]): Promise<Facts> {
   const rules: Decoded = parseYaml(read('monitoring/rules.yml'));
   const all: Decoded[] = rules.groups.flatMap((group: Decoded) => group.rules as Decoded[]);
   const { metrics, labelValues } = readScrape(await world.metrics());
+  const objects = baseObjects(readFiles());
   for (const { record } of all) if (record !== undefined) metrics.set(record, new Set(['path']));
   return {
     metrics,
@@ -162,18 +165,29 @@ async function collect(world: World, own: readonly LogLine[]): Promise<Facts> {
     rpcs: namesOfProtos(),
     isVariable: (name) => patterns.some((pattern) => pattern.test(name)),
     headers: await headersOf(world),
-    async answers(path) {
+    answers: remembered(async (path) => {
       const [answer, admin] = await Promise.all([fetch(`${world.url}${path}`), fetch(`${world.adminUrl}${path}`)]);
       // A body that nobody reads would keep its connection open.
       await Promise.all([answer.arrayBuffer(), admin.arrayBuffer()]);
       const { route } = await world.accessLine(answer);
       return route !== 'other' || admin.ok;
-    },
+    }),
     panels: new Set(JSON.parse(read('k8s/dashboards/api-gateway.json')).panels.map(({ title }: Decoded) => title)),
-    objects: baseObjects(readFiles()),
+    objects,
+    settings: new Set(pathsOf(objects).flatMap((path) => path.split('.'))),
     scripts: JSON.parse(read('package.json')).scripts,
     read,
     exists: (path) => existsSync(join(root, path)),
+  };
+}
+
+/** Asks once for each key: a runbook is checked many times against the same facts. */
+function remembered<T>(ask: (key: string) => T): (key: string) => T {
+  const known = new Map<string, T>();
+  return (key) => {
+    const answer = known.get(key) ?? ask(key);
+    known.set(key, answer);
+    return answer;
   };
 }
 

@@ -25,10 +25,11 @@ const fillers = new Set(
   ).split(' '),
 );
 
-/** Prepares a Markdown text for questions. */
+/** Prepares a Markdown text for questions, with the first of them. */
 export function createDocs(markdown: string): AnswerFromDocs {
-  const sections = splitByHeadings(markdown);
+  let sections: readonly Section[] | undefined;
   return (question) => {
+    sections ??= splitByHeadings(markdown);
     const asked = wordsOf(question);
     let best = { answer: undefined as string | undefined, score: 0 };
     for (const section of sections) {

@@ -1,0 +1,97 @@
+import type { GatewayError } from '../errors';
+import type { Logger } from '../telemetry/log';
+import type { Metrics } from '../telemetry/metrics';
+import { CallReports, type RpcReports } from './call-reports';
+import { callMetadata } from './metadata';
+import type { PreparedCall } from './prepared-call';
+import { readStream } from './server-stream';
+import { fromCallEnd, Status } from './status';
+import { createTransport } from './transport/create-transport';
+import { failure } from './transport/limits';
+import { UnaryCall } from './unary-call';
+import {
+  abortReason,
+  isSpent,
+  type AnyRpc,
+  type CallScope,
+  type Rpc,
+  type RpcName,
+  type Upstream,
+  type UpstreamAddress,
+} from './upstream';
+
+export interface UpstreamOptions {
+  readonly name: string;
+  readonly address: UpstreamAddress;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/** What is the same for every call of an RPC. */
+interface KnownRpc {
+  /** `/package.Service/Method`. */
+  readonly path: string;
+  readonly reports: RpcReports;
+}
+
+/** Connects to an upstream at once, so that the first request does not pay for it. */
+export function createUpstream({ name, address, log, metrics }: UpstreamOptions): Upstream {
+  const transport = createTransport(address.transport, address);
+  const allReports = new CallReports({ upstream: name, transport, log, metrics });
+  const known = new WeakMap<AnyRpc, KnownRpc>();
+  let inFlight = 0;
+  const onEnd = (): void => {
+    inFlight -= 1;
+  };
+  metrics.upstreamReady.read({ service: name }, () => (transport.ready ? 1 : 0));
+  metrics.upstreamInFlight.read({ service: name }, () => inFlight);
+
+  function knownOf(rpc: AnyRpc): KnownRpc {
+    const found = known.get(rpc);
+    if (found) return found;
+    const made: KnownRpc = { path: `/${rpc.service}/${rpc.method}`, reports: allReports.of(rpc) };
+    known.set(rpc, made);
+    return made;
+  }
+
+  /** @throws GatewayError where the call is not to be begun */
+  function prepare<Req>(rpc: Rpc<Req, unknown>, body: Req, scope: CallScope, timeout: number): PreparedCall {
+    const obstacle = obstacleTo(rpc, scope);
+    if (obstacle) throw obstacle;
+    const { requestId, trace, identity } = scope;
+    const { service, method } = rpc;
+    // Before anything is recorded of a call that cannot even be written.
+    const message = rpc.encode(body);
+    const span = trace?.span?.beginCall({ service, method, authority: transport.authority });
+    const { path, reports } = knownOf(rpc);
+    const metadata = callMetadata(requestId, (span ?? scope).trace, identity);
+    const deadline = Math.min(scope.deadline, Date.now() + timeout);
+    if (trace) trace.upstreams.calls += 1;
+    inFlight += 1;
+    return { request: { path, metadata, message, deadline }, span, reports, onEnd };
+  }
+
+  return {
+    name,
+
+    unary: (rpc, body, scope, timeout) =>
+      new Promise((resolve, reject) => {
+        const began = performance.now();
+        const prepared = prepare(rpc, body, scope, timeout);
+        new UnaryCall(rpc, scope, prepared, began, { resolve, reject }).start(transport);
+      }),
+
+    stream: (rpc, body, scope, timeout) => readStream(rpc, scope, transport, () => prepare(rpc, body, scope, timeout)),
+
+    expect: (rpc) => allReports.expect(rpc),
+    ready: () => transport.ready,
+    close: () => transport.close(),
+  };
+}
+
+/** Why a call is not even begun, where it is not. */
+function obstacleTo({ service, method }: RpcName, scope: CallScope): GatewayError | undefined {
+  if (scope.signal?.aborted) return abortReason(scope.signal);
+  if (!isSpent(scope)) return undefined;
+  return fromCallEnd(failure(Status.DEADLINE_EXCEEDED, 'the request had no time left for it'), service, method);
+}

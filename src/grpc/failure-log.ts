@@ -1,0 +1,32 @@
+import type { Logger } from '../telemetry/log';
+import type { StatusName } from './status';
+import type { CallScope, RpcName } from './upstream';
+
+/** Ms between two lines about one upstream, at least: during an outage every request fails alike. */
+const logInterval = 1_000;
+
+/** What operators look for in the log: one of the two is in every line about a failed call. */
+const failureMessages: Partial<Record<StatusName, string>> = {
+  UNAVAILABLE: 'upstream connection error: service unavailable',
+  DEADLINE_EXCEEDED: 'upstream connection error: no answer in time',
+};
+const otherFailure = 'service unavailable: the upstream failed the call';
+
+export type LogFailure = (call: RpcName & { readonly code: StatusName }, scope: CallScope, cause: unknown) => void;
+
+/** Logs failed calls, saying how many went unlogged since the last line. */
+export function createFailureLog(log: Logger, upstream: string): LogFailure {
+  let last = -Infinity;
+  let unlogged = 0;
+  return (call, { requestId, trace }, cause) => {
+    if (performance.now() - last < logInterval) {
+      unlogged++;
+      return;
+    }
+    // Below a key of its own: on every line `service` is the gateway.
+    const line = { upstream, grpc: call, requestId, traceId: trace?.traceId, err: cause };
+    log.error(unlogged > 0 ? { ...line, unlogged } : line, failureMessages[call.code] ?? otherFailure);
+    last = performance.now();
+    unlogged = 0;
+  };
+}

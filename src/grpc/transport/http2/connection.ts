@@ -1,0 +1,166 @@
+import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { addressText, type Address } from '../target';
+import type { TlsMaterial } from '../transport';
+import type { OpenStream, StreamListener } from './client-stream';
+import { ErrorCode } from './frames';
+import { ClientSession } from './session';
+
+export interface ConnectionOptions {
+  readonly address: Address;
+  /** The name that the server's certificate must be for; its address where it is undefined. */
+  readonly serverName: string | undefined;
+  /** A plain connection where it is left out. */
+  readonly tls: TlsMaterial | undefined;
+  /** Called whenever {@link Connection.state} or {@link Connection.isGone} has changed. */
+  readonly onChange: () => void;
+}
+
+/**
+ * - `connecting`: trying for the first time since it was last ready.
+ * - `ready`: the server has answered with its settings.
+ * - `failed`: the last attempt failed; stays so until one succeeds, though attempts go on.
+ */
+export type ConnectionState = 'connecting' | 'ready' | 'failed' | 'closed';
+
+/** Ms. */
+const connectTimeout = 10_000;
+/** Ms between the beginnings of two attempts, at first and at most. An upstream that comes back is found well within 5 s. */
+const backoff = { first: 250, factor: 1.6, most: 2_000, jitter: 0.2 };
+/**
+ * Ms. A server that does not answer in time is gone, though nothing has said so. One that finds the pings too many is asked
+ * half as often each time, down to once in the longest interval: servers want no more than 5 minutes between them.
+ */
+const keepalive = { interval: 30_000, longestInterval: 3_600_000, timeout: 5_000 };
+
+/** The connection to one server of an upstream, made anew whenever it is lost. */
+export class Connection {
+  state: ConnectionState = 'connecting';
+  /** Why there was no connection the last time. */
+  lastError: Error | undefined;
+  private session: ClientSession | undefined;
+  /** That one, and those before it on which requests are still under way. */
+  private readonly sessions = new Set<ClientSession>();
+  private attempts = 0;
+  private attemptedAt = 0;
+  private retry: NodeJS.Timeout | undefined;
+  private keepaliveInterval = keepalive.interval;
+
+  constructor(private readonly options: ConnectionOptions) {
+    this.attempt();
+  }
+
+  /**
+   * Sends a request with all of its body.
+   *
+   * @param headers - A header block, as text of one byte each character.
+   * @returns undefined where the connection has just been lost, or takes no more requests
+   */
+  open(headers: string, body: Buffer, listener: StreamListener): OpenStream | undefined {
+    return this.session?.request(headers, body, listener);
+  }
+
+  /** Takes no more requests, and closes when those under way have ended. */
+  retire(): void {
+    this.state = 'closed';
+    clearTimeout(this.retry);
+    for (const session of this.sessions) session.close();
+  }
+
+  /** Closes at once; requests under way fail. */
+  close(): void {
+    this.state = 'closed';
+    clearTimeout(this.retry);
+    for (const session of this.sessions) session.destroy(new Error('closed'));
+  }
+
+  /** True once nothing is left of a connection that was retired or closed. */
+  get isGone(): boolean {
+    return this.state === 'closed' && this.sessions.size === 0;
+  }
+
+  private attempt(): void {
+    this.attemptedAt = performance.now();
+    const timer = setTimeout(() => session.destroy(new Error('timed out')), connectTimeout);
+    let stopPings: (() => void) | undefined;
+    const session = new ClientSession(this.connectSocket(), {
+      ready: () => {
+        clearTimeout(timer);
+        this.attempts = 0;
+        this.lastError = undefined;
+        stopPings = this.keepAlive(session);
+        this.become('ready');
+      },
+      retired: ({ code, error }) => {
+        const isTooEager = code === ErrorCode.ENHANCE_YOUR_CALM && error.message.endsWith('too_many_pings');
+        if (isTooEager) this.keepaliveInterval = Math.min(2 * this.keepaliveInterval, keepalive.longestInterval);
+        this.lastError = error;
+        this.replace();
+      },
+      closed: () => {
+        clearTimeout(timer);
+        stopPings?.();
+        this.sessions.delete(session);
+        if (this.isGone) this.options.onChange();
+      },
+    });
+    this.session = session;
+    this.sessions.add(session);
+  }
+
+  private connectSocket(): Socket {
+    const { address, serverName, tls } = this.options;
+    if (!tls) return connectTcp({ ...address, noDelay: true });
+    const socket = connectTls({
+      ...address,
+      ...tls,
+      // An empty one: names in SNI are never addresses (RFC 6066, 3).
+      servername: serverName ?? '',
+      ALPNProtocols: ['h2'],
+    });
+    socket.setNoDelay();
+    socket.once('secureConnect', () => {
+      // Required of both sides (RFC 9113, 3.2).
+      if (socket.alpnProtocol !== 'h2') socket.destroy(new Error('the server does not offer HTTP/2 by ALPN'));
+    });
+    return socket;
+  }
+
+  /** Makes another session in place of one that takes no more requests, not sooner than the backoff allows. */
+  private replace(): void {
+    if (this.state === 'closed') return;
+    const wasReady = this.state === 'ready';
+    const pause = Math.min(backoff.first * backoff.factor ** this.attempts, backoff.most);
+    const jittered = pause * (1 + backoff.jitter * (Math.random() * 2 - 1));
+    this.attempts++;
+    const wait = Math.max(0, this.attemptedAt + jittered - performance.now());
+    this.retry = setTimeout(() => this.attempt(), wait);
+    this.become(wasReady ? 'connecting' : 'failed');
+  }
+
+  private become(state: ConnectionState): void {
+    this.state = state;
+    this.options.onChange();
+  }
+
+  /**
+   * Pings while requests are under way, so that they do not wait for a server that is gone.
+   *
+   * @returns what ends it
+   * @see https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md
+   */
+  private keepAlive(session: ClientSession): () => void {
+    let late: NodeJS.Timeout | undefined;
+    const interval = setInterval(() => {
+      if (session.size === 0) return;
+      late = setTimeout(() => {
+        session.destroy(new Error(`${addressText(this.options.address)} does not answer pings`));
+      }, keepalive.timeout).unref();
+      session.ping(() => clearTimeout(late));
+    }, this.keepaliveInterval).unref();
+    return () => {
+      clearInterval(interval);
+      clearTimeout(late);
+    };
+  }
+}

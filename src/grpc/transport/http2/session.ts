@@ -1,0 +1,503 @@
+import type { Socket } from 'node:net';
+import {
+  ClientStream,
+  initialWindow,
+  type OpenStream,
+  type StreamEnd,
+  type StreamListener,
+  type StreamOwner,
+} from './client-stream';
+import { FrameReader, type FrameListener } from './frame-reader';
+import {
+  ConnectionError,
+  ErrorCode,
+  Flag,
+  frame,
+  Frame,
+  frameHeadSize,
+  goAway,
+  maxFrameSize,
+  Setting,
+  settings,
+  violation,
+  wordFrame,
+  writeHead,
+} from './frames';
+import { HpackDecoder, HpackError, MalformedHeaders, type Headers } from './hpack';
+import { StreamQueue, StreamTable } from './streams';
+
+const complete: StreamEnd = { how: 'complete' };
+const unsent: StreamEnd = { how: 'unsent' };
+const refused: StreamEnd = { how: 'reset', code: ErrorCode.REFUSED_STREAM };
+
+/** What a session tells whoever made it. */
+export interface SessionListener {
+  /** The server has sent its settings: requests may go out. */
+  ready(): void;
+  /** No more requests are taken, though those under way may end well. Once, and before `closed`. */
+  retired(why: Retirement): void;
+  /** The connection is gone. Once. */
+  closed(): void;
+}
+
+/** Why a session takes no more requests. */
+export interface Retirement {
+  /** An error code (RFC 9113, 7): that of the server's GOAWAY, where it sent one. */
+  readonly code: number;
+  /** What went wrong, for people. */
+  readonly error: Error;
+}
+
+const largestWindow = 2 ** 31 - 1;
+/**
+ * The connection's window is as good as none: what one stream does not read must not hold up the others, and what a stream
+ * may send is bounded by its own.
+ */
+const connectionWindow = 16 * 1024 * 1024;
+const largestStreamId = 2 ** 31 - 1;
+/** Bytes of a response's headers, at most. */
+const maxHeaderListSize = 64 * 1024;
+/** Bytes of answers that may wait to be sent before a server that asks for them and does not read them is left. */
+const maxUnreadAnswers = 1024 * 1024;
+/** Bytes that may wait to be sent before no more of bodies is added to them, whatever the windows allow. */
+const maxUnread = 1024 * 1024;
+/** Ms that a connection of no more use may take to end by itself. */
+const lingerTimeout = 1_000;
+/**
+ * What the first header block on a connection begins with: the table of what is sent takes no bytes (RFC 7541, 6.3). Without
+ * it, servers that allow a smaller one than usual would wait for a block that says so (4.2).
+ */
+const noTable = '\x20';
+
+/**
+ * The client's side of an HTTP/2 connection (RFC 9113), as far as gRPC needs it: requests whose bodies are there when they
+ * begin, no priorities, no pushes.
+ *
+ * node:http2 spends several times what the rest of a gRPC call costs on a request: a duplex stream, its events, and a
+ * `write` of its own. Here a request is a few bytes in what the event loop's turn sends anyway.
+ */
+export class ClientSession implements StreamOwner, FrameListener {
+  private readonly reader = new FrameReader(this);
+  private readonly streams = new StreamTable<ClientStream>();
+  /** Requests beyond what the server takes at once, in the order that they came in. */
+  private readonly queue = new StreamQueue<ClientStream>();
+  /** Streams with more to send than the windows allow, or than waits to be sent already: few, so that a Set will do. */
+  private readonly blocked = new Set<ClientStream>();
+  private readonly decoder = new HpackDecoder(maxHeaderListSize);
+  private readonly pings: (() => void)[] = [];
+  private nextId = 1;
+  /** Requests from this one on are in {@link output} still. */
+  private firstUnsent = 1;
+  private maxStreams = Infinity;
+  private peerInitialWindow = initialWindow;
+  /** The same as it was when streams were last looked at for it. */
+  private usedInitialWindow = initialWindow;
+  /** Whether windows were changed by what came last. */
+  private haveWindowsChanged = false;
+  private peerMaxFrameSize = maxFrameSize;
+  private sendWindow = initialWindow;
+  private receiveWindow = connectionWindow;
+  private output: Buffer[] = [];
+  /** The last of the requests that a server which goes away has taken. */
+  private lastTaken = Infinity;
+  /** Bytes of {@link output}. */
+  private outputSize = 0;
+  /** Bytes of answers since all that was sent was last taken. */
+  private unreadAnswers = 0;
+  private isReady = false;
+  private retirement: Retirement | undefined;
+  private linger: NodeJS.Timeout | undefined;
+
+  /** @param socket - A plain one, or TLS; connected or about to be. */
+  constructor(
+    private readonly socket: Socket,
+    private readonly listener: SessionListener,
+  ) {
+    this.send(preface);
+    socket.on('data', (chunk) => this.receive(chunk));
+    socket.on('error', (error) => this.retire(ErrorCode.INTERNAL_ERROR, error));
+    // What runs gets no answer any more.
+    socket.on('end', () => this.destroy(new Error('closed by the server')));
+    socket.on('close', () => this.lose());
+  }
+
+  /** True while requests are taken. */
+  get isOpen(): boolean {
+    return this.isReady && this.retirement === undefined;
+  }
+
+  /** How many requests are under way, those included that wait for their turn. */
+  get size(): number {
+    return this.streams.size + this.queue.size;
+  }
+
+  /**
+   * Sends a request.
+   *
+   * @param headers - A header block, as text of one byte each character.
+   * @returns undefined where no more requests are taken
+   */
+  request(headers: string, body: Buffer, listener: StreamListener): OpenStream | undefined {
+    if (!this.isOpen) return undefined;
+    const stream = new ClientStream(this, headers, body, listener);
+    if (this.streams.size < this.maxStreams) this.begin(stream);
+    else this.queue.add(stream);
+    return stream;
+  }
+
+  /** Asks whether the server is there. */
+  ping(answered: () => void): void {
+    this.pings.push(answered);
+    this.send(frame(Frame.PING, 0, 0, Buffer.alloc(8)));
+  }
+
+  /** Takes no more requests, and closes the connection when those under way have ended. */
+  close(): void {
+    if (this.isReady) this.retire(ErrorCode.NO_ERROR, new Error('closed'));
+    else this.destroy(new Error('closed'));
+  }
+
+  /** Closes the connection at once; requests under way are lost. */
+  destroy(error: Error): void {
+    this.socket.destroy();
+    this.retire(ErrorCode.NO_ERROR, error);
+  }
+
+  drop(stream: ClientStream, code: number | undefined): boolean {
+    if (stream.id === 0) return this.queue.delete(stream);
+    if (!this.streams.delete(stream)) return false;
+    this.blocked.delete(stream);
+    if (code !== undefined) this.send(wordFrame(Frame.RST_STREAM, stream.id, code));
+    this.proceed();
+    return true;
+  }
+
+  grant(streamId: number, increment: number): void {
+    this.send(wordFrame(Frame.WINDOW_UPDATE, streamId, increment));
+  }
+
+  private begin(stream: ClientStream): void {
+    const id = this.nextId;
+    this.nextId += 2;
+    stream.id = id;
+    this.streams.add(stream);
+    const { body } = stream;
+    const headers = id === 1 ? noTable + stream.headers : stream.headers;
+    const fits = !this.isFull && body.length <= Math.min(this.sendWindow, this.windowOf(stream), this.peerMaxFrameSize);
+    if (fits && headers.length <= maxFrameSize) {
+      const bodyAt = frameHeadSize + headers.length + frameHeadSize;
+      const bytes = Buffer.allocUnsafe(bodyAt + body.length);
+      writeHead(bytes, 0, headers.length, Frame.HEADERS, Flag.END_HEADERS, id);
+      bytes.write(headers, frameHeadSize, 'latin1');
+      writeHead(bytes, bodyAt - frameHeadSize, body.length, Frame.DATA, Flag.END_STREAM, id);
+      bytes.set(body, bodyAt);
+      this.send(bytes);
+      this.sendWindow -= body.length;
+      stream.credit -= body.length;
+      stream.sent = body.length;
+    } else {
+      this.sendHeaders(id, Buffer.from(headers, 'latin1'));
+      this.sendBody(stream);
+    }
+    if (this.nextId > largestStreamId) this.retire(ErrorCode.NO_ERROR, new Error('the connection is used up'));
+  }
+
+  private sendHeaders(id: number, block: Buffer): void {
+    for (let at = 0; at === 0 || at < block.length; at += maxFrameSize) {
+      const end = Math.min(block.length, at + maxFrameSize);
+      const flags = end === block.length ? Flag.END_HEADERS : 0;
+      this.send(frame(at === 0 ? Frame.HEADERS : Frame.CONTINUATION, flags, id, block.subarray(at, end)));
+    }
+  }
+
+  /** What a stream may send; less than nothing where the server has lowered it since. */
+  private windowOf({ credit }: ClientStream): number {
+    return this.peerInitialWindow + credit;
+  }
+
+  /** True while so much waits to be sent that bodies have to wait. */
+  private get isFull(): boolean {
+    return this.socket.writableLength + this.outputSize >= maxUnread;
+  }
+
+  /** Sends as much of a body as the windows, and what waits already, allow. */
+  private sendBody(stream: ClientStream): void {
+    const { id, body } = stream;
+    for (;;) {
+      const left = body.length - stream.sent;
+      const size = Math.min(left, this.sendWindow, this.windowOf(stream), this.peerMaxFrameSize);
+      if (this.isFull || (size <= 0 && left > 0)) {
+        this.blocked.add(stream);
+        return;
+      }
+      const isLast = size === left;
+      const chunk = body.subarray(stream.sent, stream.sent + size);
+      this.send(frame(Frame.DATA, isLast ? Flag.END_STREAM : 0, id, chunk));
+      stream.sent += size;
+      stream.credit -= size;
+      this.sendWindow -= size;
+      if (isLast) {
+        this.blocked.delete(stream);
+        return;
+      }
+    }
+  }
+
+  /** Sends with everything else that this turn of the event loop has to send. */
+  private send(bytes: Buffer): void {
+    this.outputSize += bytes.length;
+    if (this.output.push(bytes) === 1) setImmediate(this.flush);
+  }
+
+  private readonly flush = (): void => {
+    const { output } = this;
+    this.output = [];
+    this.outputSize = 0;
+    if (this.socket.destroyed || this.socket.writableEnded) return;
+    this.firstUnsent = this.nextId;
+    this.socket.write(output.length === 1 ? output[0]! : Buffer.concat(output), this.written);
+    if (this.retirement && this.streams.size === 0) this.hangUp();
+  };
+
+  private readonly written = (): void => {
+    if (this.blocked.size > 0) this.unblock();
+  };
+
+  /** Ends the connection once everything is sent, or cannot be. */
+  private hangUp(): void {
+    if (this.socket.destroyed || this.linger) return;
+    this.linger = setTimeout(() => this.socket.destroy(), lingerTimeout);
+    this.socket.write(goAway(ErrorCode.NO_ERROR));
+    this.socket.destroySoon();
+  }
+
+  private receive(chunk: Buffer): void {
+    try {
+      this.reader.read(chunk);
+      // Once for all frames that came together: it is work for every stream.
+      if (this.haveWindowsChanged && !this.isOver) this.useWindows();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** True once the connection is gone. */
+  get isOver(): boolean {
+    return this.socket.destroyed;
+  }
+
+  /** The stream of a frame; undefined for one that has ended here, whose frames may be on their way still. */
+  private streamOf(id: number): ClientStream | undefined {
+    if (id % 2 === 0 || id >= this.nextId) throw violation('a frame is for a stream that was not opened');
+    return this.streams.get(id);
+  }
+
+  onData(id: number, chunk: Buffer, flowSize: number, isLast: boolean): void {
+    const stream = this.streamOf(id);
+    this.receiveWindow -= flowSize;
+    if (this.receiveWindow < connectionWindow / 2) {
+      this.grant(0, connectionWindow - this.receiveWindow);
+      this.receiveWindow = connectionWindow;
+    }
+    if (!stream) return;
+    if (!stream.hasHeaders) {
+      this.abandon(stream, ErrorCode.PROTOCOL_ERROR, new Error('a body comes before its headers'));
+      return;
+    }
+    stream.received(flowSize, isLast);
+    if (chunk.length > 0) stream.listener.data(chunk);
+    if (isLast) this.finish(stream, complete);
+  }
+
+  onHeaders(id: number, block: Buffer, isLast: boolean): void {
+    const stream = this.streamOf(id);
+    // The decoder must see the blocks of streams that have ended, too.
+    let headers: Headers;
+    try {
+      headers = this.decoder.decode(block);
+    } catch (error) {
+      if (!(error instanceof MalformedHeaders)) throw error;
+      if (stream) this.abandon(stream, ErrorCode.PROTOCOL_ERROR, error);
+      return;
+    }
+    if (!stream) return;
+    const status = headers[':status'];
+    const problem = problemOf(status, stream.hasHeaders, isLast);
+    if (problem !== undefined) {
+      this.abandon(stream, ErrorCode.PROTOCOL_ERROR, new Error(problem));
+      return;
+    }
+    if (stream.hasHeaders) {
+      stream.listener.trailers(headers);
+    } else {
+      if (status!.startsWith('1')) return;
+      stream.hasHeaders = true;
+      stream.listener.headers(headers, isLast);
+    }
+    if (isLast) this.finish(stream, complete);
+  }
+
+  onReset(id: number, code: number): void {
+    const stream = this.streamOf(id);
+    if (stream) this.finish(stream, { how: 'reset', code });
+  }
+
+  onSettings(values: readonly (readonly [setting: number, value: number])[]): void {
+    for (const [setting, value] of values) this.set(setting, value);
+    this.answer(frame(Frame.SETTINGS, Flag.ACK, 0, Buffer.alloc(0)));
+    if (!this.isReady) {
+      this.isReady = true;
+      if (!this.retirement) this.listener.ready();
+    }
+    this.proceed();
+  }
+
+  private set(setting: number, value: number): void {
+    if (setting === Setting.ENABLE_PUSH) {
+      if (value !== 0) throw violation('a server cannot be pushed to');
+    } else if (setting === Setting.MAX_CONCURRENT_STREAMS) {
+      this.maxStreams = value;
+    } else if (setting === Setting.INITIAL_WINDOW_SIZE) {
+      if (value > largestWindow) throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a window is too large');
+      this.peerInitialWindow = value;
+      this.haveWindowsChanged = true;
+    } else if (setting === Setting.MAX_FRAME_SIZE) {
+      if (value < maxFrameSize || value >= 2 ** 24) throw violation('a frame size is out of range');
+      this.peerMaxFrameSize = value;
+    }
+    // The table of what is sent is not used: see noTable.
+  }
+
+  onPing(payload: Buffer, isAnswer: boolean): void {
+    if (isAnswer) this.pings.shift()?.();
+    else this.answer(frame(Frame.PING, Flag.ACK, 0, payload));
+  }
+
+  onGoAway(lastId: number, code: number, debug: string): void {
+    if (lastId >= this.lastTaken) return;
+    this.lastTaken = lastId;
+    this.retire(code, new Error(`the server goes away${debug === '' ? '' : `: ${debug}`}`));
+    for (const stream of this.streams.all()) {
+      if (stream.id > lastId) this.finish(stream, this.isUnsent(stream) ? unsent : refused);
+    }
+  }
+
+  onWindowUpdate(id: number, increment: number): void {
+    if (id === 0) {
+      if (increment === 0) throw violation('a window grows by nothing');
+      this.sendWindow += increment;
+      if (this.sendWindow > largestWindow) {
+        throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a window is too large');
+      }
+      this.haveWindowsChanged = true;
+      return;
+    }
+    const stream = this.streamOf(id);
+    if (!stream) return;
+    stream.credit += increment;
+    if (increment === 0) {
+      this.abandon(stream, ErrorCode.PROTOCOL_ERROR, new Error('a window grows by nothing'));
+    } else if (this.windowOf(stream) > largestWindow) {
+      this.abandon(stream, ErrorCode.FLOW_CONTROL_ERROR, new Error('a window is too large'));
+    } else if (this.blocked.has(stream)) {
+      this.sendBody(stream);
+    }
+  }
+
+  private useWindows(): void {
+    this.haveWindowsChanged = false;
+    const hasGrown = this.peerInitialWindow > this.usedInitialWindow;
+    this.usedInitialWindow = this.peerInitialWindow;
+    if (hasGrown && this.streams.all().some((stream) => this.windowOf(stream) > largestWindow)) {
+      throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a window is too large');
+    }
+    this.unblock();
+  }
+
+  private unblock(): void {
+    for (const stream of this.blocked) {
+      if (this.sendWindow <= 0 || this.isFull) return;
+      this.sendBody(stream);
+    }
+  }
+
+  /** Sends what the server has asked for, unless it asks without reading. */
+  private answer(bytes: Buffer): void {
+    this.unreadAnswers = this.socket.writableLength === 0 ? bytes.length : this.unreadAnswers + bytes.length;
+    if (this.unreadAnswers > maxUnreadAnswers) {
+      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'the server does not read what it asks for');
+    }
+    this.send(bytes);
+  }
+
+  /** A stream that the server has ended. */
+  private finish(stream: ClientStream, end: StreamEnd): void {
+    // What it did not wait for is not sent.
+    const isCutOff = end === complete && stream.sent < stream.body.length;
+    if (this.drop(stream, isCutOff ? ErrorCode.CANCEL : undefined)) stream.listener.closed(end);
+  }
+
+  /** A stream on which the server does what it must not. */
+  private abandon(stream: ClientStream, code: number, error: Error): void {
+    if (this.drop(stream, code)) stream.listener.closed({ how: 'broken', error });
+  }
+
+  private isUnsent(stream: ClientStream): boolean {
+    return stream.id >= this.firstUnsent;
+  }
+
+  /** Sends requests that wait, as far as the server takes them. */
+  private proceed(): void {
+    if (this.retirement) {
+      if (this.streams.size === 0 && this.output.length === 0) this.hangUp();
+      return;
+    }
+    while (this.queue.size > 0 && this.streams.size < this.maxStreams) this.begin(this.queue.shift()!);
+  }
+
+  private retire(code: number, error: Error): void {
+    if (this.retirement) return;
+    this.retirement = { code, error };
+    this.listener.retired(this.retirement);
+    for (let stream = this.queue.shift(); stream; stream = this.queue.shift()) stream.listener.closed(unsent);
+    this.proceed();
+  }
+
+  private fail(error: unknown): void {
+    if (!(error instanceof ConnectionError) && !(error instanceof HpackError)) throw error;
+    const code = error instanceof ConnectionError ? error.code : ErrorCode.COMPRESSION_ERROR;
+    this.socket.write(goAway(code));
+    this.destroy(error);
+  }
+
+  private lose(): void {
+    clearTimeout(this.linger);
+    this.retire(ErrorCode.NO_ERROR, new Error('closed by the server'));
+    const lost: StreamEnd = { how: 'lost', error: this.retirement!.error };
+    for (const stream of this.streams.all()) {
+      if (this.streams.delete(stream)) stream.listener.closed(this.isUnsent(stream) ? unsent : lost);
+    }
+    this.blocked.clear();
+    this.listener.closed();
+  }
+}
+
+/** What is wrong with the headers of a response (RFC 9113, 8.1), if anything. */
+function problemOf(status: string | undefined, areTrailers: boolean, isLast: boolean): string | undefined {
+  if (areTrailers) {
+    if (!isLast) return 'trailers are not the end';
+    return status === undefined ? undefined : 'trailers have a status';
+  }
+  if (status === undefined || !/^[1-5]\d\d$/.test(status)) return 'a response has no status';
+  return isLast && status.startsWith('1') ? 'an informational response is the end' : undefined;
+}
+
+/** What a client begins with (RFC 9113, 3.4). */
+const preface = Buffer.concat([
+  Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1'),
+  settings([
+    [Setting.ENABLE_PUSH, 0],
+    [Setting.MAX_HEADER_LIST_SIZE, maxHeaderListSize],
+  ]),
+  wordFrame(Frame.WINDOW_UPDATE, 0, connectionWindow - initialWindow),
+]);

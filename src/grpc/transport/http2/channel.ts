@@ -4,12 +4,12 @@ import { Connection } from './connection';
 
 /** Ms after which a name is resolved anew, so that servers that were added are found within a minute. */
 const resolveInterval = 30_000;
-/** Ms between two resolutions, at least: a name that fails is asked for again after this. */
+/** Ms between two resolutions, at least; also how soon a name that failed is resolved again. */
 const leastResolveInterval = 1_000;
 
 /** A call that waits for a connection. */
 export interface Waiter {
-  /** The end of its wait. @param connection - undefined where none can be had. */
+  /** The wait is over. @param connection - undefined if none can be had. */
   connected(connection: Connection | undefined): void;
 }
 
@@ -20,7 +20,7 @@ export interface Waiter {
 export class Channel {
   /** By the address. */
   private readonly connections = new Map<string, Connection>();
-  /** Those of addresses that are no more, on which requests are still under way. */
+  /** Connections to addresses that were removed, with requests still under way. */
   private readonly leaving = new Set<Connection>();
   private usable: Connection[] = [];
   private turn = 0;
@@ -57,13 +57,13 @@ export class Channel {
     return usable[this.turn];
   }
 
-  /** Waits for a connection, until {@link leave}; ends the wait at once where it is known how it ends. */
+  /** Waits for a connection, until {@link leave}. May end before it returns. */
   wait(waiter: Waiter): void {
     this.waiters.add(waiter);
     this.settle();
   }
 
-  /** Ends a wait without another word to who waits. */
+  /** Ends a wait without telling the waiter. */
   leave(waiter: Waiter): void {
     this.waiters.delete(waiter);
   }
@@ -105,7 +105,7 @@ export class Channel {
       (error: Error) => {
         this.resolving = false;
         if (this.hasClosed) return;
-        // Servers that were known may be there still.
+        // The addresses that are known stay in use.
         this.resolveError = error;
         if (this.connections.size === 0) this.resolveSoon();
         this.settle();
@@ -113,7 +113,7 @@ export class Channel {
     );
   }
 
-  /** Connects to addresses that are new, and lets go of those that are no more. */
+  /** Connects to new addresses, and retires the connections to those that were removed. */
   private use(addresses: readonly Address[]): void {
     const found = new Map(addresses.map((address) => [addressText(address), address]));
     const gone = [...this.connections].filter(([text]) => !found.has(text));
@@ -125,7 +125,7 @@ export class Channel {
       this.connections.set(text, new Connection({ address, serverName, tls: this.tls, onChange }));
     }
     this.changed();
-    // Only now, so that requests that have not been sent yet go elsewhere.
+    // Last, so that their requests that were not sent go to the new ones.
     for (const [, connection] of gone) {
       this.leaving.add(connection);
       connection.retire();
@@ -139,7 +139,7 @@ export class Channel {
     const before = this.usable.length;
     const all = [...this.connections.values()];
     this.usable = all.filter(({ state }) => state === 'ready');
-    // Servers that went may have been replaced by others.
+    // Servers that are gone may have been replaced.
     const isOut = this.usable.length === 0 && all.some(({ state }) => state === 'failed');
     if (this.target.changes && (isOut || this.usable.length < before)) this.resolveSoon();
     this.settle();
@@ -155,7 +155,7 @@ export class Channel {
     this.nextResolve = setTimeout(() => this.resolve(), wait).unref();
   }
 
-  /** Lets those who wait go on, where they can or where there is nothing to wait for. */
+  /** Ends the waits whose outcome is known: there is a connection, or none can be expected. */
   private settle(): void {
     for (const waiter of this.waiters) {
       if (this.usable.length === 0 && this.mayComeUp()) return;

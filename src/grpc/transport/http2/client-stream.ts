@@ -6,19 +6,19 @@ import type { StreamEntry } from './streams';
 export interface StreamListener {
   /** The response's head; all of it where `isLast`. Informational ones (1xx) are left out. */
   headers(headers: Headers, isLast: boolean): void;
-  /** A part of the body. Its memory is shared with what came beside it. */
+  /** A part of the body: a slice of what the socket has read. */
   data(chunk: Buffer): void;
   trailers(headers: Headers): void;
-  /** The last, once. */
+  /** Called last, once. */
   closed(how: StreamEnd): void;
 }
 
 /**
  * How a request ended.
  *
- * - `complete`: the server has said all that it had to say.
+ * - `complete`: the response has ended.
  * - `reset`: by the server, with a code (RFC 9113, 7). With REFUSED_STREAM it has not touched the request (8.7).
- * - `broken`: the server sent what it must not, and the request was reset from here.
+ * - `broken`: the server violated the protocol, and the request was reset from here.
  * - `lost`: with the connection.
  * - `unsent`: nothing of it was sent, so that it can be sent elsewhere.
  */
@@ -29,10 +29,10 @@ export type StreamEnd =
 
 /** A request under way. */
 export interface OpenStream {
-  /** Lets the server send no more than it was allowed before, 64 KB at most, until {@link resume}. */
+  /** Extends the window of the stream no further, until {@link resume}: the server may send 64 KB at most. */
   pause(): void;
   resume(): void;
-  /** Gives it up, without another word to its listener. */
+  /** Resets the stream. Its listener hears nothing more. */
   cancel(): void;
 }
 
@@ -41,22 +41,22 @@ export interface StreamOwner {
   /**
    * Forgets a stream.
    *
-   * @param code - What the server is told; undefined where it need not be.
-   * @returns false where that was done before
+   * @param code - Error code to reset it with; undefined where the server has ended it.
+   * @returns false for one that was forgotten before
    */
   drop(stream: ClientStream, code: number | undefined): boolean;
   /** Lets the server send more. */
   grant(streamId: number, increment: number): void;
 }
 
-/** Flow-control windows at first, of streams and of the connection (RFC 9113, 6.9.2). */
+/** Initial flow-control window of streams and of the connection (RFC 9113, 6.9.2). */
 export const initialWindow = 65_535;
 
 /** A request of a session, sent or waiting for its turn. */
 export class ClientStream implements OpenStream, StreamEntry<ClientStream> {
-  /** 0 until it was begun. */
+  /** 0 until it is sent. */
   id = 0;
-  /** Bytes that it may send beside the window that all begin with: what it was granted, less what was sent. */
+  /** Bytes that it may send beyond the initial window: what it was granted, less what was sent. */
   credit = 0;
   /** Bytes of the body that were sent. */
   sent = 0;

@@ -25,12 +25,9 @@ export type ConnectionState = 'connecting' | 'ready' | 'failed' | 'closed';
 
 /** Ms. */
 const connectTimeout = 10_000;
-/** Ms between the beginnings of two attempts, at first and at most. An upstream that comes back is found well within 5 s. */
+/** Ms between the starts of two attempts, at first and at most. An upstream that comes back is found within 5 s. */
 const backoff = { first: 250, factor: 1.6, most: 2_000, jitter: 0.2 };
-/**
- * Ms. A server that does not answer in time is gone, though nothing has said so. One that finds the pings too many is asked
- * half as often each time, down to once in the longest interval: servers want no more than 5 minutes between them.
- */
+/** Ms. Each time that a server refuses the pings as too many the interval doubles, up to the longest. */
 const keepalive = { interval: 30_000, longestInterval: 3_600_000, timeout: 5_000 };
 
 /** The connection to one server of an upstream, made anew whenever it is lost. */
@@ -39,7 +36,7 @@ export class Connection {
   /** Why there was no connection the last time. */
   lastError: Error | undefined;
   private session: ClientSession | undefined;
-  /** That one, and those before it on which requests are still under way. */
+  /** {@link session}, and earlier ones with requests still under way. */
   private readonly sessions = new Set<ClientSession>();
   private attempts = 0;
   private attemptedAt = 0;
@@ -126,7 +123,7 @@ export class Connection {
     return socket;
   }
 
-  /** Makes another session in place of one that takes no more requests, not sooner than the backoff allows. */
+  /** Replaces a session that takes no more requests, once the backoff allows. */
   private replace(): void {
     if (this.state === 'closed') return;
     const wasReady = this.state === 'ready';

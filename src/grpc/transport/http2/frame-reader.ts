@@ -10,11 +10,11 @@ import {
   word,
 } from './frames';
 
-/** What a {@link FrameReader} hears: frames that are well-formed by themselves, without padding and priorities. */
+/** Hears frames that are valid by themselves; what they mean for the streams is for the listener. */
 export interface FrameListener {
-  /** Frames that have come already are dropped once this is true. */
+  /** Once true, no more frames are read. */
   readonly isOver: boolean;
-  /** @param flowSize - Bytes that count against the windows: the padding too. */
+  /** @param flowSize - Bytes that count against the windows, padding included. */
   onData(id: number, chunk: Buffer, flowSize: number, isLast: boolean): void;
   /** @param block - Whole, however many frames it came in. */
   onHeaders(id: number, block: Buffer, isLast: boolean): void;
@@ -147,7 +147,7 @@ export class FrameReader {
   }
 }
 
-/** @throws ConnectionError for a frame of the connection that says to be of a stream */
+/** @throws ConnectionError for a frame of the connection with the id of a stream */
 function ofConnection(id: number): void {
   if (id !== 0) throw violation('a frame of the connection is for a stream');
 }

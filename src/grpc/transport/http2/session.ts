@@ -30,13 +30,13 @@ const complete: StreamEnd = { how: 'complete' };
 const unsent: StreamEnd = { how: 'unsent' };
 const refused: StreamEnd = { how: 'reset', code: ErrorCode.REFUSED_STREAM };
 
-/** What a session tells whoever made it. */
+/** What a session tells its owner. */
 export interface SessionListener {
   /** The server has sent its settings: requests may go out. */
   ready(): void;
-  /** No more requests are taken, though those under way may end well. Once, and before `closed`. */
+  /** No more requests are taken; those under way may still complete. Called once, before `closed`. */
   retired(why: Retirement): void;
-  /** The connection is gone. Once. */
+  /** The connection is gone. Called once. */
   closed(): void;
 }
 
@@ -49,23 +49,20 @@ export interface Retirement {
 }
 
 const largestWindow = 2 ** 31 - 1;
-/**
- * The connection's window is as good as none: what one stream does not read must not hold up the others, and what a stream
- * may send is bounded by its own.
- */
+/** So large that it limits nothing: a stream that is not read must not hold up others, and has a window of its own. */
 const connectionWindow = 16 * 1024 * 1024;
 const largestStreamId = 2 ** 31 - 1;
-/** Bytes of a response's headers, at most. */
+/** Bytes. */
 const maxHeaderListSize = 64 * 1024;
-/** Bytes of answers that may wait to be sent before a server that asks for them and does not read them is left. */
+/** Bytes of answers to pings and settings that may wait to be sent, before the connection to such a server is closed. */
 const maxUnreadAnswers = 1024 * 1024;
-/** Bytes that may wait to be sent before no more of bodies is added to them, whatever the windows allow. */
+/** Bytes that may wait to be sent. Beyond that, bodies wait too, whatever the windows allow. */
 const maxUnread = 1024 * 1024;
-/** Ms that a connection of no more use may take to end by itself. */
+/** Ms that a connection may take to end by itself once it is done. */
 const lingerTimeout = 1_000;
 /**
- * What the first header block on a connection begins with: the table of what is sent takes no bytes (RFC 7541, 6.3). Without
- * it, servers that allow a smaller one than usual would wait for a block that says so (4.2).
+ * Begins the first header block of a connection: the client's dynamic table has a size of 0 (RFC 7541, 6.3). Servers that
+ * allow less than the default require such an update (4.2).
  */
 const noTable = '\x20';
 
@@ -81,7 +78,7 @@ export class ClientSession implements StreamOwner, FrameListener {
   private readonly streams = new StreamTable<ClientStream>();
   /** Requests beyond what the server takes at once, in the order that they came in. */
   private readonly queue = new StreamQueue<ClientStream>();
-  /** Streams with more to send than the windows allow, or than waits to be sent already: few, so that a Set will do. */
+  /** Streams whose bodies wait for windows, or for what waits to be sent already. They are few, so a Set will do. */
   private readonly blocked = new Set<ClientStream>();
   private readonly decoder = new HpackDecoder(maxHeaderListSize);
   private readonly pings: (() => void)[] = [];
@@ -90,19 +87,19 @@ export class ClientSession implements StreamOwner, FrameListener {
   private firstUnsent = 1;
   private maxStreams = Infinity;
   private peerInitialWindow = initialWindow;
-  /** The same as it was when streams were last looked at for it. */
+  /** {@link peerInitialWindow} when the windows of all streams were last checked. */
   private usedInitialWindow = initialWindow;
-  /** Whether windows were changed by what came last. */
+  /** True from a change of windows until all streams have been checked. */
   private haveWindowsChanged = false;
   private peerMaxFrameSize = maxFrameSize;
   private sendWindow = initialWindow;
   private receiveWindow = connectionWindow;
   private output: Buffer[] = [];
-  /** The last of the requests that a server which goes away has taken. */
+  /** The last request that the server processes, by its GOAWAY. */
   private lastTaken = Infinity;
   /** Bytes of {@link output}. */
   private outputSize = 0;
-  /** Bytes of answers since all that was sent was last taken. */
+  /** Bytes of answers since the socket was last drained. */
   private unreadAnswers = 0;
   private isReady = false;
   private retirement: Retirement | undefined;
@@ -116,7 +113,7 @@ export class ClientSession implements StreamOwner, FrameListener {
     this.send(preface);
     socket.on('data', (chunk) => this.receive(chunk));
     socket.on('error', (error) => this.retire(ErrorCode.INTERNAL_ERROR, error));
-    // What runs gets no answer any more.
+    // Requests under way cannot complete.
     socket.on('end', () => this.destroy(new Error('closed by the server')));
     socket.on('close', () => this.lose());
   }
@@ -126,7 +123,7 @@ export class ClientSession implements StreamOwner, FrameListener {
     return this.isReady && this.retirement === undefined;
   }
 
-  /** How many requests are under way, those included that wait for their turn. */
+  /** Requests under way, including those that wait for their turn. */
   get size(): number {
     return this.streams.size + this.queue.size;
   }
@@ -210,17 +207,17 @@ export class ClientSession implements StreamOwner, FrameListener {
     }
   }
 
-  /** What a stream may send; less than nothing where the server has lowered it since. */
+  /** Bytes that a stream may send; negative where the server has reduced its window. */
   private windowOf({ credit }: ClientStream): number {
     return this.peerInitialWindow + credit;
   }
 
-  /** True while so much waits to be sent that bodies have to wait. */
+  /** True while bodies have to wait for what is to be sent already. */
   private get isFull(): boolean {
     return this.socket.writableLength + this.outputSize >= maxUnread;
   }
 
-  /** Sends as much of a body as the windows, and what waits already, allow. */
+  /** Sends as much of a body as may be sent now. */
   private sendBody(stream: ClientStream): void {
     const { id, body } = stream;
     for (;;) {
@@ -243,7 +240,7 @@ export class ClientSession implements StreamOwner, FrameListener {
     }
   }
 
-  /** Sends with everything else that this turn of the event loop has to send. */
+  /** Sends bytes together with all others of this turn of the event loop. */
   private send(bytes: Buffer): void {
     this.outputSize += bytes.length;
     if (this.output.push(bytes) === 1) setImmediate(this.flush);
@@ -274,7 +271,7 @@ export class ClientSession implements StreamOwner, FrameListener {
   private receive(chunk: Buffer): void {
     try {
       this.reader.read(chunk);
-      // Once for all frames that came together: it is work for every stream.
+      // Once for all frames of a chunk, since it takes work for every stream.
       if (this.haveWindowsChanged && !this.isOver) this.useWindows();
     } catch (error) {
       this.fail(error);
@@ -286,7 +283,7 @@ export class ClientSession implements StreamOwner, FrameListener {
     return this.socket.destroyed;
   }
 
-  /** The stream of a frame; undefined for one that has ended here, whose frames may be on their way still. */
+  /** The stream of a frame; undefined for one that has ended here. */
   private streamOf(id: number): ClientStream | undefined {
     if (id % 2 === 0 || id >= this.nextId) throw violation('a frame is for a stream that was not opened');
     return this.streams.get(id);
@@ -365,7 +362,7 @@ export class ClientSession implements StreamOwner, FrameListener {
       if (value < maxFrameSize || value >= 2 ** 24) throw violation('a frame size is out of range');
       this.peerMaxFrameSize = value;
     }
-    // The table of what is sent is not used: see noTable.
+    // HEADER_TABLE_SIZE does not matter: see noTable.
   }
 
   onPing(payload: Buffer, isAnswer: boolean): void {
@@ -421,7 +418,7 @@ export class ClientSession implements StreamOwner, FrameListener {
     }
   }
 
-  /** Sends what the server has asked for, unless it asks without reading. */
+  /** Sends what the server has asked for, unless it does not read the answers. */
   private answer(bytes: Buffer): void {
     this.unreadAnswers = this.socket.writableLength === 0 ? bytes.length : this.unreadAnswers + bytes.length;
     if (this.unreadAnswers > maxUnreadAnswers) {
@@ -430,14 +427,14 @@ export class ClientSession implements StreamOwner, FrameListener {
     this.send(bytes);
   }
 
-  /** A stream that the server has ended. */
+  /** Ends a stream that the server has ended. */
   private finish(stream: ClientStream, end: StreamEnd): void {
-    // What it did not wait for is not sent.
+    // The rest of the body is not sent.
     const isCutOff = end === complete && stream.sent < stream.body.length;
     if (this.drop(stream, isCutOff ? ErrorCode.CANCEL : undefined)) stream.listener.closed(end);
   }
 
-  /** A stream on which the server does what it must not. */
+  /** Ends a stream on which the server violates the protocol. */
   private abandon(stream: ClientStream, code: number, error: Error): void {
     if (this.drop(stream, code)) stream.listener.closed({ how: 'broken', error });
   }

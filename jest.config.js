@@ -6,6 +6,8 @@ const common = {
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/bench/'],
+  // The benchmark has packages of its own, which are not even to be looked through.
+  modulePathIgnorePatterns: ['<rootDir>/test/bench/'],
   transform: {
     '^.+\\.(t|j)s$': [
       '@swc/jest',
@@ -51,6 +53,8 @@ const reference = [
 
 /** @type {import('jest').Config} */
 module.exports = {
+  // Left to itself, Jest leaves one core alone, which with two is half of the machine.
+  maxWorkers: '100%',
   projects: [
     {
       ...common,

@@ -243,7 +243,7 @@ function sendRaw(port: number, bytes: string | Uint8Array, andEnd: boolean): Pro
     const socket = connect(port, '127.0.0.1');
     const chunks: Buffer[] = [];
     const answer = () => Buffer.concat(chunks).toString('latin1');
-    socket.setTimeout(10_000, () => socket.destroy(new Error(`no end after 10 s: ${answer()}`)));
+    socket.setTimeout(20_000, () => socket.destroy(new Error(`nothing came for 20 s after: ${answer()}`)));
     socket.on('data', (chunk) => chunks.push(chunk));
     socket.on('error', (error: NodeJS.ErrnoException) => {
       // Whoever answers before everything has been read may cut the rest off.
@@ -262,7 +262,7 @@ export function valueOf(scrape: string, series: string): number | undefined {
 }
 
 /** Waits until something is so; fails with what it last was. */
-export async function until<T>(read: () => T | Promise<T>, holds: (value: T) => boolean, within = 10_000): Promise<T> {
+export async function until<T>(read: () => T | Promise<T>, holds: (value: T) => boolean, within = 20_000): Promise<T> {
   const end = Date.now() + within;
   for (;;) {
     const value = await read();

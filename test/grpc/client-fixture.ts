@@ -83,12 +83,12 @@ afterEach(async () => {
   );
 });
 
-/** Reads until what is read is as it should be; fails with what it is where that does not happen within 10 s. */
+/** Reads until what is read is as it should be; fails with what it is where that does not happen within 20 s. */
 export async function until<T>(
   read: () => T | Promise<T>,
   accept: (value: T) => boolean = (value) => Boolean(value),
 ): Promise<T> {
-  const end = performance.now() + 10_000;
+  const end = performance.now() + 20_000;
   for (;;) {
     const value = await read();
     if (accept(value)) return value;

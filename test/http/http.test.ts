@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
@@ -28,12 +29,31 @@ interface Client {
   reads(holds: (text: string) => boolean): Promise<string>;
   /** Reads all that there is until the gateway closes the connection. */
   readToEnd(): Promise<string>;
+  /** Waits until the gateway has read all that was written. */
+  arrived(): Promise<void>;
+  /** Breaks the connection off, and waits until the gateway has heard of it. */
+  leave(): Promise<void>;
 }
 
 const sites: Site[] = [];
 const sockets: Socket[] = [];
 
+/** The gateway's end of connections, by the port of the other end. */
+const accepted = new Map<number | undefined, Socket>();
+const accept = (message: unknown): void => {
+  const { socket } = message as { socket: Socket };
+  accepted.set(socket.remotePort, socket);
+};
+beforeAll(() => subscribe('net.server.socket', accept));
+afterAll(() => unsubscribe('net.server.socket', accept));
+
+/** Lets the gateway do what it can by itself. */
+async function turns(): Promise<void> {
+  for (let count = 0; count < 20; count += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
 afterEach(async () => {
+  accepted.clear();
   for (const socket of sockets.splice(0)) socket.destroy();
   for (const { server } of sites.splice(0)) await server.close();
 });
@@ -88,6 +108,22 @@ async function openSite(
           read();
           if (!socket.closed) await once(socket, 'close');
           return text;
+        },
+        async arrived() {
+          await until(
+            () => accepted.get(socket.localPort)?.bytesRead,
+            (bytes) => bytes === socket.bytesWritten,
+          );
+          await turns();
+        },
+        async leave() {
+          const other = accepted.get(socket.localPort);
+          socket.resetAndDestroy();
+          await until(
+            () => other?.closed,
+            (closed) => closed === true,
+          );
+          await turns();
         },
       };
     },
@@ -208,7 +244,7 @@ describe('what node:http cannot read', () => {
     // Whatever else comes is not looked at.
     for (let index = 0; index < 20; index += 1) {
       client.socket.write('more\r\n\r\n');
-      await new Promise((resolve) => setTimeout(resolve, 2));
+      await client.arrived();
     }
     expect(client.socket.closed).toBe(false);
     expect(site.lines).toEqual([]);
@@ -229,7 +265,7 @@ describe('what node:http cannot read', () => {
     client.socket.write(`${head('GET /first HTTP/1.1')}${head('GET /second HTTP/1.1')}\u0000\u0000\u0000`);
     await until(second.calls, (count) => count === 1);
     second.open();
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await client.arrived();
     expect(client.socket.bytesRead).toBe(0);
     first.open();
     const text = await client.readToEnd();
@@ -250,7 +286,7 @@ describe('what node:http cannot read', () => {
     client.socket.write(head('GET /stream HTTP/1.1'));
     await client.reads((text) => text.includes('one '));
     client.socket.write('nonsense\r\n\r\n');
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await client.arrived();
     finish();
     const text = await client.readToEnd();
     expect(text).toMatch(/one [^]*two [^]*HTTP\/1\.1 400 /);
@@ -275,8 +311,7 @@ describe('what node:http cannot read', () => {
     const client = site.connect();
     client.socket.write(`${head('GET /slow HTTP/1.1')}nonsense\r\n\r\n`);
     await until(calls, (count) => count === 1);
-    client.socket.resetAndDestroy();
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await client.leave();
     release();
     await until(
       () => site.lines,
@@ -481,7 +516,7 @@ describe('a body that cannot be read', () => {
     const client = site.connect();
     client.socket.write(`${head('GET /slow HTTP/1.1')}${head('POST /echo HTTP/1.1', ...chunked)}ZZ\r\n`);
     await until(calls, (count) => count === 1);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await client.arrived();
     expect(client.socket.bytesRead).toBe(0);
     release();
     const text = await client.readToEnd();
@@ -847,7 +882,8 @@ describe('a client that sends more than is answered', () => {
         )
         .join(''),
     );
-    const reading = client.reads((text) => text.includes(`"n":${count - 1},`));
+    // From now on.
+    await client.reads(() => true);
     await until(
       () => open.length,
       (under) => under > 100,
@@ -860,7 +896,8 @@ describe('a client that sends more than is answered', () => {
       await new Promise((resolve) => setImmediate(resolve));
     }
     expect(most).toBeLessThan(700);
-    const numbers = [...(await reading).matchAll(/"n":(\d+),/g)].map(([, number]) => Number(number));
+    const text = await client.reads((received) => received.includes(`"n":${count - 1},`));
+    const numbers = [...text.matchAll(/"n":(\d+),/g)].map(([, number]) => Number(number));
     expect(numbers).toEqual(all.map((_, index) => index));
   });
 

@@ -390,63 +390,72 @@ function pick<T>(random: Random, values: readonly T[]): T {
   return values[random(values.length)]!;
 }
 
+/** Makes one of several texts; making all of them would be most of the work. */
+function make(random: Random, makers: readonly (string | (() => string))[]): string {
+  const maker = pick(random, makers);
+  return typeof maker === 'string' ? maker : maker();
+}
+
 const letters = Array.from('abcXYZ019_-.~!$&()*+,;=:@%22%0A%7B{}|^`[]<>"\\');
-const text = (random: Random, length = 1 + random(20)): string =>
-  Array.from({ length }, () => pick(random, letters)).join('');
+function text(random: Random, length = 1 + random(20)): string {
+  let made = '';
+  while (made.length < length) made += pick(random, letters);
+  return made;
+}
 const name = (random: Random): string => `n${text(random).replace(/\W/g, '_')}`;
 
 const methodOf = (random: Random): string =>
-  pick(random, ['GET', 'POST', 'POST', 'HEAD', pick(random, METHODS)]).replace('CONNECT', 'PUT');
+  make(random, ['GET', 'POST', 'POST', 'HEAD', () => pick(random, METHODS)]).replace('CONNECT', 'PUT');
 
 function documentOf(random: Random): string {
   const operation = `${pick(random, ['query', 'mutation', 'subscription', 'fragment'])} ${name(random)}`;
-  return `${operation} { ${pick(random, ['gateway { name }', 'me { id }', '__typename', name(random)])} }`;
+  return `${operation} { ${make(random, ['gateway { name }', 'me { id }', '__typename', () => name(random)])} }`;
 }
 
 const pathOf = (random: Random): string =>
-  pick(random, [
-    `/${text(random)}`,
-    `/${text(random)}/${text(random)}?${text(random)}`,
+  make(random, [
+    () => `/${text(random)}`,
+    () => `/${text(random)}/${text(random)}?${text(random)}`,
     '/',
     '*',
-    `http://${name(random)}.example/${text(random)}`,
+    () => `http://${name(random)}.example/${text(random)}`,
     '/graphql',
     '/graphql',
-    `/graphql?operationName=${name(random)}&query=${encodeURIComponent(documentOf(random))}`,
-    `/graphql/assets/${text(random)}`,
+    () => `/graphql?operationName=${name(random)}&query=${encodeURIComponent(documentOf(random))}`,
+    () => `/graphql/assets/${text(random)}`,
     '/api/ai',
-    `/api/v1/users/me?${text(random)}=${text(random)}`,
-    `/api/v1/auth/${text(random)}/login?returnTo=${text(random)}`,
-    `/api/v1/auth/${text(random)}/callback?code=${text(random)}&state=${text(random)}`,
+    () => `/api/v1/users/me?${text(random)}=${text(random)}`,
+    () => `/api/v1/auth/${text(random)}/login?returnTo=${text(random)}`,
+    () => `/api/v1/auth/${text(random)}/callback?code=${text(random)}&state=${text(random)}`,
     '/api/v1/auth/logout',
   ]);
 
 /** A request in HTTP, with anything in it. */
 function hostile(random: Random, isLast: boolean): string {
   const query = documentOf(random);
-  const body = pick(random, [
+  const body = make(random, [
     '',
-    text(random, 200),
-    JSON.stringify({ query, operationName: name(random) }),
-    JSON.stringify({ query, variables: { [text(random)]: text(random) } }),
-    JSON.stringify({ [text(random)]: text(random), query: text(random) }),
+    () => text(random, 200),
+    () => JSON.stringify({ query, operationName: name(random) }),
+    () => JSON.stringify({ query, variables: { [text(random)]: text(random) } }),
+    () => JSON.stringify({ [text(random)]: text(random), query: text(random) }),
   ]);
   const headers = [
     'Host: a',
     `Content-Length: ${body.length}`,
     `Connection: ${isLast ? 'close' : 'keep-alive'}`,
-    `Content-Type: ${pick(random, ['application/json', 'text/plain', text(random)])}`,
+    `Content-Type: ${make(random, ['application/json', 'text/plain', () => text(random)])}`,
     `X-${name(random)}: ${text(random)}`,
-    pick(random, [
-      `Authorization: ${pick(random, ['Bearer ', 'Basic ', ''])}${text(random)}`,
-      `Accept: ${text(random)}`,
+    make(random, [
+      () => `Authorization: ${pick(random, ['Bearer ', 'Basic ', ''])}${text(random)}`,
+      () => `Accept: ${text(random)}`,
       'Accept: text/event-stream',
-      `Cookie: session=${text(random)}; ${text(random)}`,
-      `Grpc-Timeout: ${random(3)}n`,
-      `X-Request-Timeout-Ms: ${random(3)}`,
-      `Traceparent: ${text(random)}`,
-      `Origin: https://${name(random)}.example`,
-      `User-Agent: ${text(random)}`,
+      () => `Cookie: session=${text(random)}; ${text(random)}`,
+      () => `Grpc-Timeout: ${random(3)}n`,
+      () => `X-Request-Timeout-Ms: ${random(3)}`,
+      () => `Traceparent: ${text(random)}`,
+      () => `Origin: https://${name(random)}.example`,
+      () => `User-Agent: ${text(random)}`,
     ]),
   ];
   return `${methodOf(random)} ${pathOf(random)} HTTP/1.1\r\n${headers.join('\r\n')}\r\n\r\n${body}`;
@@ -454,17 +463,17 @@ function hostile(random: Random, isLast: boolean): string {
 
 /** What is no HTTP, or not all of it. */
 function noHttp(random: Random): string {
-  return pick(random, [
-    `${text(random)}\r\n\r\n`,
-    `${name(random).toUpperCase()} /graphql HTTP/1.1\r\nHost: a\r\n\r\n`,
-    `GET /${text(random)} HTTP/${random(10)}.${random(10)}9\r\nHost: a\r\n\r\n`,
-    `GET /graphql HTTP/1.1\r\n${text(random)}\u0000: a\r\n\r\n`,
-    `GET /graphql HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
-    `POST /graphql HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n${text(random)}`,
+  return make(random, [
+    () => `${text(random)}\r\n\r\n`,
+    () => `${name(random).toUpperCase()} /graphql HTTP/1.1\r\nHost: a\r\n\r\n`,
+    () => `GET /${text(random)} HTTP/${random(10)}.${random(10)}9\r\nHost: a\r\n\r\n`,
+    () => `GET /graphql HTTP/1.1\r\n${text(random)}\u0000: a\r\n\r\n`,
+    () => `GET /graphql HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
+    () => `POST /graphql HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n${text(random)}`,
     'POST /api/ai HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n',
-    `CONNECT ${name(random)}:443 HTTP/1.1\r\nHost: a\r\n\r\n`,
-    `${methodOf(random)} ${pathOf(random)} HTTP/1.1\r\nX: without a host\r\n\r\n`,
-    `GET / HTTP/1.1\r\nHost: a\r\nExpect: ${text(random)}\r\nConnection: close\r\n\r\n`,
+    () => `CONNECT ${name(random)}:443 HTTP/1.1\r\nHost: a\r\n\r\n`,
+    () => `${methodOf(random)} ${pathOf(random)} HTTP/1.1\r\nX: without a host\r\n\r\n`,
+    () => `GET / HTTP/1.1\r\nHost: a\r\nExpect: ${text(random)}\r\nConnection: close\r\n\r\n`,
   ]);
 }
 

@@ -1,7 +1,12 @@
 import { variant, type Variant } from '../variant';
 
 /** In what the GraphQL servers differ: the rows of the table in docs/decisions/graphql-door.md, which a test holds against these. */
-export const differences = ['HEAD of an event stream', 'request duration', 'validation errors'] as const;
+export const differences = [
+  'HEAD of an event stream',
+  'request duration',
+  'validation errors',
+  'type of metrics',
+] as const;
 
 export type Difference = (typeof differences)[number];
 

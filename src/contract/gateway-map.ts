@@ -1,5 +1,5 @@
 import { isObjectType, type GraphQLObjectType, type GraphQLSchema } from 'graphql';
-import { accessOf, type Access, type Rule } from '../schema/access';
+import { accessOf, type Access, type AccessRule } from '../schema/access';
 import type { CompiledField } from '../schema/compile/compile-schema';
 import { isRootType, objectTypes } from '../schema/object-types';
 import type { Contract } from './contract';
@@ -102,7 +102,7 @@ function accessText(access: Access): string {
     : texts.map((text) => (text.includes(' ') ? `(${text})` : text)).join(' and ');
 }
 
-function ruleText({ scopes = [], orSelf }: Rule): string {
+function ruleText({ scopes = [], orSelf }: AccessRule): string {
   const lists = scopes.map((all) => all.join(' + '));
   return [...lists, ...(orSelf === undefined ? [] : ['self'])].join(' or ');
 }

@@ -75,7 +75,7 @@ export async function startServer(served: Served, options: ServerOptions, log: L
     adminPort: admin.port,
     async close() {
       const closed = new AbortController();
-      /** Does not keep the process alive, nor what was closed in memory. */
+      // Pauses keep neither the process alive nor, once it is closed, the gateway in memory.
       const pause = (ms: number) => sleep(ms, undefined, { ref: false, signal: closed.signal });
       const finish = async (): Promise<void> => {
         await pause(shutdownDelay);

@@ -19,7 +19,7 @@ import type { GatewayError } from '../errors';
 import type { CompiledOperation } from '../execution/compiled-operation';
 import type { OperationSource } from '../execution/operation-source';
 import type { Variables } from '../execution/run';
-import { accessOf, denial, type Rule } from '../schema/access';
+import { accessOf, denial, type AccessRule } from '../schema/access';
 import type { Caller } from '../schema/resolver-context';
 
 /**
@@ -34,13 +34,13 @@ export interface OperationPlan {
   /** The longest that any of its RPCs may take, in ms. */
   readonly timeout: number;
   /** Rules of its fields, as far as they do not depend on an object. */
-  readonly rules: readonly Rule[];
+  readonly rules: readonly AccessRule[];
 }
 
 /** Plans an operation of a valid document. */
 export function planOperation(compiled: CompiledOperation): OperationPlan {
   const { operation } = compiled.source;
-  const rules = new Set<Rule>();
+  const rules = new Set<AccessRule>();
   let timeout = 0;
   for (const field of fieldsOf(compiled.source, undefined)) {
     timeout = Math.max(timeout, (field.extensions['timeout'] as number | undefined) ?? 0);
@@ -55,10 +55,10 @@ export function planOperation(compiled: CompiledOperation): OperationPlan {
   };
 }
 
-const signedIn: Rule = {};
+const signedIn: AccessRule = {};
 
 /** Whether "or the user themselves" holds is known only with the object at hand; being signed in is needed anyway. */
-function independent(rule: Rule): Rule {
+function independent(rule: AccessRule): AccessRule {
   return rule.orSelf === undefined ? rule : signedIn;
 }
 

@@ -20,7 +20,7 @@ import { isRootType, objectTypes } from './object-types';
 import type { Caller, Resolver, ResolverContext, SchemaField } from './resolver-context';
 
 /** What a caller must have to be given a field. */
-export interface Rule {
+export interface AccessRule {
   /** Lists of permissions: the session must have all of one list. Left out where being signed in is enough. */
   readonly scopes?: readonly (readonly string[])[];
   /** Name of the parent's field that holds the id of a user who may ask as well. */
@@ -28,7 +28,7 @@ export interface Rule {
 }
 
 /** The rules of a field: all of them must hold. Empty for a field that anybody may ask for. */
-export type Access = readonly Rule[];
+export type Access = readonly AccessRule[];
 
 const open: Access = [];
 
@@ -38,7 +38,7 @@ export function accessOf(field: Pick<GraphQLField<unknown, unknown>, 'extensions
 }
 
 /** The error of a caller whom a rule refuses, `orSelf` left aside; undefined where the rule holds. */
-export function denial(rule: Rule, caller: Caller | GatewayError): GatewayError | undefined {
+export function denial(rule: AccessRule, caller: Caller | GatewayError): GatewayError | undefined {
   if (caller instanceof GatewayError) return caller;
   if (!rule.scopes) return undefined;
   const { permissions } = caller;
@@ -129,7 +129,7 @@ function rulesOf(
   return rules;
 }
 
-function ruleOf(mark: ConstDirectiveNode, findings: Findings): Rule[] {
+function ruleOf(mark: ConstDirectiveNode, findings: Findings): AccessRule[] {
   if (mark.name.value === 'authenticated') return [{}];
   if (mark.name.value !== 'requiresScopes') return [];
   const value = (name: string): unknown => {
@@ -162,7 +162,12 @@ function unguarded(type: GraphQLObjectType, name: string): Resolver {
 function guard(type: GraphQLObjectType, field: SchemaField, access: Access): void {
   if (access.length === 0) return;
   field.extensions = { ...field.extensions, access };
-  const isSelf = ({ orSelf }: Rule, source: unknown, context: ResolverContext, info: GraphQLResolveInfo): boolean => {
+  const isSelf = (
+    { orSelf }: AccessRule,
+    source: unknown,
+    context: ResolverContext,
+    info: GraphQLResolveInfo,
+  ): boolean => {
     if (orSelf === undefined || context.caller instanceof GatewayError) return false;
     return unguarded(type, orSelf)(source, {}, context, info) === context.caller.userId;
   };

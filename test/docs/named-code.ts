@@ -43,6 +43,7 @@ function nameOf({ type, identifier, key, id, init, value }: AstNode): AstNode | 
     case 'MethodProperty':
       return key;
     case 'KeyValueProperty':
+    case 'ClassProperty':
       return isFunctionNode(value) ? key : undefined;
     case 'VariableDeclarator':
       return isFunctionNode(init) ? id : undefined;

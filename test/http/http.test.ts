@@ -2,6 +2,8 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { json, readJson, type Exchange, type Reply, type Route } from '../../src/http/exchange';
 import { createHttpHandler } from '../../src/http/http-handler';
 import { startServer, type ReadTimeouts, type RunningServer } from '../../src/http/server';
@@ -943,4 +945,25 @@ describe('a client that sends more than is answered', () => {
     const text = await client.reads((all) => all.endsWith('"}'));
     expect(Buffer.from(text.slice(text.indexOf('\r\n\r\n') + 4), 'latin1').toString()).toBe(body);
   });
+});
+
+test('what was served is kept in memory by nothing once the server is closed', async () => {
+  // In a function of its own, so that nothing here refers to it.
+  const serve = async (): Promise<WeakRef<Route>> => {
+    const route = { ...echo };
+    const site = await openSite([route]);
+    sites.splice(0);
+    await site.server.close();
+    return new WeakRef(route);
+  };
+  const kept = await serve();
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  await until(
+    () => {
+      collect();
+      return kept.deref() === undefined;
+    },
+    (isGone) => isGone,
+  );
 });

@@ -324,7 +324,7 @@ describe('clients', () => {
     // Those for a tunnel, some of the thousand, are closed without a word.
     const scrape = await until(
       () => world.metrics(),
-      (text) => countOf(text) - before >= 9_800,
+      (latest) => countOf(latest) - before >= 9_800,
     );
     const known = new Set(first);
     const added = seriesOf(scrape).filter((series) => !known.has(series) && !later.has(series));

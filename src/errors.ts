@@ -1,3 +1,5 @@
+import { inspect, type InspectOptions } from 'node:util';
+
 /**
  * Every way in which a request can fail, as one table. `http` is the status on every door; `message` is what the caller
  * reads where the error brings no message of its own that may be shown.
@@ -135,8 +137,53 @@ export interface GatewayErrorOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** Makes an object that inherits from Error without the constructor of Error. A function is no constructor to the compiler. */
+const Bare = function bare() {} as unknown as new () => Error;
+Bare.prototype = Error.prototype;
+
+/**
+ * An error without a stack, for what a request fails with in the normal course of things. Where in the gateway that was
+ * decided says nothing, and the constructor of Error, which collects a stack, takes longer than the rest of the answer.
+ */
+export abstract class StacklessError extends Bare {
+  // As those of Error, its properties are not enumerable.
+  readonly #message: string;
+  readonly #cause: unknown;
+
+  constructor(message: string, cause?: unknown) {
+    super();
+    this.#message = message;
+    this.#cause = cause;
+  }
+
+  override get message(): string {
+    return this.#message;
+  }
+
+  override get cause(): unknown {
+    return this.#cause;
+  }
+
+  override get stack(): string {
+    return `${this.name}: ${this.#message}`;
+  }
+
+  override set stack(stack: string) {
+    Object.defineProperty(this, 'stack', { value: stack, configurable: true, writable: true });
+  }
+
+  /** `inspect` finds the message and the cause only of what the constructor of Error has made. */
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    const { message, cause, stack } = this;
+    // The stack has it.
+    const { name: _, ...fields } = this;
+    const error = new Error(message, cause === undefined ? {} : { cause });
+    return inspect(Object.assign(error, fields, { stack }), options);
+  }
+}
+
 /** An error of the catalogue. Its message is shown to the caller; its cause is for the logs. */
-export class GatewayError extends Error {
+export class GatewayError extends StacklessError {
   override readonly name = 'GatewayError';
   readonly code: ErrorCode;
   readonly fieldViolations: readonly FieldViolation[] | undefined;
@@ -146,11 +193,9 @@ export class GatewayError extends Error {
 
   /** @param message - Shown to the caller; the catalogue's own where it is left out. */
   constructor(code: ErrorCode, message?: string, options: GatewayErrorOptions = {}) {
-    // Where an answer was decided tells nobody anything, and costs more than the rest of it; unless it is a bug.
-    const { stackTraceLimit } = Error;
-    if (code !== 'INTERNAL_SERVER_ERROR') Error.stackTraceLimit = 0;
-    super(message ?? catalogue[code].message, { cause: options.cause });
-    Error.stackTraceLimit = stackTraceLimit;
+    super(message ?? catalogue[code].message, options.cause);
+    // A bug.
+    if (code === 'INTERNAL_SERVER_ERROR') Error.captureStackTrace(this, GatewayError);
     this.code = code;
     this.fieldViolations = options.fieldViolations;
     this.details = options.details;

@@ -53,11 +53,14 @@ async function main(): Promise<void> {
 function startLog(level: LogLevel): Logger {
   const log = createLog(level);
   process.once('exit', () => endLogAtOnce(log));
-  process.on('uncaughtException', (error) => {
+  const giveUp = (error: unknown): void => {
     // The state of the process is unknown from here on: say so and let it be replaced.
     log.fatal({ err: error }, 'uncaught exception');
     void exit(log, 1);
-  });
+  };
+  process.on('uncaughtException', giveUp);
+  // By default a rejection is an uncaught exception too, but Node replaces an error that has no stack of its own.
+  process.on('unhandledRejection', giveUp);
   return log;
 }
 

@@ -18,7 +18,7 @@ const levels = [
   ['http', 'grpc'],
   ['config'],
   ['telemetry'],
-  ['errors', 'cancellation', 'diagnostics', 'generated'],
+  ['errors', 'cancellation', 'diagnostics', 'generated', 'internals'],
 ];
 
 /** The parts that know no message of any upstream; session/ and signin/ call AuthService by name. */
@@ -30,6 +30,7 @@ const general = new Set([
   'graphql',
   'grpc',
   'http',
+  'internals',
   'pipeline',
   'proto',
   'rest',
@@ -157,6 +158,24 @@ function isProcess(node: AstNode, key: string): boolean {
   return /^global(This)?$/.test(String(object['value'])) && property['value'] === 'process';
 }
 
+/** What a name of a library's inside looks like: a private member, or one of those that src/internals uses. */
+const internalName = /^(_[a-z]\w*|symbols|chindingsSym|streamSym|getForPromString|registerMetric)$/;
+
+/** Only src/internals reaches into a library; elsewhere its documented surface has to do. */
+function libraryProblem(path: string, { node, key }: PlacedNode): string | undefined {
+  if (partOf(path) === 'internals') return undefined;
+  const specifier = imported(node);
+  if (specifier !== undefined && /^(graphql|pino|prom-client|protobufjs\/src)\//.test(specifier)) {
+    return `imports ${specifier}, which is inside a library; only src/internals does`;
+  }
+  if (node.type === 'StringLiteral' && node['value'] === 'pino.metadata') {
+    return 'uses pino.metadata, which is inside a library; only src/internals does';
+  }
+  const isMember = node.type === 'Identifier' && (key === 'property' || key === 'key');
+  const name = isMember ? String(node['value']) : '';
+  return internalName.test(name) ? `uses ${name}, which is inside a library; only src/internals does` : undefined;
+}
+
 function isDefaultExport(node: AstNode): boolean {
   if (/^(ExportDefault|TsExportAssignment)/.test(node.type)) return true;
   const name = node.type === 'ExportSpecifier' ? (node['exported'] as AstNode | null) : null;
@@ -183,11 +202,13 @@ function check(files: Readonly<Record<string, string>>): string[] {
       if (problem !== undefined) found.add(`${path}:${line}: ${problem}`);
     };
     if (levelOf(partOf(path)) < 0) report(1, `${partOf(path)} has no level; give it one in test/imports.test.ts`);
-    for (const { node, key, at } of nodesOf(code)) {
+    for (const placed of nodesOf(code)) {
+      const { node, key, at } = placed;
       const specifier = imported(node);
       if (specifier !== undefined) report(at, importProblem(path, specifier));
       if (isProcess(node, key)) report(at, touchesProcess(path));
       if (isDefaultExport(node)) report(at, 'has a default export');
+      report(at, libraryProblem(path, placed));
       const [, name] = (general.has(partOf(path)) && upstreamName.exec(textOf(node))) || [];
       if (name !== undefined) report(at, `mentions ${name}, which is of an upstream`);
     }
@@ -200,8 +221,8 @@ function findCycle(files: Readonly<Record<string, string>>): string[] | undefine
   const imports = new Map(
     Object.entries(files).map(([path, code]) => {
       const specifiers = nodesOf(code).map(({ node }) => imported(node));
-      const targets = specifiers.map((each) => each && posix.join(posix.dirname(path), `${each}.ts`));
-      return [path, targets.filter((target) => target !== undefined && target in files) as string[]];
+      const targets = specifiers.map((each) => each?.startsWith('.') && posix.join(posix.dirname(path), `${each}.ts`));
+      return [path, targets.filter((target) => target && target in files) as string[]];
     }),
   );
   const done = new Set<string>();
@@ -303,6 +324,30 @@ describe('the check finds', () => {
       `process.exit(1);\nconst { env } = process;\nglobalThis.process.env;\nimport { env as e } from 'node:process';`,
       ...[1, 2, 3, 4].map((line) => `src/http/a.ts:${line}: touches process, which is for main and the commands alone`),
     ],
+    'the inside of libraries': [
+      'src/execution/a.ts',
+      [
+        `import type { Path } from 'graphql/jsutils/Path';`,
+        `export { inspect } from 'graphql/jsutils/inspect';`,
+        `const a = require('protobufjs/src/encoder');`,
+        `const b = type._features;`,
+        `const c = { getForPromString: 1 };`,
+        `registry.registerMetric(c);`,
+        `const d = log[pino.symbols.streamSym];`,
+        `const e = Symbol.for('pino.metadata');`,
+      ].join('\n'),
+      ...[
+        '1: imports graphql/jsutils/Path',
+        '2: imports graphql/jsutils/inspect',
+        '3: imports protobufjs/src/encoder',
+        '4: uses _features',
+        '5: uses getForPromString',
+        '6: uses registerMetric',
+        '7: uses symbols',
+        '7: uses streamSym',
+        '8: uses pino.metadata',
+      ].map((problem) => `src/execution/a.ts:${problem}, which is inside a library; only src/internals does`),
+    ],
     'default exports': ['src/errors.ts', `\nexport default 1;`, 'src/errors.ts:2: has a default export'],
     'default exports by another name': [
       'src/errors.ts',
@@ -339,6 +384,14 @@ describe('the check finds', () => {
     'upstreams in comments': ['src/schema/a.ts', `// ai.v1.AIService.ProcessQuery\nconst a = 1; /* GetUser */`],
     'upstreams in session': ['src/session/a.ts', `const rpc = 'auth.v1.AuthService/ValidateSession';`],
     'words that hold a name': ['src/schema/a.ts', `const header = 'x-GetUsers'; const page = 'page_size';`],
+    'the inside of libraries in src/internals': [
+      'src/internals/a.ts',
+      `export { inspect } from 'graphql/jsutils/inspect';\nconst b = type._features;`,
+    ],
+    'the surface of libraries': [
+      'src/proto/a.ts',
+      `import { parse } from 'graphql';\nimport 'protobufjs/ext/descriptor';\nconst all = (_first, b) => b.features;`,
+    ],
     'the version of the package': ['src/gateway.ts', `import { version } from '../package.json';`],
   };
 

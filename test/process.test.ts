@@ -306,6 +306,15 @@ describe('a crash', () => {
     });
     expect(gateway.errors()).toBe('');
   });
+
+  test('by a rejection with an error that has no stack keeps its message', async () => {
+    const crash = `Promise.reject(Object.create(Error.prototype, { message: { value: 'made to crash' } }))`;
+    const gateway = runWith(`process.on('SIGUSR2', () => { ${crash} })`, variables());
+    await listening(gateway);
+    gateway.child.kill('SIGUSR2');
+    expect(await gateway.ended).toBe(1);
+    expect(gateway.logs.at(-1)).toMatchObject({ level: 'fatal', err: { message: 'made to crash' } });
+  });
 });
 
 describe('tracing', () => {

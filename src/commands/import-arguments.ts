@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { ImportError } from '../scaffold/errors';
+import { ImportError } from '../scaffold/import-error';
 
 /** What an import was asked for. */
 export interface ImportArguments {

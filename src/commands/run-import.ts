@@ -4,7 +4,7 @@ import { GraphQLError, Kind, parse, Source, type DocumentNode } from 'graphql';
 import { prefixOf } from '../config/config';
 import { Findings, formatFinding, SchemaError, type Finding } from '../diagnostics/findings';
 import { displayPath } from '../proto/proto-error';
-import { ImportError } from '../scaffold/errors';
+import { ImportError } from '../scaffold/import-error';
 import { upstreamName } from '../scaffold/names';
 import { scaffold, type TakenNames } from '../scaffold/scaffold';
 import { contentOf, fromFile, fromServer, isProtoPath, type ServiceSource } from '../scaffold/service-source';

@@ -1,3 +1,4 @@
+import { editDistance } from '../diagnostics/did-you-mean';
 import type { EnvironmentReader } from './environment-reader';
 import { variables } from './variables';
 
@@ -37,30 +38,8 @@ function nearest(name: string, candidates: readonly string[]): string | undefine
   let least = 3;
   for (const candidate of candidates) {
     if (Math.abs(candidate.length - name.length) >= least) continue;
-    const edits = distance(name, candidate);
+    const edits = editDistance(name, candidate);
     if (edits < least) [best, least] = [candidate, edits];
   }
   return best;
-}
-
-/** Insertions, deletions, replacements and swaps of neighbours between two words (optimal string alignment). */
-function distance(a: string, b: string): number {
-  let twoBack: number[] = [];
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const current = [i];
-    for (let j = 1; j <= b.length; j++) {
-      let edits = Math.min(
-        (previous[j] ?? 0) + 1,
-        (current[j - 1] ?? 0) + 1,
-        (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1),
-      );
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
-        edits = Math.min(edits, (twoBack[j - 2] ?? 0) + 1);
-      }
-      current.push(edits);
-    }
-    [twoBack, previous] = [previous, current];
-  }
-  return previous[b.length] ?? 0;
 }

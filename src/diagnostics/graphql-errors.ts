@@ -14,8 +14,8 @@ import {
 import { didYouMean } from './did-you-mean';
 import type { Findings } from './findings';
 
-/** What there is to choose from, for saying what would mend a mistake. */
-export interface Known {
+/** What there is to choose from, for saying how to mend a mistake. */
+export interface Choices {
   readonly directives: readonly GraphQLDirective[];
   /** Undefined while the schema itself is not valid. */
   readonly schema?: GraphQLSchema;
@@ -29,12 +29,12 @@ export interface Known {
 export function reportErrors(
   errors: readonly GraphQLError[],
   findings: Findings,
-  known: Known,
+  choices: Choices,
   nodeOf: (error: GraphQLError) => ASTNode | undefined = ({ nodes }) => nodes?.[0],
 ): void {
   for (const error of errors) {
     const [, message = '', hint] = /^(.*?)\.?(?: (Did you mean .*))?$/s.exec(error.message) ?? [];
-    findings.at(nodeOf(error), message, hint ?? mend(message, known));
+    findings.at(nodeOf(error), message, hint ?? mend(message, choices));
   }
 }
 
@@ -48,7 +48,7 @@ export function checkDirectiveValues(node: DirectiveNode, definition: GraphQLDir
   }
 }
 
-type Mend = (known: Known, ...groups: string[]) => string | undefined;
+type Mend = (choices: Choices, ...groups: string[]) => string | undefined;
 
 /** The messages of graphql-js that say what is wrong and not what would be right. */
 const mends: readonly (readonly [message: RegExp, mend: Mend])[] = [
@@ -117,10 +117,10 @@ const mends: readonly (readonly [message: RegExp, mend: Mend])[] = [
   [/^Unknown fragment "(\w+)"/, (_, name) => `Define fragment ${name} in this file.`],
 ];
 
-function mend(message: string, known: Known): string | undefined {
+function mend(message: string, choices: Choices): string | undefined {
   for (const [pattern, say] of mends) {
     const match = pattern.exec(message);
-    if (match) return say(known, ...match.slice(1));
+    if (match) return say(choices, ...match.slice(1));
   }
   return undefined;
 }

@@ -1,4 +1,5 @@
 import {
+  getArgumentValues,
   isNonNullType,
   Kind,
   valueFromAST,
@@ -7,7 +8,6 @@ import {
   type GraphQLField,
   type ValueNode,
 } from 'graphql';
-import { getArgumentValues } from 'graphql/execution/values';
 import type { Variables } from './run';
 
 /** One argument whose value is found without coercing anything. */

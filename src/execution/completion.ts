@@ -16,10 +16,9 @@ import {
   type GraphQLOutputType,
   type GraphQLResolveInfo,
   type GraphQLSchema,
+  type ResponsePath,
 } from 'graphql';
-import { inspect } from 'graphql/jsutils/inspect';
-import { isIterableObject } from 'graphql/jsutils/isIterableObject';
-import type { Path } from 'graphql/jsutils/Path';
+import { inspect } from '../internals/graphql';
 import { failedAt, type Complete, type Field } from './field';
 import { ignore, isThenable, later } from './promises';
 import { needsOf } from './resolver-needs';
@@ -96,7 +95,7 @@ function list(completeItem: Complete, itemsNonNull: boolean): Complete {
   return (run, field, parent, key, value) => {
     if (isNothing(value)) return null;
     const { parentType, definition } = field.traits;
-    if (!isIterableObject(value)) {
+    if (!isIterable(value)) {
       throw new GraphQLError(
         `Expected Iterable, but did not find one for field "${parentType.name}.${definition.name}".`,
       );
@@ -118,13 +117,20 @@ function list(completeItem: Complete, itemsNonNull: boolean): Complete {
   };
 }
 
+/** Text is none: its characters are no list. */
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return (
+    typeof value === 'object' && typeof (value as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] === 'function'
+  );
+}
+
 /** An item of a list. Its error is handled here: it need not take the others with it. */
 function item(
   run: Run,
   field: Field,
   complete: Complete,
   isNonNull: boolean,
-  path: Path,
+  path: ResponsePath,
   index: number,
   value: unknown,
 ): unknown {
@@ -148,7 +154,7 @@ function object(type: GraphQLObjectType): Complete {
 function completeObject(
   run: Run,
   field: Field,
-  parent: Path | undefined,
+  parent: ResponsePath | undefined,
   key: string | number,
   value: unknown,
   type: GraphQLObjectType,
@@ -230,12 +236,12 @@ function possibleType(
 }
 
 /** The path to a value; graphql-js names the type that a field is of, and none for an index. */
-function pathTo(field: Field, parent: Path | undefined, key: string | number): Path {
+function pathTo(field: Field, parent: ResponsePath | undefined, key: string | number): ResponsePath {
   return { prev: parent, key, typename: typeof key === 'string' ? field.traits.parentType.name : undefined };
 }
 
 /** The `info` of the field that a value belongs to, be it an item of a list or of a list in a list. */
-function infoAt(run: Run, field: Field, parent: Path | undefined, key: string | number): GraphQLResolveInfo {
+function infoAt(run: Run, field: Field, parent: ResponsePath | undefined, key: string | number): GraphQLResolveInfo {
   let [path, step] = [parent, key];
   while (typeof step === 'number' && path) {
     step = path.key;

@@ -43,5 +43,7 @@ export function locateKnown(
   nodes: readonly FieldNode[],
   path: readonly (string | number)[],
 ): GraphQLError | undefined {
-  return thrown instanceof GatewayError ? (new FieldError(thrown, nodes, path) as unknown as GraphQLError) : undefined;
+  if (!(thrown instanceof GatewayError)) return undefined;
+  // The compiler cannot know what is in its prototype chain.
+  return new FieldError(thrown, nodes, path) as unknown as GraphQLError;
 }

@@ -2,12 +2,13 @@ import {
   defaultFieldResolver,
   isNonNullType,
   locatedError,
+  responsePathAsArray,
   type FieldNode,
   type GraphQLField,
   type GraphQLObjectType,
   type GraphQLResolveInfo,
+  type ResponsePath,
 } from 'graphql';
-import { pathToArray, type Path } from 'graphql/jsutils/Path';
 import { Arguments } from './arguments';
 import { locateKnown } from './field-error';
 import { isThenable, later } from './promises';
@@ -24,7 +25,7 @@ import type { Run } from './run';
 export type Complete = (
   run: Run,
   field: Field,
-  parent: Path | undefined,
+  parent: ResponsePath | undefined,
   key: string | number,
   value: unknown,
 ) => unknown;
@@ -33,7 +34,7 @@ export type Complete = (
 export interface ObjectSelection {
   readonly type: GraphQLObjectType;
   /** @param path - Of the object; undefined for the root. */
-  execute(run: Run, source: unknown, path: Path | undefined): unknown;
+  execute(run: Run, source: unknown, path: ResponsePath | undefined): unknown;
 }
 
 /** Compiles the sub-selections of fields. */
@@ -84,7 +85,7 @@ export abstract class Field {
    * @param path - Of the object.
    * @throws GraphQLError, located, where the field is non-null and fails; a promise rejects with it
    */
-  abstract execute(run: Run, source: unknown, path: Path | undefined): unknown;
+  abstract execute(run: Run, source: unknown, path: ResponsePath | undefined): unknown;
 
   /** What is selected of a value of a type; compiled when the first value of it is there. */
   selectionOf(type: GraphQLObjectType): ObjectSelection {
@@ -98,7 +99,7 @@ export abstract class Field {
   }
 
   /** As graphql-js makes it, for functions that take it. */
-  info(run: Run, parent: Path | undefined): GraphQLResolveInfo {
+  info(run: Run, parent: ResponsePath | undefined): GraphQLResolveInfo {
     const { parentType, definition } = this.traits;
     const { schema, fragments, operation } = run.source;
     return {
@@ -116,11 +117,11 @@ export abstract class Field {
   }
 
   /** A promise of a completed value, with the field's error in it handled. */
-  protected handled(run: Run, path: Path | undefined, completed: Promise<unknown>): Promise<unknown> {
+  protected handled(run: Run, path: ResponsePath | undefined, completed: Promise<unknown>): Promise<unknown> {
     return completed.then(undefined, (error: unknown) => this.failed(run, path, error));
   }
 
-  protected failed(run: Run, path: Path | undefined, error: unknown): null {
+  protected failed(run: Run, path: ResponsePath | undefined, error: unknown): null {
     return failedAt(run, this, this.traits.isNonNull, path, this.key, error);
   }
 }
@@ -133,11 +134,11 @@ export function failedAt(
   run: Run,
   field: Field,
   isNonNull: boolean,
-  parent: Path | undefined,
+  parent: ResponsePath | undefined,
   key: string | number,
   thrown: unknown,
 ): null {
-  const path = pathToArray({ prev: parent, key, typename: undefined });
+  const path = responsePathAsArray({ prev: parent, key, typename: undefined });
   const error = locateKnown(thrown, field.nodes, path) ?? locatedError(thrown, field.nodes, path);
   if (isNonNull) throw error;
   run.fail(error, parent, key);
@@ -153,7 +154,7 @@ class TypeNameField extends Field {
 
 /** A field that is read off its source; see {@link needsOf}. */
 class ReadField extends Field {
-  execute(run: Run, source: unknown, path: Path | undefined): unknown {
+  execute(run: Run, source: unknown, path: ResponsePath | undefined): unknown {
     const { traits } = this;
     try {
       const completed = traits.complete(run, this, path, this.key, (traits.resolve as Read)(source));
@@ -168,9 +169,14 @@ class ReadField extends Field {
 abstract class ResolvedField extends Field {
   private readonly args = Arguments.of(this.traits.definition, this.nodes[0]!);
 
-  protected abstract resolve(run: Run, source: unknown, args: Record<string, unknown>, path: Path | undefined): unknown;
+  protected abstract resolve(
+    run: Run,
+    source: unknown,
+    args: Record<string, unknown>,
+    path: ResponsePath | undefined,
+  ): unknown;
 
-  execute(run: Run, source: unknown, path: Path | undefined): unknown {
+  execute(run: Run, source: unknown, path: ResponsePath | undefined): unknown {
     try {
       const { complete } = this.traits;
       const value = this.resolve(run, source, this.args ? this.args.values(run.variables) : {}, path);
@@ -194,14 +200,14 @@ class CalledField extends ResolvedField {
 
 /** A field whose resolver may use everything. */
 class InformedField extends ResolvedField {
-  protected resolve(run: Run, source: unknown, args: Record<string, unknown>, path: Path | undefined): unknown {
+  protected resolve(run: Run, source: unknown, args: Record<string, unknown>, path: ResponsePath | undefined): unknown {
     return this.traits.resolve(source, args, run.context, this.info(run, path));
   }
 }
 
 /** A field without a resolver: the property of its name, called where it is a function. */
 class PropertyField extends ResolvedField {
-  protected resolve(run: Run, source: unknown, args: Record<string, unknown>, path: Path | undefined): unknown {
+  protected resolve(run: Run, source: unknown, args: Record<string, unknown>, path: ResponsePath | undefined): unknown {
     if ((typeof source !== 'object' || source === null) && typeof source !== 'function') return undefined;
     const property = (source as Record<string, unknown>)[this.traits.definition.name];
     if (typeof property !== 'function') return property;

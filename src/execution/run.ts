@@ -1,5 +1,4 @@
-import type { ExecutionResult, GraphQLError } from 'graphql';
-import type { Path } from 'graphql/jsutils/Path';
+import type { ExecutionResult, GraphQLError, ResponsePath } from 'graphql';
 import type { OperationSource } from './operation-source';
 
 /** Values of variables, coerced. */
@@ -12,7 +11,7 @@ type Key = string | number;
 export class Run {
   private readonly errors: GraphQLError[] = [];
   /** Positions that became null by an error, by the object or list that they are in. */
-  private nulls: Map<Path | undefined, Set<Key>> | undefined;
+  private nulls: Map<ResponsePath | undefined, Set<Key>> | undefined;
   private isNull = false;
 
   constructor(
@@ -26,7 +25,7 @@ export class Run {
    * Notes the error of a position that becomes null for it. Left out where the position, or what it is in, is null already:
    * of what nobody will see, nothing is told (spec 6.4.4).
    */
-  fail(error: GraphQLError, parent: Path | undefined, key: Key): void {
+  fail(error: GraphQLError, parent: ResponsePath | undefined, key: Key): void {
     if (this.isNull || this.isBelowNull(parent, key)) return;
     this.nulls ??= new Map();
     const keys = this.nulls.get(parent);
@@ -35,7 +34,7 @@ export class Run {
     this.errors.push(error);
   }
 
-  private isBelowNull(parent: Path | undefined, key: Key): boolean {
+  private isBelowNull(parent: ResponsePath | undefined, key: Key): boolean {
     if (!this.nulls) return false;
     if (this.nulls.get(parent)?.has(key)) return true;
     for (let path = parent; path; path = path.prev) if (this.nulls.get(path.prev)?.has(path.key)) return true;

@@ -1,14 +1,16 @@
 import {
-  type FieldNode,
   GraphQLError,
+  SchemaMetaFieldDef,
+  TypeMetaFieldDef,
+  TypeNameMetaFieldDef,
+  type FieldNode,
   type GraphQLField,
   type GraphQLObjectType,
   type GraphQLSchema,
+  type ResponsePath,
   type SelectionSetNode,
 } from 'graphql';
-import { collectFields, collectSubfields } from 'graphql/execution/collectFields';
-import { getFieldDef } from 'graphql/execution/execute';
-import type { Path } from 'graphql/jsutils/Path';
+import { collectFields, collectSubfields } from '../internals/graphql';
 import { Completion } from './completion';
 import { traitsOf, type Field, type FieldTraits, type ObjectSelection, type SelectionCompiler } from './field';
 import type { Memory } from './memory';
@@ -30,7 +32,7 @@ export class Selection implements ObjectSelection {
    * @param path - Of the object; undefined for the root.
    * @returns the object of the result; a promise where a field of it, however deep, is one
    */
-  execute(run: Run, source: unknown, path: Path | undefined): ResultObject | Promise<ResultObject> {
+  execute(run: Run, source: unknown, path: ResponsePath | undefined): ResultObject | Promise<ResultObject> {
     const result = new this.Result();
     let pending: string[] | undefined;
     try {
@@ -84,7 +86,7 @@ export class SchemaTraits {
 
   /** Undefined for a field that there is not. */
   field(parentType: GraphQLObjectType, node: FieldNode): FieldTraits | undefined {
-    const definition = getFieldDef(this.schema, parentType, node);
+    const definition = definitionOf(this.schema, parentType, node.name.value);
     if (!definition) return undefined;
     const { name } = definition;
     const known = name === '__typename' ? this.typeNames.get(parentType) : this.fields.get(definition);
@@ -94,6 +96,20 @@ export class SchemaTraits {
     else this.fields.set(definition, traits);
     return traits;
   }
+}
+
+/** The definition of a field, those of introspection among them (spec 4.1); undefined for a field that there is not. */
+function definitionOf(
+  schema: GraphQLSchema,
+  parentType: GraphQLObjectType,
+  name: string,
+): GraphQLField<unknown, unknown> | undefined {
+  if (name === TypeNameMetaFieldDef.name) return TypeNameMetaFieldDef;
+  if (parentType === schema.getQueryType()) {
+    if (name === SchemaMetaFieldDef.name) return SchemaMetaFieldDef;
+    if (name === TypeMetaFieldDef.name) return TypeMetaFieldDef;
+  }
+  return parentType.getFields()[name];
 }
 
 /** Bytes, measured and rounded up: of the selections of an outcome, of each selection, of each field. */

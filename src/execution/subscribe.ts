@@ -1,5 +1,5 @@
 import { createSourceEventStream, type ExecutionArgs, type ExecutionResult } from 'graphql';
-import { mapAsyncIterator } from 'graphql/execution/mapAsyncIterator';
+import { mapAsyncIterator } from '../internals/graphql';
 import type { CompiledOperation } from './compiled-operation';
 
 /**

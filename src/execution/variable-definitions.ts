@@ -1,5 +1,6 @@
 import {
   getNullableType,
+  getVariableValues,
   GraphQLBoolean,
   GraphQLFloat,
   GraphQLID,
@@ -15,18 +16,17 @@ import {
   type NamedTypeNode,
   type VariableDefinitionNode,
 } from 'graphql';
-import { getVariableValues } from 'graphql/execution/values';
 import type { Variables } from './run';
 
-/** Variables of a request, coerced; or what is wrong with them. */
+/** The coerced variables of a request, or what is wrong with them. */
 export type CoercedVariables =
   | { readonly values: Variables; readonly errors?: undefined }
   | { readonly values?: undefined; readonly errors: readonly GraphQLError[] };
 
-/** As many errors as graphql-js tells of one request. */
+/** The limit of graphql-js for the errors of one request. */
 const maxErrors = 50;
 
-/** True for input that a type takes as it is. */
+/** True for input that a type takes without coercion. */
 type Takes = (input: unknown) => boolean;
 
 const isText: Takes = (input) => typeof input === 'string';
@@ -41,7 +41,8 @@ const plain = new Map<unknown, Takes>([
   [GraphQLFloat, (input) => Number.isFinite(input)],
 ]);
 
-interface Plan {
+/** A variable whose values mostly need no coercion. */
+interface PlainVariable {
   readonly name: string;
   readonly takes: Takes;
   readonly isRequired: boolean;
@@ -49,24 +50,24 @@ interface Plan {
   readonly otherwise: unknown;
 }
 
-/** The variables of an operation. What is not plain, or wrong, is left to graphql-js, all of it. */
+/** The variables of an operation. Where one is not plain, or a value is wrong, graphql-js coerces all of them. */
 export class VariableDefinitions {
-  /** Undefined where all is left to graphql-js. */
-  private readonly plans: readonly Plan[] | undefined;
+  /** Undefined where one is not plain. */
+  private readonly variables: readonly PlainVariable[] | undefined;
 
   constructor(
     private readonly schema: GraphQLSchema,
     private readonly nodes: readonly VariableDefinitionNode[],
   ) {
-    const plans = nodes.map((node) => planOf(schema, node));
-    this.plans = plans.every((plan) => plan !== undefined) ? plans : undefined;
+    const variables = nodes.map((node) => plainVariable(schema, node));
+    this.variables = variables.every((variable) => variable !== undefined) ? variables : undefined;
   }
 
   /** @param inputs - As the client sent them. */
   coerce(inputs: Readonly<Record<string, unknown>> | null | undefined): CoercedVariables {
-    if (!this.plans) return this.coerceAny(inputs);
+    if (!this.variables) return this.coerceAny(inputs);
     const values: Record<string, unknown> = {};
-    for (const { name, takes, isRequired, otherwise } of this.plans) {
+    for (const { name, takes, isRequired, otherwise } of this.variables) {
       if (inputs && Object.hasOwn(inputs, name)) {
         const input = inputs[name];
         if (!takes(input) && (input !== null || isRequired)) return this.coerceAny(inputs);
@@ -84,11 +85,11 @@ export class VariableDefinitions {
   }
 }
 
-/** Undefined for a variable of any but a plain type. */
-function planOf(
+/** Undefined for a variable of another type. */
+function plainVariable(
   schema: GraphQLSchema,
   { type: node, variable, defaultValue }: VariableDefinitionNode,
-): Plan | undefined {
+): PlainVariable | undefined {
   const type = typeFromAST(schema, node as NamedTypeNode) as GraphQLType | undefined;
   const takes = isInputType(type) ? plain.get(getNullableType(type)) : undefined;
   const name = variable.name.value;

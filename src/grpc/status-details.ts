@@ -1,5 +1,6 @@
 import { parse, Type, type Message } from 'protobufjs';
 import type { FieldViolation } from '../errors';
+import { asSent } from '../internals/protobufjs';
 
 /**
  * The error details that the gateway reads itself, by the field numbers of google/rpc/status.proto and
@@ -34,7 +35,7 @@ const { root } = parse(
 );
 
 const typePrefix = 'type.googleapis.com/';
-const statusType = root.lookupType('google.rpc.Status');
+const statusType = asSent(root).lookupType('google.rpc.Status');
 
 interface StatusMessage extends Message {
   readonly details: readonly { readonly typeUrl?: string; readonly value: Uint8Array }[];

@@ -1,4 +1,4 @@
-import { catalogue, GatewayError, type ErrorCode, type GatewayErrorOptions } from '../errors';
+import { catalogue, GatewayError, StacklessError, type ErrorCode, type GatewayErrorOptions } from '../errors';
 import { decodeStatusDetails } from './status-details';
 
 /**
@@ -79,7 +79,7 @@ export function statusName(code: number): StatusName {
 }
 
 /** An RPC that ended with a status other than OK, as the cause of a {@link GatewayError}. */
-export class UpstreamFailure extends Error {
+export class UpstreamFailure extends StacklessError {
   override readonly name = 'UpstreamFailure';
   constructor(
     readonly service: string,

@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http';
 import type { Registry } from 'prom-client';
 
-/** What the admin listener tells of the process. */
+/** State of the process, for the probes of the admin listener. */
 export interface Health {
   /** True once the schema is built and the doors are open. */
   readonly started: () => boolean;
@@ -11,7 +11,7 @@ export interface Health {
 
 /**
  * Answers on the admin listener: `/metrics`, `/livez`, `/readyz`, `/startupz`. An upstream that is down does not make the
- * gateway unready: every replica would leave at once, and public fields still answer.
+ * gateway unready: every replica would leave the load balancer at once, though public fields still answer.
  */
 export function createAdminHandler(registry: Registry, health: Health): RequestListener {
   const checks: Record<string, () => boolean> = {
@@ -20,7 +20,7 @@ export function createAdminHandler(registry: Registry, health: Health): RequestL
     '/readyz': health.ready,
   };
   let rendering: Promise<string> | undefined;
-  /** Scrapes that come together read the same. */
+  /** Scrapes at the same time share one rendering. */
   function scrape(): Promise<string> {
     rendering ??= registry.metrics().finally(() => (rendering = undefined));
     return rendering;

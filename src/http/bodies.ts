@@ -2,11 +2,11 @@ import type { IncomingMessage } from 'node:http';
 import type { Cancellation } from '../cancellation';
 import { GatewayError, toGatewayError } from '../errors';
 
-/** Bytes of a body, at most. */
+/** Bytes of the longest body that is read. */
 const maxSize = 1024 * 1024;
-/** Bytes of each body that do not count: hardly any body has more, and those that do not must not suffer from the others. */
+/** Bytes of each body that do not count toward the limit below, so that small bodies are read whatever large ones take. */
 const freeSize = 16 * 1024;
-/** Bytes of all bodies beyond these, at most, of which the end has not come yet. */
+/** Bytes that all unfinished bodies may hold together, beyond {@link freeSize} each. */
 const maxHeld = 48 * 1024 * 1024;
 
 /** Reads the bodies of all requests, in bounded memory. */
@@ -14,9 +14,9 @@ export class Bodies {
   private held = 0;
 
   /**
-   * Reads a body whole. What comes of it after an error is dropped.
+   * Reads a body whole. After an error, the rest of it is dropped.
    *
-   * @throws GatewayError PAYLOAD_TOO_LARGE for more than 1 MB; OVERLOADED where too many large bodies are under way; the
+   * @throws GatewayError PAYLOAD_TOO_LARGE for more than 1 MB; OVERLOADED while other large bodies take all the memory; the
    * reason of the cancellation
    */
   read(request: IncomingMessage, cancellation: Cancellation): Promise<Buffer> {
@@ -35,11 +35,11 @@ export class Bodies {
         body = undefined;
         reject(error);
       };
-      // A body that breaks off is the client leaving. node:http does not always say so on the request itself.
+      // If the body breaks off, the client has left. node:http does not always emit that on the request, so the cancellation counts.
       const breakOff = (): void => refuse(toGatewayError(cancellation.reason));
       if (cancellation.aborted) breakOff();
       cancellation.addEventListener('abort', breakOff);
-      // It is read and dropped by node:http, so that the client gets to read the answer.
+      // node:http reads and drops the body, so that the client gets to read the response.
       if (Number(request.headers['content-length'] ?? 0) > maxSize) refuse(new GatewayError('PAYLOAD_TOO_LARGE'));
       if (isOver) return;
       request.on('data', (chunk: Buffer) => {
@@ -68,11 +68,11 @@ export class Bodies {
 const empty = Buffer.alloc(0);
 
 /**
- * Adds to the first bytes of a buffer. A buffer for each chunk would take hundreds of bytes where a client sends one byte at a
- * time.
+ * Appends a chunk to the first `size` bytes of a buffer, which grows by doubling. To keep the chunks would take hundreds of bytes
+ * for each, and a client may send one byte at a time.
  */
 function append(buffer: Buffer | undefined, size: number, chunk: Buffer): Buffer {
-  // Most bodies come in one.
+  // Most bodies are one chunk.
   if (!buffer) return chunk;
   let into = buffer;
   if (size + chunk.length > into.length) {

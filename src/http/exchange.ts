@@ -5,8 +5,7 @@ import type { Logger } from '../telemetry/log';
 import type { TraceContext } from '../telemetry/trace';
 
 /**
- * One HTTP request and what belongs to it, as the doors see it. Made by the HTTP layer; the doors give a {@link Reply}
- * back and never touch the socket.
+ * One HTTP request, as the doors see it. The doors return a {@link Reply} and never touch the socket.
  */
 export interface Exchange {
   /** Names the request in logs, errors and `x-request-id`; made here, never taken from the client. */
@@ -14,13 +13,13 @@ export interface Exchange {
   readonly trace: TraceContext;
   /** Upper case. */
   readonly method: string;
-  /** The path as it came, still percent-encoded, without the query. */
+  /** The path as the client sent it, percent-encoded, without the query. */
   readonly path: string;
-  /** The query as it came, without the question mark; empty where there is none. */
+  /** The query as the client sent it, without the question mark; empty where there is none. */
   readonly query: string;
   readonly headers: IncomingHttpHeaders;
   /**
-   * The value of every line of a header, for headers that must not come twice.
+   * The value of every line of a header, for those that must not be sent twice: {@link headers} joins or drops further lines.
    *
    * @param name - Lower case.
    */
@@ -28,25 +27,24 @@ export interface Exchange {
   /** The peer's address. */
   readonly clientAddress: string;
   /**
-   * Aborted when the answer ends before it is complete, with a GatewayError as reason: CLIENT_CLOSED_REQUEST where the client
-   * left, else what the gateway ended it for.
+   * Aborted when the response ends before it is complete. The reason is a GatewayError: CLIENT_CLOSED_REQUEST where the client
+   * left, otherwise the gateway's reason to end it.
    */
   readonly cancellation: Cancellation;
   /**
-   * When the time budget of the request is spent, in ms since the epoch. Work that may take longer than the common budget
-   * asks with {@link deadlineFor}.
+   * Deadline of the request, in ms since the epoch. Work with a timeout of its own asks {@link deadlineFor}.
    */
   readonly deadline: number;
-  /** The deadline for work that may take so many ms from the request's arrival; never later than {@link clientDeadline}. */
+  /** Deadline of work that may take `timeout` ms from the request's arrival; never later than {@link clientDeadline}. */
   deadlineFor(timeout: number): number;
-  /** Until when the client wants to wait, in ms since the epoch; Infinity where it does not say. */
+  /** Deadline that the client sets, in ms since the epoch; Infinity where it sets none. */
   readonly clientDeadline: number;
   readonly log: Logger;
-  /** Cookies to set with the answer, whatever the answer is. */
+  /** Values of `Set-Cookie`, sent with whatever the reply is. */
   readonly setCookies: string[];
   /** Facts for the access line. */
   readonly facts: { operation?: string; code?: string; userId?: string };
-  /** Reads the body, at most 1 MB (PAYLOAD_TOO_LARGE). Call it once. */
+  /** Reads the body, at most 1 MB (PAYLOAD_TOO_LARGE). To be called once. */
   readBody(): Promise<Buffer>;
 }
 
@@ -58,7 +56,7 @@ export interface Reply {
   readonly body?: string | Uint8Array | AsyncIterable<string | Uint8Array>;
 }
 
-/** Something that answers requests: a route of a door. A thrown error becomes the REST error envelope. */
+/** Answers the requests of a route. What it throws becomes the REST error envelope. */
 export type Handler = (exchange: Exchange, params: Readonly<Record<string, string>>) => Promise<Reply> | Reply;
 
 /** What a door mounts. */
@@ -67,12 +65,12 @@ export interface Route {
   readonly method: string;
   /** A path template such as `/api/v1/users/{userId}`; also its label in metrics and logs. */
   readonly path: string;
-  /** Statuses of its answers, beside those of errors; 200 alone where they are left out. Metrics begin with them. */
+  /** Statuses of its replies besides those of errors; 200 alone where left out. Their metrics exist from the start. */
   readonly statuses?: readonly number[];
   readonly handle: Handler;
 }
 
-/** Of an answer in JSON, which is for one caller. */
+/** Headers of a JSON body, which is for one caller alone. */
 export const jsonHeaders = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' };
 
 /** A reply with a JSON body. */
@@ -84,14 +82,14 @@ export function json(status: number, value: unknown, headers?: Readonly<Record<s
   };
 }
 
-/** To put U+FFFD for what is not UTF-8 would run what nobody has written. */
+/** Invalid UTF-8 is an error. With U+FFFD in its place, a document would run that nobody has written. */
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
  * Reads a JSON body (RFC 8259, UTF-8; a byte order mark is skipped, 8.1).
  *
  * @throws GatewayError UNSUPPORTED_MEDIA_TYPE for anything but plain application/json; PAYLOAD_TOO_LARGE; BAD_USER_INPUT for
- * what is not JSON
+ * invalid JSON
  */
 export async function readJson(exchange: Exchange): Promise<unknown> {
   requireJson(exchange);
@@ -103,7 +101,7 @@ export async function readJson(exchange: Exchange): Promise<unknown> {
   }
 }
 
-/** @throws GatewayError UNSUPPORTED_MEDIA_TYPE for a body that is not application/json in UTF-8 as it is */
+/** @throws GatewayError UNSUPPORTED_MEDIA_TYPE for a body that is compressed, or not application/json in UTF-8 */
 function requireJson({ headers }: Exchange): void {
   const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = headers;
   const isJson = type === 'application/json' || /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i.test(type);

@@ -1,23 +1,30 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { Canceller } from '../cancellation';
-import type { GatewayError } from '../errors';
+import { GatewayError, logBug, toGatewayError } from '../errors';
 import type { Logger } from '../telemetry/log';
 import { continueTrace, type RequestSpan, type TraceContext, type Tracer } from '../telemetry/trace';
 import type { Bodies } from './bodies';
+import { destroyInTurn } from './destroy-in-turn';
 import type { Exchange } from './exchange';
-import type { UnreadableRequest } from './unreadable-request';
+import type { Match, Router } from './router';
+import { clientEnded, type UnreadableRequest } from './unreadable-request';
 
+/** What all exchanges of a handler share. */
 export interface IncomingOptions {
   readonly log: Logger;
   /** Ms. */
   readonly requestTimeout: number;
+  readonly router: Router;
   readonly bodies: Bodies;
-  /** Records requests; none is recorded where it is left out. */
+  /** Records requests as spans; none where it is left out. */
   readonly tracer?: Tracer | undefined;
+  /** Called once for each exchange, when its handler is done and its response is closed. */
+  readonly onEnd: (exchange: IncomingExchange) => void;
 }
 
-/** An {@link Exchange} over a request of node:http, and what the HTTP layer itself has to remember of it. */
+/** An {@link Exchange} over a request of node:http. It also knows how far the request has come and how it ended. */
 export class IncomingExchange implements Exchange {
   readonly id = randomUUID();
   /** Ms since the epoch. */
@@ -27,30 +34,25 @@ export class IncomingExchange implements Exchange {
   readonly method: string;
   readonly path: string;
   readonly query: string;
+  readonly match: Match;
   readonly setCookies: string[] = [];
   readonly facts: Exchange['facts'] = {};
   readonly cancellation = new Canceller();
 
-  /** Template of the route, for labels and logs. */
-  route = '';
-  /** Whether the path and the method led to a route. */
-  isRouted = false;
-  /** Whether the answer is a stream. */
+  /** Whether the reply is a stream. */
   isStreamed = false;
-  /** Why the answer was closed before it was sent and taken whole; undefined where it was, and until it is closed. */
-  brokenOff: GatewayError | undefined;
-  /** Whether the client said that no more would come before the request was whole. */
-  hasLeft = false;
-  /** Whether the handler's reply was sent, or can no longer be. */
-  isHandled = false;
-  /** Whether the response is closed. */
-  isClosed = false;
-  /** What the client was told instead of the handler's reply, where the rest of the request could not be read. */
-  refusal: UnreadableRequest | undefined;
-  /** What records the request, if it is recorded; known once {@link trace} was asked for. */
-  span: RequestSpan | undefined;
+
+  private handled = false;
+  private closed = false;
+  /** Why the client did not get the whole response. Set when the response closes, if at all. */
+  private brokenOff: GatewayError | undefined;
+  /** Whether the client ended its side of the connection in the middle of the request. */
+  private hasLeft = false;
+  /** Why the rest of the request could not be read; the client was told so in place of the handler's reply. */
+  private unreadable: UnreadableRequest | undefined;
 
   private lazyTrace: TraceContext | undefined;
+  private lazySpan: RequestSpan | undefined;
   private lazyLog: Logger | undefined;
 
   constructor(
@@ -63,6 +65,8 @@ export class IncomingExchange implements Exchange {
     const mark = url.indexOf('?');
     this.path = mark < 0 ? url : url.slice(0, mark);
     this.query = mark < 0 ? '' : url.slice(mark + 1);
+    this.match = options.router.match(this.method, this.path);
+    (response as Answer).exchange = this;
   }
 
   get headers(): IncomingHttpHeaders {
@@ -88,13 +92,19 @@ export class IncomingExchange implements Exchange {
     return this.lazyTrace;
   }
 
+  /** What records the request as a span; undefined where it is not recorded. */
+  get span(): RequestSpan | undefined {
+    this.lazyTrace ??= this.beginTrace();
+    return this.lazySpan;
+  }
+
   private beginTrace(): TraceContext {
     const { tracer } = this.options;
     const { traceparent, tracestate } = this.headers;
     return continueTrace(
       one(traceparent),
       one(tracestate),
-      tracer && ((traceId, parent) => (this.span = tracer.beginRequest(traceId, parent, this))?.trace),
+      tracer && ((traceId, parent) => (this.lazySpan = tracer.beginRequest(traceId, parent, this))?.trace),
     );
   }
 
@@ -115,14 +125,83 @@ export class IncomingExchange implements Exchange {
     return this.received + clientTimeout(this.headers);
   }
 
-  /** Ends whatever the request has started. The first reason counts. */
+  readBody(): Promise<Buffer> {
+    return this.options.bodies.read(this.request, this.cancellation);
+  }
+
+  /** Cancels all work for the request. The first reason counts. */
   abort(reason: GatewayError): void {
     this.cancellation.abort(reason);
   }
 
-  readBody(): Promise<Buffer> {
-    return this.options.bodies.read(this.request, this.cancellation);
+  /** Remembers that the rest of the request could not be read. */
+  markUnreadable(unreadable: UnreadableRequest): void {
+    if (unreadable.reason === clientEnded) this.hasLeft = true;
+    else this.unreadable = unreadable;
   }
+
+  /** Sending the reply failed, so no other can be sent: logs the error and ends the connection. */
+  fail(error: unknown): void {
+    const cause = toGatewayError(error);
+    // A stream may throw because its response is closed; that is no bug.
+    if (!this.brokenOff) logBug(cause, this);
+    destroyInTurn(this.response, cause);
+  }
+
+  /** Nothing more will be sent. */
+  markHandled(): void {
+    if (this.handled) return;
+    this.handled = true;
+    if (this.closed) this.options.onEnd(this);
+  }
+
+  /**
+   * The response is closed, whether the client got all of it or not. Called twice where a connection closes under responses
+   * that wait for their turn on it: src/http/connection.ts emits 'close' for them, and Node 24 does again a tick later.
+   */
+  markClosed(): void {
+    if (this.closed) return;
+    this.closed = true;
+    const { socket } = this.request;
+    // node:http also calls a response finished that was discarded with its connection.
+    if (!this.response.writableFinished || socket.destroyed || this.hasLeft) {
+      this.brokenOff = closeReason(socket);
+      this.abort(this.brokenOff);
+    }
+    if (this.handled) this.options.onEnd(this);
+  }
+
+  get isClosed(): boolean {
+    return this.closed;
+  }
+
+  /** Status for the access line and metrics. A response that was broken off counts with the reason, not with what it said. */
+  get status(): number {
+    return this.brokenOff?.status ?? this.response.statusCode;
+  }
+
+  /** Code of the catalogue for the access line; undefined where nothing went wrong. */
+  get code(): string | undefined {
+    return this.brokenOff?.code ?? (this.unreadable ? 'BAD_USER_INPUT' : this.facts.code);
+  }
+
+  /** Why the rest of the request could not be read, for the access line. */
+  get unreadableReason(): string | undefined {
+    return this.unreadable?.reason;
+  }
+}
+
+/** A response that knows its exchange. */
+type Answer = ServerResponse & { exchange?: IncomingExchange };
+
+/** The exchange of a response; undefined where no HTTP handler has seen its request. */
+export function exchangeOf(response: ServerResponse): IncomingExchange | undefined {
+  return (response as Answer).exchange;
+}
+
+/** The gateway closes connections with its reason as their error. Otherwise the client has left. */
+function closeReason({ errored }: Socket): GatewayError {
+  return errored instanceof GatewayError ? errored : new GatewayError('CLIENT_CLOSED_REQUEST');
 }
 
 function one(header: string | string[] | undefined): string | undefined {
@@ -132,8 +211,8 @@ function one(header: string | string[] | undefined): string | undefined {
 const grpcTimeoutUnits = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
 
 /**
- * How long the client wants to wait, in ms: `X-Request-Timeout-Ms`, or `Grpc-Timeout` (gRPC over HTTP/2, "Timeout").
- * Infinity where it does not say, or what it says cannot be read.
+ * How long the client is willing to wait, in ms: `X-Request-Timeout-Ms`, or `Grpc-Timeout` (gRPC over HTTP/2, "Timeout").
+ * Infinity where it does not say, or says something invalid.
  */
 function clientTimeout(headers: IncomingHttpHeaders): number {
   const ownHeader = headers['x-request-timeout-ms'];

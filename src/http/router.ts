@@ -1,17 +1,14 @@
 import type { Route } from './exchange';
 
-/** A route, and what its path's variables are for a request. */
-export interface Found {
-  readonly route: Route;
+/** Where a request leads. */
+export interface Match {
+  /** The route that answers the request; undefined where none has both its path and its method. */
+  readonly route: Route | undefined;
   readonly params: Readonly<Record<string, string>>;
-}
-
-/** A path that is there for other methods than the request's. */
-export interface Elsewhere {
-  /** Template of a route that the path leads to, for labels and logs. */
-  readonly path: string;
-  /** All methods that the path is there for. */
-  readonly methods: readonly string[];
+  /** Template of the path, for labels and logs; undefined where no route has this path. */
+  readonly path: string | undefined;
+  /** Where there is no route for the request's method: the methods of those that have its path. */
+  readonly otherMethods: readonly string[];
 }
 
 interface Template {
@@ -19,12 +16,14 @@ interface Template {
   readonly segments: readonly string[];
 }
 
-const noParams: Readonly<Record<string, string>> = Object.freeze({});
+const noParams: Match['params'] = Object.freeze({});
+const noMethods: Match['otherMethods'] = Object.freeze([]);
+const nowhere: Match = { route: undefined, params: noParams, path: undefined, otherMethods: noMethods };
 
-/** Finds routes. A segment in braces takes anything; a path without any is preferred. */
+/** Finds routes. A segment in braces takes any value that is not empty; a path without braces comes first. */
 export class Router {
-  /** By path and method. */
-  private readonly exact = new Map<string, Map<string, Found>>();
+  /** Routes without braces, by path and method. */
+  private readonly exact = new Map<string, Map<string, Match>>();
   private readonly templates: Template[] = [];
   private readonly methods: readonly string[];
 
@@ -39,34 +38,39 @@ export class Router {
       if (route.path.includes('{')) {
         this.templates.push({ route, segments: route.path.split('/') });
       } else {
-        const byMethod = this.exact.get(route.path) ?? new Map<string, Found>();
-        this.exact.set(route.path, byMethod.set(route.method, { route, params: noParams }));
+        const byMethod = this.exact.get(route.path) ?? new Map<string, Match>();
+        this.exact.set(route.path, byMethod.set(route.method, matchOf(route, noParams)));
       }
     }
   }
 
-  /**
-   * The route for a request. GET serves HEAD too.
-   *
-   * @param path - As it came, percent-encoded.
-   */
-  find(method: string, path: string): Found | undefined {
+  /** @param path - As the client sent it, percent-encoded. */
+  match(method: string, path: string): Match {
+    return this.find(method, path) ?? this.findOtherMethods(path);
+  }
+
+  private find(method: string, path: string): Match | undefined {
     const exact = this.exact.get(path)?.get(method);
     if (exact) return exact;
     const segments = path.split('/');
     for (const template of this.templates) {
       const params = template.route.method === method ? matchSegments(template.segments, segments) : undefined;
-      if (params) return { route: template.route, params };
+      if (params) return matchOf(template.route, params);
     }
+    // GET serves HEAD too.
     return method === 'HEAD' ? this.find('GET', path) : undefined;
   }
 
-  /** What else a path is there for; undefined for a path that leads nowhere. */
-  elsewhere(path: string): Elsewhere | undefined {
-    const found = this.methods.flatMap((method) => this.find(method, path) ?? []);
+  private findOtherMethods(path: string): Match {
+    const found = this.methods.flatMap((method) => this.find(method, path)?.route ?? []);
     const [first] = found;
-    return first && { path: first.route.path, methods: found.map(({ route }) => route.method) };
+    if (!first) return nowhere;
+    return { route: undefined, params: noParams, path: first.path, otherMethods: found.map(({ method }) => method) };
   }
+}
+
+function matchOf(route: Route, params: Match['params']): Match {
+  return { route, params, path: route.path, otherMethods: noMethods };
 }
 
 function matchSegments(template: readonly string[], segments: readonly string[]): Record<string, string> | undefined {

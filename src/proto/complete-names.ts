@@ -5,10 +5,12 @@ import {
   Service,
   Type,
   types,
+  util,
   type NamespaceBase,
   type ReflectionObject,
   type Root,
 } from 'protobufjs';
+import { isGroup } from '../internals/protobufjs';
 import { ProtoError } from './proto-error';
 
 /**
@@ -72,13 +74,12 @@ export function completeNames(
 
 /** The field of a group is called as its message, all in lower case. */
 function completeGroups(type: Type): void {
-  const isGroup = (field: Field): boolean =>
-    (type.nested?.[field.type] as { readonly group?: boolean } | undefined)?.group === true;
-  if (!type.fieldsArray.some(isGroup)) return;
+  const isOfGroup = (field: Field): boolean => isGroup(type.nested?.[field.type]);
+  if (!type.fieldsArray.some(isOfGroup)) return;
   // All of them, so that they stay in order.
   for (const field of type.fieldsArray) {
     type.remove(field);
-    if (isGroup(field)) field.name = field.type.toLowerCase();
+    if (isOfGroup(field)) field.name = field.type.toLowerCase();
     type.add(field);
   }
 }
@@ -87,7 +88,7 @@ type Resolve = (object: ReflectionObject, scope: NamespaceBase, name: string) =>
 
 function completeField(field: Field, scope: NamespaceBase, resolve: Resolve): void {
   if (!Object.hasOwn(types.basic, field.type)) field.type = resolve(field, scope, field.type);
-  if (field.getOption('json_name') === defaultJsonName(field.name)) removeOption(field, 'json_name');
+  if (field.getOption('json_name') === util.jsonName(field.name)) removeOption(field, 'json_name');
 }
 
 /** What protobufjs put into the extended message is a copy. */
@@ -109,11 +110,6 @@ function removeOption(field: Field, name: string): void {
   if (Object.keys(field.options ?? {}).length === 0) delete field.options;
 }
 
-/** protoc's ToJsonName. */
-function defaultJsonName(name: string): string {
-  return name.replace(/_+(.?)/g, (_, next: string) => next.toUpperCase());
-}
-
 /** `(http).get` of google.api becomes `(google.api.http).get`, wherever it is used. */
 function completeOptions(object: ReflectionObject): void {
   const complete = (name: string): string =>
@@ -124,8 +120,7 @@ function completeOptions(object: ReflectionObject): void {
   const rename = (options: Record<string, unknown>): Record<string, unknown> =>
     Object.fromEntries(Object.entries(options).map(([name, value]) => [complete(name), value]));
   if (object.options) object.options = rename(object.options);
-  const parsed = object.parsedOptions as Record<string, unknown>[] | null | undefined;
-  if (parsed) Object.assign(object, { parsedOptions: parsed.map(rename) });
+  if (object.parsedOptions) object.parsedOptions = object.parsedOptions.map(rename);
 }
 
 /**

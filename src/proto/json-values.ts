@@ -22,8 +22,7 @@ export function valueToJson(value: ValueMessage): unknown {
 }
 
 export function structToJson({ fields }: StructMessage): Record<string, unknown> {
-  // An entry whose value was not on the wire has the default: an unset Value.
-  return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, value ? valueToJson(value) : null]));
+  return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, valueToJson(value)]));
 }
 
 export function listToJson({ values }: ListMessage): unknown[] {

@@ -1,17 +1,10 @@
-import { Enum, Type, type Field, type MapField, type Root } from 'protobufjs';
+import { Enum, Type, util, type Field, type MapField, type Root } from 'protobufjs';
+import { entryFields, newMessage } from '../internals/protobufjs';
 import { typed, type MessageConversion, type Read, type Write } from './conversion';
 import { wellFormed } from './json-values';
-import { entriesReader, entryFields, isMap, mapKeyName } from './maps';
+import { compileEntriesReader, isMap } from './maps';
 import { compileMessageRules } from './message-rules';
-import {
-  camelCase,
-  deepest,
-  hasPresence,
-  jsonName,
-  newMessage,
-  numberOfValue,
-  type DecodedMessage,
-} from './proto-model';
+import { deepest, hasPresence, jsonName, numberOfValue, type DecodedMessage } from './proto-model';
 import { jsonConversion, wellKnown } from './scalar-conversions';
 import { rejectValue, unreadable, within } from './value-error';
 import { wrappedScalar, wrapping } from './wrappers';
@@ -68,7 +61,7 @@ export class ProtoJson {
   compileFieldRead(field: Field): Read | undefined {
     const item = this.compileItemRead(field);
     if (isMap(field)) {
-      const entries = entriesReader(field);
+      const entries = compileEntriesReader(field);
       return typed((map: Readonly<Record<string, unknown>>) =>
         Object.fromEntries(entries(map).map(([key, value]) => [String(key), item ? item(value) : value] as const)),
       );
@@ -155,16 +148,16 @@ export class ProtoJson {
     if (field.keyType === 'bool') {
       return (key) => {
         if (key !== 'true' && key !== 'false') rejectValue('is no key: it can be true and false');
-        return mapKeyName('bool', key);
+        return key;
       };
     }
     const write = this.compileItemWrite(entryFields(field).key);
-    return (key) => mapKeyName(field.keyType, write(key, 0));
+    return (key) => String(write(key, 0));
   }
 
   private compileItemWrite({ resolvedType, type }: Field): Write {
     if (resolvedType instanceof Type) return this.compileWrite(resolvedType);
-    if (resolvedType instanceof Enum) return enumWriter(resolvedType);
+    if (resolvedType instanceof Enum) return compileEnumWrite(resolvedType);
     return jsonConversion(type).write;
   }
 
@@ -214,7 +207,7 @@ export class ProtoJson {
 
 /** In ProtoJSON a mask is one string: its paths in lowerCamelCase, separated by commas. */
 const fieldMask: MessageConversion = {
-  read: typed(({ paths }: { readonly paths: readonly string[] }) => paths.map(camelCase).join(',')),
+  read: typed(({ paths }: { readonly paths: readonly string[] }) => paths.map(util.jsonName).join(',')),
   write: (value) => ({
     paths: wellFormed(value)
       .split(',')
@@ -223,7 +216,7 @@ const fieldMask: MessageConversion = {
   }),
 };
 
-function enumWriter(type: Enum): Write {
+function compileEnumWrite(type: Enum): Write {
   if (isNull(type)) return (value) => (value === null || value === 'NULL_VALUE' ? 0 : rejectValue('is not null'));
   return (value) => {
     if (typeof value === 'number' && (value | 0) === value) return value;

@@ -1,4 +1,5 @@
-import { Enum, type Field, MapField, Type, type OneOf } from 'protobufjs';
+import { Enum, Type, util, type Field, type OneOf } from 'protobufjs';
+import { isMap } from './maps';
 
 /** A protobuf message instance as protobufjs decodes it, with its type at hand. */
 export interface DecodedMessage {
@@ -9,31 +10,12 @@ export interface DecodedMessage {
 /** A message to be written: fields by their names in the proto. */
 export type Fields = Record<string, unknown>;
 
-/** Objects that inherit nothing: protobufjs would take what others inherit for fields called "constructor" and the like. */
-const Bare = function bare() {} as unknown as new () => Fields;
-Bare.prototype = Object.create(null) as object;
-
-/** A message to be written, with nothing in it yet. */
-export function newMessage(): Fields {
-  return new Bare();
-}
-
 /** Messages may be nested this deep: protobufjs, as most others, neither writes nor reads what is deeper. */
 export const deepest = 100;
 
-/**
- * The JSON name of a field: its `json_name`, else lowerCamelCase as protoc makes it; of an extension its full name in
- * brackets (ProtoJSON, "Field names").
- */
+/** The JSON name of a field; of an extension its full name in brackets (ProtoJSON, "Field names"). */
 export function jsonName(field: Field): string {
-  if (field.declaringField) return `[${field.name.slice(1)}]`;
-  const explicit = field.getOption('json_name') as string | undefined;
-  return explicit ?? camelCase(field.name);
-}
-
-/** protoc's ToJsonName: every underscore goes, and the character behind it becomes upper case. */
-export function camelCase(name: string): string {
-  return name.replace(/_+(.?)/g, (_, next: string) => next.toUpperCase());
+  return field.declaringField ? `[${field.name.slice(1)}]` : field.jsonName;
 }
 
 /** Finds a field by its JSON name or by its name in the proto. */
@@ -46,23 +28,18 @@ export function findField(type: Type, name: string): Field | undefined {
 /** Finds a oneof that the proto declares (not one that stands for `optional`). */
 export function findOneOf(type: Type, name: string): OneOf | undefined {
   return type.oneofsArray.find(
-    (oneOf) => !isSynthetic(oneOf) && (oneOf.name === name || camelCase(oneOf.name) === name),
+    (oneOf) => !oneOf.isProto3Optional && (oneOf.name === name || util.jsonName(oneOf.name) === name),
   );
 }
 
 /** The oneof that a field is a member of, where the proto declares one. */
 export function declaredOneOf(field: Field): OneOf | undefined {
-  return field.partOf && !isSynthetic(field.partOf) ? field.partOf : undefined;
-}
-
-/** `optional` in proto3 is a oneof of one. */
-function isSynthetic(oneOf: OneOf): boolean {
-  return oneOf.fieldsArray.length === 1 && oneOf.fieldsArray[0]?.getOption('proto3_optional') === true;
+  return field.partOf && !field.partOf.isProto3Optional ? field.partOf : undefined;
 }
 
 /** True where a message can tell "not set" from a default value. */
 export function hasPresence(field: Field): boolean {
-  if (field.repeated || field instanceof MapField) return false;
+  if (field.repeated || isMap(field)) return false;
   return field.resolvedType instanceof Type || field.partOf !== null || field.hasPresence;
 }
 
@@ -80,7 +57,7 @@ export function hasUnspecified(type: Enum): boolean {
 
 /** What a field holds, as the proto says it: `repeated string`, `map<string, int32>`. */
 export function fieldKind(field: Field): string {
-  if (field instanceof MapField) return `map<${field.keyType}, ${field.type}>`;
+  if (isMap(field)) return `map<${field.keyType}, ${field.type}>`;
   return `${field.repeated ? 'repeated ' : ''}${field.type}`;
 }
 

@@ -1,4 +1,5 @@
 import { parse, Root } from 'protobufjs';
+import { parseFile } from '../internals/protobufjs';
 import { ProtoError } from './proto-error';
 
 /**
@@ -10,38 +11,30 @@ import { ProtoError } from './proto-error';
  * @throws ProtoError
  */
 export function readProtoText(root: Root, text: string, name: string, shown: string): string[] {
-  const readable = readableByProtobufjs(text);
   try {
-    setFile(name);
-    const { imports = [], weakImports = [] } = parse(readable, root, { keepCase: true, alternateCommentMode: true });
+    const { imports = [], weakImports = [] } = parseFile(parseableText(text), root, name);
     return [...imports, ...weakImports];
   } catch (error) {
-    const problem = (error as Error).message.replace(atLine, '');
-    // Descriptors say what an edition means, text leaves it to the reader.
-    const fix = problem.startsWith('illegal edition')
-      ? 'Give it as a descriptor set: buf build -o FILE.binpb.'
-      : undefined;
-    throw new ProtoError(shown, problem, { line: lineOf(text, problem) ?? lineOf(readable, problem), fix });
-  } finally {
-    setFile(null);
+    const { message } = error as Error;
+    const problem = message.replace(atLine, '');
+    throw new ProtoError(shown, problem, { line: lineIn(text, problem) ?? lineOf(message) });
   }
-}
-
-/** Undocumented in its types: what the parsed objects carry as their file. */
-function setFile(name: string | null): void {
-  (parse as { filename?: string | null }).filename = name;
 }
 
 const atLine = / \((?:.*, )?line (\d+)\)$/;
 
-/** With comments of its kind, protobufjs counts several `//` lines in a row as one; without, it counts as people do. */
-function lineOf(text: string, problem: string): number | undefined {
+function lineOf(message: string): number | undefined {
+  const line = atLine.exec(message)?.[1];
+  return line === undefined ? undefined : Number(line);
+}
+
+/** The line of a problem in the text as it is written: what is parsed has some of its lines joined. */
+function lineIn(text: string, problem: string): number | undefined {
   try {
     parse(text, new Root(), { keepCase: true });
   } catch (error) {
     const { message } = error as Error;
-    const line = atLine.exec(message)?.[1];
-    if (line !== undefined && message.replace(atLine, '') === problem) return Number(line);
+    if (message.replace(atLine, '') === problem) return lineOf(message);
   }
   return undefined;
 }
@@ -50,45 +43,46 @@ function lineOf(text: string, problem: string): number | undefined {
 const token = /\/\/[^\n]*|\/\*[^]*?\*\/|"(?:\\[^]|[^"\\\n])*"|'(?:\\[^]|[^'\\\n])*'|\s+|[\w.]+|[^]/g;
 
 /**
- * Some of what a proto may say protobufjs does not read. None of it says anything about messages and RPCs, so it can go:
- * empty statements, and those entries of option values that are written in ways it does not know. And it gives the comment
- * of a declaration that is broken across lines to nobody, so such a declaration becomes one line; what is behind it stays
- * on its line.
+ * Rewrites what the parser of protobufjs does not read, or reads otherwise:
+ *
+ * - It finds the comment of a declaration only if the declaration is on one line, so broken lines are joined. What follows
+ *   a declaration stays on its line.
+ * - It drops an asterisk at the start of any comment line, though it decorates block comments alone.
+ * - It does not read messages in angle brackets, which option values may have in place of braces.
  */
-function readableByProtobufjs(text: string): string {
+function parseableText(text: string): string {
   const tokens = text.match(token) ?? [];
   let result = '';
   let last = '';
-  let owed = '';
-  let isInside = false;
-  for (let index = 0; index < tokens.length; index++) {
-    const current = tokens[index]!;
+  let owedBreaks = '';
+  let isInDeclaration = false;
+  let endOfValue = 0;
+  for (const [index, current] of tokens.entries()) {
     if (/^\s/.test(current)) {
       const breaks = lineBreaks(current);
-      if (isInside && breaks !== '') {
-        owed += breaks;
+      if (breaks === '' || index < endOfValue) result += current;
+      else if (isInDeclaration) {
+        owedBreaks += breaks;
         result += ' ';
       } else {
-        result += breaks === '' ? current : owed + current;
-        if (breaks !== '') owed = '';
+        result += owedBreaks + current;
+        owedBreaks = '';
       }
       continue;
     }
-    if (isComment(current)) {
-      isInside = false;
-      // An asterisk in front is taken for decoration, which is true of block comments alone.
+    if (current.startsWith('//') || current.startsWith('/*')) {
+      if (index >= endOfValue) isInDeclaration = false;
       result += current.replace(/^\/\/\s*(?=\*)/, '///');
       continue;
     }
-    if (current === '{' && last === '=') {
-      const end = endOf(tokens, index);
-      result += readableValue(tokens.slice(index, end));
-      index = end - 1;
-      last = '}';
-      continue;
+    if (current === '{' && last === '=') endOfValue = endOf(tokens, index);
+    if (index < endOfValue) {
+      result += current === '<' ? '{' : current === '>' ? '}' : current;
+    } else {
+      result += current;
+      const isWord = /^\w/.test(current);
+      isInDeclaration = isWord ? isInDeclaration || /^[;{}]?$/.test(last) : isInDeclaration && !/[;{}[]/.test(current);
     }
-    isInside = /^\w/.test(current) ? isInside || /^[;{}]?$/.test(last) : isInside && !/[;{}[]/.test(current);
-    if (current !== ';' || !/^[;{]?$/.test(last)) result += current;
     last = current;
   }
   return result;
@@ -96,10 +90,6 @@ function readableByProtobufjs(text: string): string {
 
 function lineBreaks(text: string): string {
   return '\n'.repeat(text.split('\n').length - 1);
-}
-
-function isComment(text: string): boolean {
-  return text.startsWith('//') || text.startsWith('/*');
 }
 
 /** The index behind the bracket that closes the one at an index. */
@@ -110,36 +100,4 @@ function endOf(tokens: readonly string[], start: number): number {
     if (/^[}\]>]$/.test(tokens[index]!) && --depth === 0) return index + 1;
   }
   return tokens.length;
-}
-
-/**
- * `{ name: value ... }` without the entries that protobufjs does not read: names in brackets, messages in angle brackets,
- * and lists that are empty or hold messages.
- */
-function readableValue(tokens: readonly string[]): string {
-  const isBlank = (index: number): boolean => /^\s/.test(tokens[index] ?? '') || isComment(tokens[index] ?? '');
-  const skip = (from: number): number => {
-    let index = from;
-    while (index < tokens.length && isBlank(index)) index++;
-    return index;
-  };
-  let result = '{';
-  let index = 1;
-  while (index < tokens.length - 1) {
-    const start = index;
-    index = skip(start);
-    if (index >= tokens.length - 1) break;
-    // The name, and the value with what may be around it.
-    index = skip(tokens[index] === '[' ? endOf(tokens, index) : index + 1);
-    if (tokens[index] === ':') index = skip(index + 1);
-    if (/^[{[<]$/.test(tokens[index]!)) index = endOf(tokens, index);
-    else if (/^["']/.test(tokens[index]!)) {
-      for (let next = index; /^["']/.test(tokens[next] ?? ''); next = skip(index)) index = next + 1;
-    } else index = (tokens[index] === '-' ? skip(index + 1) : index) + 1;
-    if (/^[,;]$/.test(tokens[skip(index)] ?? '')) index = skip(index) + 1;
-    const entry = tokens.slice(start, index);
-    const isReadable = !/^\[|<|[^:]\[|\[[\][{<]/.test(entry.filter((each) => !/^["'\s]|^\/[/*]/.test(each)).join(''));
-    result += isReadable ? entry.join('') : lineBreaks(entry.join(''));
-  }
-  return `${result}${lineBreaks(tokens.slice(index).join(''))}}`;
 }

@@ -2,15 +2,9 @@ import { readdirSync, readFileSync, realpathSync, statSync, type Stats } from 'n
 import { dirname, join } from 'node:path';
 import { common, Root, Service, Writer, type INamespace, type Method, type Type } from 'protobufjs';
 import type { Rpc } from '../grpc/upstream';
+import { asSent } from '../internals/protobufjs';
 import { completeNames } from './complete-names';
-import {
-  descriptorTypes,
-  readCustomOptions,
-  readDescriptorSet,
-  type DescribedFile,
-  type DescriptorTypes,
-  type RawOptions,
-} from './descriptor-set';
+import { readCustomOptions, readDescriptorSet, type CustomOptions, type DescribedFile } from './descriptor-set';
 import { displayPath, ProtoError } from './proto-error';
 import { readProtoText } from './proto-text';
 
@@ -69,8 +63,7 @@ class ProtoLoader {
   private readonly textByName = new Map<string, string>();
   /** Files of descriptor sets with the set that they are in, by name. */
   private readonly described = new Map<string, { readonly file: DescribedFile; readonly set: string }>();
-  private readonly options: RawOptions[] = [];
-  private types: DescriptorTypes | undefined;
+  private readonly options: CustomOptions[] = [];
 
   constructor(
     private readonly folder: string | undefined,
@@ -104,12 +97,7 @@ class ProtoLoader {
   }
 
   private addDescribed(bytes: Uint8Array, set: string): void {
-    this.types ??= descriptorTypes(() => {
-      const root = new Root();
-      readProtoText(root, textOf(bundled(descriptorProto) ?? ''), descriptorProto, descriptorProto);
-      return root;
-    });
-    for (const file of readDescriptorSet(bytes, set, this.types)) {
+    for (const file of readDescriptorSet(bytes, set)) {
       const other = this.described.get(file.name);
       // What comes with protobuf and Google's APIs is in every set, in whatever version its maker had.
       if (other && !file.name.startsWith('google/') && !other.file.isSame(file)) {
@@ -220,6 +208,7 @@ class ProtoLoader {
       if (error instanceof ProtoError) throw error;
       throw new ProtoError(displayPath(this.folder ?? ''), (error as Error).message);
     }
+    asSent(this.root);
     readCustomOptions(this.root, this.options);
     return this.root;
   }
@@ -312,21 +301,16 @@ function textOf(path: string): string {
   return bytesOf(path).toString('utf8');
 }
 
-const descriptorProto = 'google/protobuf/descriptor.proto';
-
-/** The well-known types, with names as their protos have them: protobufjs brings them along in lowerCamelCase. */
+/** The well-known types. protobufjs has their fields in lowerCamelCase, with the names of their protos as `protoName`. */
 function commonProto(name: string): INamespace | undefined {
   const known = common.get(name);
   if (!known) return undefined;
-  // Names of fields and of what is in a oneof are all that is in lowerCamelCase there.
   const text = JSON.stringify(known);
-  return JSON.parse(
-    text.replace(/"([a-z]+[A-Z]\w*)"(?=[,\]]|:\{"type")/g, (_, camel: string) => JSON.stringify(snakeCase(camel))),
-  ) as INamespace;
-}
-
-function snakeCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  const renamed = [...text.matchAll(/"(\w+)":\{[^{}]*"protoName":"(\w+)"/g)].reduce(
+    (result, [, camelCase, protoName]) => result.replaceAll(`"${camelCase}"`, `"${protoName}"`),
+    text,
+  );
+  return JSON.parse(renamed) as INamespace;
 }
 
 /** Other files that protobufjs brings along: descriptor.proto and its like, annotations.proto and http.proto of google.api. */

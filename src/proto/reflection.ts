@@ -1,4 +1,4 @@
-import { parse } from 'protobufjs';
+import { parse, type Message } from 'protobufjs';
 import { Status, statusName, type CallEnd } from '../grpc/status';
 import { createTransport } from '../grpc/transport/create-transport';
 import type { TlsMaterial, Transport } from '../grpc/transport/transport';
@@ -131,8 +131,7 @@ class VersionedReflection implements ServerReflection {
     const missing = new Set<string>();
     const add = ({ file_descriptor_response: found }: Answer): void => {
       for (const bytes of found?.file_descriptor_proto ?? []) {
-        // The compiler cannot know fields of a message whose type is parsed when this runs.
-        const { name, dependency } = fileType!.decode(bytes) as unknown as { name: string; dependency: string[] };
+        const { name, dependency } = fileType!.decode(bytes) as Message & { name: string; dependency: string[] };
         if (!files.has(name)) files.set(name, bytes);
         for (const each of dependency) missing.add(each);
       }

@@ -67,7 +67,7 @@ interface TextReader {
 }
 
 function textReader(variable: RouteVariable): TextReader {
-  return { variable, read: textCoercion(variable, variable.type) };
+  return { variable, read: compileText(variable, variable.type) };
 }
 
 function fill(into: Variables, { variable, read }: TextReader, text: Text | undefined, where: 'path' | 'query'): void {
@@ -79,13 +79,13 @@ function fill(into: Variables, { variable, read }: TextReader, text: Text | unde
 }
 
 /** Compiles how text becomes a value of a type. */
-function textCoercion(variable: RouteVariable, type: GraphQLInputType): (text: Text) => unknown {
+function compileText(variable: RouteVariable, type: GraphQLInputType): (text: Text) => unknown {
   const nullable = getNullableType(type);
   if (isListType(nullable)) {
-    const item = textCoercion(variable, nullable.ofType);
+    const item = compileText(variable, nullable.ofType);
     return (text) => (typeof text === 'string' ? [item(text)] : text.map((each) => item(each)));
   }
-  const parse = scalarCoercion(variable, nullable);
+  const parse = compileScalar(variable, nullable);
   return (text) => {
     if (typeof text !== 'string') throw badParameter(variable.name, 'is there more than once');
     return parse(text);
@@ -94,7 +94,7 @@ function textCoercion(variable: RouteVariable, type: GraphQLInputType): (text: T
 
 const numberPattern = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/;
 
-function scalarCoercion({ name, pascalCase }: RouteVariable, type: GraphQLInputType): (text: string) => unknown {
+function compileScalar({ name, pascalCase }: RouteVariable, type: GraphQLInputType): (text: string) => unknown {
   if (type === GraphQLInt || type === GraphQLFloat) {
     const isInt = type === GraphQLInt;
     return (text) => {

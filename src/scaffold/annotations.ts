@@ -1,15 +1,14 @@
 import type { Field, Method, ReflectionObject } from 'protobufjs';
 import type { SdlDirective } from './sdl';
 
-/** Every value that an option has; some may be given several times. */
+/** Every value of an option: some may be given several times. */
 function optionValues(object: ReflectionObject, name: string): unknown[] {
-  // Its types say otherwise: there is one entry for each time that an option is given.
-  const parsed = object.parsedOptions as unknown as readonly Readonly<Record<string, unknown>>[] | null | undefined;
-  return (parsed ?? []).flatMap((option) => option[name] ?? []);
+  const parsed: readonly Readonly<Record<string, unknown>>[] = object.parsedOptions ?? [];
+  return parsed.flatMap((option) => option[name] ?? []);
 }
 
 /**
- * What google.api.field_behavior says of a field: REQUIRED, OUTPUT_ONLY, INPUT_ONLY and others.
+ * True where google.api.field_behavior of a field lists the behavior.
  *
  * @see https://google.aip.dev/203
  */
@@ -20,7 +19,7 @@ export function hasBehavior(field: Field, behavior: 'REQUIRED' | 'OUTPUT_ONLY' |
 /** What google.api.http says of an RPC. */
 export interface HttpRule {
   readonly verb: string;
-  /** The request's field that is the body; `*` for all that are not in the path. */
+  /** The field of the request that is the body; `*` for all that are not in the path. */
   readonly body: string | undefined;
   /** Fields that are in the path, as paths into the request: `name`, `book.name`. */
   readonly pathFields: readonly string[];
@@ -39,7 +38,7 @@ export function httpRule(method: Method): HttpRule | undefined {
   };
 }
 
-/** @deprecated, for what the proto says to be so. */
+/** The directive @deprecated, where the proto has the option. */
 export function deprecation(object: ReflectionObject): SdlDirective[] {
   return object.getOption('deprecated') === true ? [{ name: 'deprecated', args: {} }] : [];
 }
@@ -47,7 +46,7 @@ export function deprecation(object: ReflectionObject): SdlDirective[] {
 /** A comment of a proto as a description; undefined where there is none. */
 export function descriptionOf(comment: string | null | undefined): string | undefined {
   const text = (comment ?? '')
-    // Notes for those who write the proto, not for those who use it (AIP-192).
+    // Internal notes of the proto's authors (AIP-192).
     .replace(/\(--[^]*?--\)/g, '')
     .replaceAll('\t', '  ')
     .replace(/[^\P{Cc}\n]/gu, '')

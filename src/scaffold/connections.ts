@@ -13,7 +13,7 @@ export interface PagedList {
   readonly items: Field;
   readonly total: Field | undefined;
   readonly next: Field;
-  /** Fields of the request that paging fills. */
+  /** The fields of the request that paging fills. */
   readonly fields: ReadonlySet<Field>;
   readonly directives: readonly SdlDirective[];
 }
@@ -37,7 +37,7 @@ export function pagedList(method: Method): PagedList | undefined {
   const size = first(request, ['pageSize', 'maxResults', 'limit'], /^u?int32$/);
   const token = first(request, ['pageToken'], /^string$/);
   const next = first(response, ['nextPageToken'], /^string$/);
-  // As the engine counts them.
+  // The same fields that the schema compiler counts.
   const lists = response.fieldsArray.filter((field) => field.repeated && field.resolvedType instanceof Type);
   const noun = lowerCamelCase(method.name.replace(/^(List|Search)/, ''));
   const items = lists.find((field) => jsonName(field) === noun) ?? lists[0];
@@ -52,7 +52,7 @@ export function pagedList(method: Method): PagedList | undefined {
   };
 }
 
-/** Writes the connections of a file: one for each message that pages come in, and one edge for each kind of item. */
+/** Writes the connection types of a file: one per response that holds a page, and an edge type per item type. */
 export class ConnectionWriter {
   private readonly connections = new Map<Type, string>();
   private readonly edges = new Map<Type, string>();

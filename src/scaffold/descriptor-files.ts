@@ -1,6 +1,6 @@
-import { common, parse, Reader, Writer } from 'protobufjs';
+import { common, parse, Reader, Writer, type Message } from 'protobufjs';
 
-/** What is read of a google.protobuf.FileDescriptorProto. */
+/** The fields of google.protobuf.FileDescriptorProto that are read. */
 const { root } = parse(
   `
   syntax = "proto3";
@@ -16,18 +16,18 @@ const { root } = parse(
 );
 const fileType = root.lookupType('File');
 
-interface File {
+interface File extends Message {
   readonly name: string;
   readonly package: string;
   readonly message_type: readonly { readonly name: string }[];
   readonly enum_type: readonly { readonly name: string }[];
 }
 
-/** Tags of FileDescriptorProto: `dependency`, and the two lists of places in it. */
+/** In FileDescriptorProto: the tag of `dependency`, and the numbers of the two fields that hold indexes into it. */
 const dependencyTag = (3 << 3) | 2;
 const placeFields = [10, 11];
 
-/** google.protobuf.FileDescriptorSet: the files one after the other, each as field number 1. */
+/** A google.protobuf.FileDescriptorSet: the files one after the other, each as field number 1. */
 export function descriptorSetOf(files: readonly Uint8Array[]): Uint8Array {
   const writer = Writer.create();
   for (const file of files) writer.uint32((1 << 3) | 2).bytes(file);
@@ -35,20 +35,24 @@ export function descriptorSetOf(files: readonly Uint8Array[]): Uint8Array {
 }
 
 /**
- * Files as their makers have them: servers in Node.js put all that they use of a package into one file, so that the
- * well-known types would be in another file for each server. Their own files, which are always there, take their place.
+ * Replaces the files of google.protobuf that a server made up by the standard ones, which protobufjs brings along. Servers in
+ * Node.js put everything that they use of a package into one file, so that each server would define the well-known types anew.
  */
 export function standardFiles(files: readonly Uint8Array[]): Uint8Array[] {
   const replaced = new Map<string, string[]>();
   for (const bytes of files) {
-    const file = fileType.decode(bytes) as unknown as File;
+    const file = decodeFile(bytes);
     if (file.package !== 'google.protobuf' || file.name.startsWith('google/protobuf/')) continue;
     const types = [...file.message_type, ...file.enum_type].map(({ name }) => standardFileOf(name));
     replaced.set(file.name, [...new Set(types)]);
   }
   return files
-    .filter((bytes) => !replaced.has((fileType.decode(bytes) as unknown as File).name))
+    .filter((bytes) => !replaced.has(decodeFile(bytes).name))
     .map((bytes) => (replaced.size > 0 ? withDependencies(bytes, replaced) : bytes));
+}
+
+function decodeFile(bytes: Uint8Array): File {
+  return fileType.decode(bytes) as File;
 }
 
 /** The file that defines a type of google.protobuf. */
@@ -73,11 +77,11 @@ function withDependencies(file: Uint8Array, replaced: ReadonlyMap<string, string
       for (const each of replaced.get(name) ?? [name]) dependencies.add(each);
     } else {
       reader.skipType(tag & 7);
-      // Places in a list that is another now.
+      // Indexes into a list that has changed do not count any more.
       if (!placeFields.includes(tag >>> 3)) kept.push(file.subarray(start, reader.pos));
     }
   }
-  // They do not say either what they import.
+  // Such servers do not list imports either.
   const standard = dependencies.size > 0 ? [] : [...replaced.values()].flat();
   const writer = Writer.create();
   for (const each of [...dependencies, ...standard]) writer.uint32(dependencyTag).string(each);

@@ -5,10 +5,10 @@ import { scalarChoices, wellKnown } from '../proto/scalar-conversions';
 import { asName, NameScope } from './names';
 import type { SdlDirective } from './sdl';
 
-/** What a field's value is in GraphQL: a scalar of that name, an enum, or an object with fields of its own. */
+/** The GraphQL type of a field's value: a scalar of that name, an enum, or an object. */
 export type Shape = string | Enum | Type;
 
-/** A field of a message with the name that it has in GraphQL. */
+/** A field of a message, with its name in GraphQL. */
 export interface NamedField {
   readonly field: Field;
   readonly name: string;
@@ -16,7 +16,7 @@ export interface NamedField {
   readonly directives: readonly SdlDirective[];
 }
 
-/** The fields of a message that GraphQL can show, named. Extensions are not among them. */
+/** The fields of a message that GraphQL can show, with names; without extensions. */
 export function namedFields(type: Type): NamedField[] {
   const scope = new NameScope();
   return type.fieldsArray.flatMap((field) => {
@@ -50,7 +50,7 @@ export function shapeOf(field: Field): Shape {
   return choices[0] ?? 'JSON';
 }
 
-/** Names of ids hold strings or numbers that nobody counts with. */
+/** True for a field that is named like an id and holds text or 64-bit numbers. */
 function isId(field: Field): boolean {
   return /^(.*_)?ids?$|[a-z]Ids?$/.test(field.name) && (scalarChoices(field)?.[0] === 'BigInt' || isText(field));
 }

@@ -1,6 +1,6 @@
 /**
- * Text that is broken into lines where it does not fit, in the way that prettier does it: a group is laid out on one line
- * where that fits, else each of its own line breaks is taken.
+ * Text that is broken into lines as prettier does it: a group stays on one line where it fits, else every line break directly
+ * in it is taken.
  *
  * @see https://homepages.inf.ed.ac.uk/wadler/papers/prettier/prettier.pdf
  */
@@ -8,7 +8,7 @@ export type Doc = string | readonly Doc[] | Break | Choice | Group | Indent;
 
 interface Break {
   readonly kind: 'break';
-  /** What stands here where the group is on one line; undefined for a break that is always taken. */
+  /** The text in its place where the group is on one line; undefined for a break that is always taken. */
   readonly flat: string | undefined;
 }
 
@@ -21,7 +21,7 @@ interface Choice {
 interface Group {
   readonly kind: 'group';
   readonly content: Doc;
-  /** True where something in it is always broken. */
+  /** True where it contains a break that is always taken. */
   readonly broken: boolean;
 }
 
@@ -65,14 +65,14 @@ function isList(doc: Doc): doc is readonly Doc[] {
   return Array.isArray(doc);
 }
 
-/** Something that is still to be written. */
+/** A document that is still to be written. */
 interface Pending {
   readonly doc: Doc;
   readonly depth: number;
   readonly flat: boolean;
 }
 
-/** Lays a document out in lines of at most `width` characters, where that is possible. */
+/** Lays a document out in lines of at most `width` characters where possible. */
 export function layout(root: Doc, width = 120): string {
   const pending: Pending[] = [{ doc: root, depth: 0, flat: false }];
   const lines: string[] = [];
@@ -102,7 +102,7 @@ export function layout(root: Doc, width = 120): string {
   return `${lines.join('\n').trimEnd()}\n`;
 }
 
-/** Whether what comes up to the next line break fits. */
+/** Whether everything up to the next line break fits. */
 function fits(first: Pending, rest: readonly Pending[], width: number): boolean {
   let room = width;
   let index = rest.length;

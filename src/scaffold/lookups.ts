@@ -18,7 +18,7 @@ export interface FoundLookup {
   readonly match: readonly Field[];
 }
 
-/** The look-ups that a service has RPCs for, by message; one that takes many keys before one that takes a single key. */
+/** The look-ups that a service has RPCs for, by message. An RPC that takes many keys is preferred. */
 export function findLookups(methods: readonly Method[]): ReadonlyMap<Type, FoundLookup> {
   const unary = methods.filter((method) => isRead(method, methods) && !method.requestStream && !method.responseStream);
   const found = new Map<Type, FoundLookup>();
@@ -28,7 +28,7 @@ export function findLookups(methods: readonly Method[]): ReadonlyMap<Type, Found
   return found;
 }
 
-/** True for the name of an RPC that reads what many keys name. */
+/** True for the name of an RPC that finds objects by many keys. */
 function isBatchName(name: string): boolean {
   return /^(Batch|Multi|Bulk)_?Get|^Get\w+ByIds$/.test(name);
 }
@@ -71,7 +71,7 @@ interface KeyPart {
   readonly match: Field;
 }
 
-/** The keys that a repeated field takes, each with the field of the object that holds it. */
+/** The parts of the keys that a repeated field takes, each with the field of the object that holds it. */
 function partsOf(keys: Field, message: Type): KeyPart[] | undefined {
   if (!(keys.resolvedType instanceof Type)) {
     const match = isKeyType(keys) && matchOf(message, keys.type, singulars(keys.name));
@@ -90,13 +90,13 @@ function isKeyType(field: Field): boolean {
   return /^(string|s?u?int(32|64)|s?fixed(32|64))$/.test(field.type);
 }
 
-/** The field of an object that holds what a request calls by one of the names: `id` of a User for `user_id`, and so on. */
+/** The field of an object that holds what a request knows by one of the names: `id` of a User for `user_id`, and so on. */
 function matchOf(message: Type, type: string, names: readonly string[]): Field | undefined {
   const own = snakeCase(message.name);
   const candidates = names.map(snakeCase).flatMap((name) => [
     name,
     ...(name.startsWith(`${own}_`) ? [name.slice(own.length + 1)] : [`${own}_${name}`]),
-    // What is called as the object itself is its name: `topic` of GetTopic.
+    // A parameter named like the object itself holds its name: `topic` of GetTopic.
     ...(name === own ? ['name', 'id'] : []),
   ]);
   return candidates
@@ -106,7 +106,7 @@ function matchOf(message: Type, type: string, names: readonly string[]): Field |
     .find((field) => field !== undefined);
 }
 
-/** RPCs that answer the object itself, those called as it is first: GetBook before GetBookByIsbn. */
+/** The RPCs that find one object, those named like it first: GetBook before GetBookByIsbn. */
 function singles(methods: readonly Method[]): FoundLookup[] {
   return methods.flatMap((method) => singleOf(method) ?? []).sort((a, b) => Number(isPlain(b)) - Number(isPlain(a)));
 }

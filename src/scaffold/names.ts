@@ -1,7 +1,7 @@
 import { specifiedScalarTypes } from 'graphql';
 import { gatewaySdl } from '../schema/directives';
 
-/** Names that a type may not have, whatever else is in the schema. */
+/** Type names that are taken in every schema. */
 const reservedTypes: readonly string[] = [
   'Query',
   'Mutation',
@@ -24,7 +24,7 @@ function wordsOf(name: string): string[] {
     .filter((word) => word !== '');
 }
 
-/** What a service is called without the word that says it is one: `Library` of `LibraryService`. */
+/** The name of a service without the word Service or API: `Library` of `LibraryService`. */
 export function serviceWord(fullName: string): string {
   const name = fullName.slice(fullName.lastIndexOf('.') + 1);
   return name.replace(/(?:GRPC|Grpc)?(?:Service|API|Api)?$/, '') || packageWord(fullName) || name;
@@ -54,7 +54,7 @@ export function snakeCase(name: string): string {
   return wordsOf(name).join('_').toLowerCase();
 }
 
-/** What a plural may be the plural of, the likeliest first: `user_id` for `user_ids`. */
+/** Possible singulars of a plural, the likeliest first: `user_id` for `user_ids`. */
 export function singulars(name: string): string[] {
   const endings = [
     [/ies$/, 'y'],
@@ -64,12 +64,12 @@ export function singulars(name: string): string[] {
   return [...endings.flatMap(([plural, one]) => (plural.test(name) ? [name.replace(plural, one)] : [])), name];
 }
 
-/** True for what GraphQL takes as a name, and does not keep for itself. */
+/** True for a valid GraphQL name that is not reserved. */
 export function isName(name: string): boolean {
   return /^[A-Za-z_]\w*$/.test(name) && !name.startsWith('__');
 }
 
-/** The nearest that is a name. */
+/** The nearest valid GraphQL name. */
 export function asName(name: string): string {
   const plain = name.replace(/\W+/g, '_').replace(/^_+(?=.)/, '');
   return /^[A-Za-z]/.test(plain) ? plain : `_${plain.replace(/^_+/, '')}`;
@@ -83,7 +83,7 @@ export class NameScope {
     this.takenBy = new Map(taken);
   }
 
-  /** What has a name; undefined where it is free. */
+  /** What has taken a name; undefined where it is free. */
   owner(name: string): string | undefined {
     return this.takenBy.get(name);
   }
@@ -91,7 +91,7 @@ export class NameScope {
   /**
    * Takes the first of the candidates that is free, else the last of them with a number behind.
    *
-   * @param suffix - What the name ends with, behind any number.
+   * @param suffix - The end of the name, behind any number.
    */
   take(candidates: readonly string[], by: string, suffix = ''): string {
     const last = candidates.at(-1) ?? '';
@@ -105,7 +105,7 @@ export class NameScope {
   }
 }
 
-/** The names of types: those that every schema has are taken. */
+/** The scope of type names. Those that every schema has are taken. */
 export function typeScope(taken: Iterable<readonly [name: string, by: string]>): NameScope {
   return new NameScope([...reservedTypes.map((name) => [name, 'GraphQL or the gateway'] as const), ...taken]);
 }

@@ -11,7 +11,7 @@ import { askedFields, inputStem, isSaidRequired, type TypeWriter } from './types
 /** A request with more fields than this is one input. */
 const fewFields = 4;
 
-/** What a field asks for, and how that becomes the request. */
+/** The arguments of a field, and how they become the request. */
 export interface AskedRequest {
   readonly args: readonly SdlArgument[];
   /** `request:` of @grpc; undefined where names alone say it. */
@@ -23,15 +23,15 @@ export interface RequestOptions {
   readonly types: TypeWriter;
   /** True where the RPC changes something. */
   readonly isChange: boolean;
-  /** Fields that paging fills, and its arguments. */
+  /** The fields that paging fills, and the arguments that it takes. */
   readonly paging?: { readonly fields: ReadonlySet<Field>; readonly args: readonly SdlArgument[] };
-  /** The fields that hold the key of a message, where that is known. */
+  /** The fields that hold the key of a message; none where it has no look-up. */
   readonly keyOf: (message: Type) => readonly Field[];
 }
 
 /**
- * The arguments of a field: the request's own fields where these are few and simple; a message that the RPC is about as
- * `input`, with what is beside it; else the whole request as `input`.
+ * The arguments of a field. Where the RPC is about one message, that message as `input` and the fields beside it; else the
+ * fields of the request where these are few and simple; else the whole request as `input`.
  */
 export function askedRequest(options: RequestOptions): AskedRequest {
   const { method, paging } = options;
@@ -63,20 +63,20 @@ class RequestWriter {
     return { args: [...this.others, ...this.masks].map((each) => this.argument(each)) };
   }
 
-  /** The whole request as `input`, but for masks: these are lists of paths. */
+  /** The whole request as `input`. Masks stay arguments of their own: lists of paths. */
   whole(): AskedRequest {
     const { method, types, paging } = this.options;
     const name = this.scope.take(['input'], 'the request');
     const isRequired = (field: Field): boolean => isNeeded(method, field);
     const type = types.inputOf(this.request, inputStem(this.request), this.others, isRequired);
-    // A page is there without any input.
+    // A list can be asked for without any input.
     const isOptional = paging !== undefined && !this.others.some(({ field }) => isRequired(field));
     const args = [{ name, type: isOptional ? type : `${type}!` }, ...this.masks.map((each) => this.argument(each))];
     // An argument that is called as a field of the request goes to that field.
     return this.others.some((each) => each.name === name) ? { args, mapping: `$args.${name}` } : { args };
   }
 
-  /** The message that the RPC is about as `input`. An update's mask is made from what the client sends. */
+  /** The message that the RPC is about as `input`. The mask of an update is made from what the client sends. */
   body(): AskedRequest | undefined {
     const { method, types, isChange } = this.options;
     const body = bodyOf(method, this.others);
@@ -103,7 +103,7 @@ class RequestWriter {
     return { args, mapping: { [addressOf(this.request, body)]: value } };
   }
 
-  /** Of a change in part, no field is required. */
+  /** The input type of the message. A partial update requires no field. */
   private bodyType(message: Type, keys: readonly NamedField[], isMasked: boolean): string {
     const { types } = this.options;
     if (keys.length === 0 && !isMasked) return types.inputObject(message);
@@ -112,7 +112,7 @@ class RequestWriter {
     return types.inputOf(message, inputStem(this.request), fields, isRequired);
   }
 
-  /** The key of a message that is to be changed: it says which one, and is no change itself. */
+  /** The key fields of a message to be changed: they say which one, and are not changed themselves. */
   private bodyKeys(body: Field, beside: readonly NamedField[]): readonly NamedField[] {
     const { method, keyOf } = this.options;
     const message = body.resolvedType as Type;
@@ -127,7 +127,7 @@ class RequestWriter {
     return isTaken || isAll || !keys.every(({ field }) => isKey(field)) ? [] : keys;
   }
 
-  /** The one thing that a call names, and without which it makes no sense: `name` of GetBook. */
+  /** True for the only field of a request, which the call makes no sense without: `name` of GetBook. */
   private isOnlyKey(field: Field): boolean {
     const { method, isChange } = this.options;
     const [only, ...more] = this.request.fieldsArray.filter((each) => !isMask(each));
@@ -148,7 +148,7 @@ class RequestWriter {
   }
 }
 
-/** True for fields that can be arguments of their own. */
+/** True for fields that are few and simple enough to be arguments of their own. */
 function areFew(fields: readonly NamedField[]): boolean {
   return fields.length <= fewFields && fields.every(({ field }) => !(shapeOf(field) instanceof Type));
 }
@@ -169,7 +169,7 @@ function isUpdate(method: Method, body: Field): boolean {
   return isInPath || /^(Update|Patch|Replace|Modify)/.test(method.name);
 }
 
-/** What a mapping calls a field. */
+/** The name of a field in a mapping. */
 function addressOf(type: Type, { field, name }: NamedField): string {
   const address = renamed(type, field, name)[0]?.args['field'];
   return typeof address === 'string' ? address : name;

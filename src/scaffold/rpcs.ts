@@ -16,8 +16,7 @@ export function responseOf(method: Method): Type {
 }
 
 /**
- * True for an RPC that changes nothing, as far as its service says: by idempotency_level or by google.api.http. Where it says
- * neither, the name tells.
+ * True for an RPC that changes nothing: by its idempotency_level or google.api.http; where its service sets neither, by its name.
  */
 export function isRead(method: Method, all: readonly Method[]): boolean {
   if (hasSideEffects(method, all)) return false;
@@ -26,7 +25,7 @@ export function isRead(method: Method, all: readonly Method[]): boolean {
   return isSaid || /^(Get|List|BatchGet|Search|Lookup|Check)(?![a-z])/.test(pascalCase(method.name));
 }
 
-/** True for a field of the request that a call cannot do without. */
+/** True for a field that every call must set. */
 export function isNeeded(method: Method, field: Field): boolean {
   const isInPath = httpRule(method)?.pathFields.includes(field.name) ?? false;
   return field.required || hasBehavior(field, 'REQUIRED') || isInPath;
@@ -39,8 +38,8 @@ export function rootOf(method: Method, all: readonly Method[]): RootType {
 }
 
 /**
- * What the root field of an RPC may be called, the best name first: GetUser is `user`, ListUsers is `users`, and all others
- * keep their verb. A verb alone gets the service's name behind it.
+ * Names for the root field of an RPC, the best first: `user` for GetUser, `users` for ListUsers; others keep their verb. A bare
+ * verb is followed by the service's name.
  */
 export function rootFieldNames(method: Method, root: RootType, service: string): string[] {
   const rpc = pascalCase(method.name);

@@ -13,7 +13,7 @@ import { TypeWriter, valueCanBeNull, wrappedField } from './types';
 
 const rootTypes: readonly RootType[] = ['Query', 'Mutation', 'Subscription'];
 
-/** Names that other files of the schema have, each with the file. */
+/** The names that other files of the schema define, each with its file. */
 export interface TakenNames {
   readonly types: ReadonlyMap<string, string>;
   readonly fields: Readonly<Record<RootType, ReadonlyMap<string, string>>>;
@@ -39,7 +39,7 @@ export function scaffold({ service, upstream, taken }: ScaffoldOptions): Scaffol
   return writer.write();
 }
 
-/** What a root field answers, before it is known what it asks for. */
+/** A root field whose type is known, and whose arguments are not yet. */
 interface AnsweredField {
   readonly method: Method;
   readonly root: RootType;
@@ -72,13 +72,13 @@ class ServiceWriter {
       [...this.lookups.values()].filter(({ isBatch }) => isBatch).map((lookup) => [lookup.method, lookup]),
     );
     const closing: string[] = [];
-    // What is answered gets its names first, so that messages keep theirs.
+    // Output types take their names before inputs do, so that messages keep theirs.
     const answered = this.methods.flatMap((method) => {
       if (method.requestStream) closing.push(...streamComment(method));
       return method.requestStream || batches.has(method) ? [] : [this.answer(method)];
     });
     for (const [method, { message }] of batches) {
-      // Nobody could reach the objects but by a join that is still to be written.
+      // Without a root field the objects could only be reached by a join, which does not exist yet.
       if (!this.types.hasObject(message)) answered.push(this.answer(method));
       else closing.push(`rpc ${method.name}: finds ${this.types.object(message)} by key, for fields with @join.`);
     }
@@ -102,14 +102,14 @@ class ServiceWriter {
     };
   }
 
-  /** First step: what an RPC answers. */
+  /** First step: the type of an RPC's root field. */
   private answer(method: Method): AnsweredField {
     const root = rootOf(method, this.methods);
     const paging = root === 'Query' ? pagedList(method) : undefined;
     if (paging) return { method, root, paging, type: this.connections.nameOf(paging), response: undefined };
     const response = wrappedField(responseOf(method));
     const type = response ? this.types.output(response) : this.whole(responseOf(method));
-    // A Query field that one may not ask for is null, and leaves the others their data.
+    // Nullable, so that a field that is refused does not take the data of other fields along.
     return { method, root, paging, response, type: root === 'Query' ? type.replace(/!$/, '') : type };
   }
 
@@ -118,7 +118,7 @@ class ServiceWriter {
     return valueCanBeNull(message) ? scalarOf(message) : `${scalarOf(message)}!`;
   }
 
-  /** Second step: what the fields are called and what they ask for. */
+  /** Second step: the names and arguments of the root fields. */
   private ask(answered: readonly AnsweredField[]): { readonly root: RootType; readonly field: SdlField }[] {
     const scopes = Object.fromEntries(
       rootTypes.map((root) => [root, new NameScope(this.taken.fields[root])]),
@@ -145,7 +145,7 @@ class ServiceWriter {
         rpc: method.name,
         ...(mapping === undefined ? {} : { request: mapping }),
         ...(response ? { response: jsonName(response) } : {}),
-        // What is enough for an answer would end a stream.
+        // The default deadline would end a stream.
         ...(root === 'Subscription' ? { deadline: '10m' } : {}),
       };
       const field: SdlField = {
@@ -166,7 +166,7 @@ class ServiceWriter {
   }
 }
 
-/** The scalar that a whole message is. */
+/** The scalar that stands for a whole message. */
 function scalarOf(message: Type): string {
   const shape = shapeOf({ resolvedType: message, type: message.fullName } as Field);
   return typeof shape === 'string' && message.fieldsArray.length > 0 ? shape : 'Boolean';

@@ -1,12 +1,12 @@
 import { group, hardline, ifBreak, indent, join, layout, line, softline, type Doc } from './layout';
 
-/** What may stand in front of anything: a description for clients, and comments for whoever edits the file. */
+/** What any definition may have in front: a description for clients, and comments for whoever edits the file. */
 interface Described {
   readonly description?: string | undefined;
   readonly comments?: readonly string[] | undefined;
 }
 
-/** A value of a directive's argument; strings are quoted, lists and objects hold values. */
+/** A value of a directive's argument. */
 export type SdlValue = string | readonly SdlValue[] | { readonly [name: string]: SdlValue };
 
 export interface SdlDirective {
@@ -36,7 +36,7 @@ export interface SdlType extends Described {
   readonly head: string;
   readonly directives?: readonly SdlDirective[];
   readonly members: readonly (SdlField | SdlEnumValue)[];
-  /** True for an empty line between members. */
+  /** True for empty lines between members. */
   readonly isSpaced?: boolean;
 }
 
@@ -129,7 +129,7 @@ function descriptionDoc(text: string): Doc {
   return join(hardline, ['"""', ...text.replaceAll('"""', '\\"""').split('\n'), '"""']);
 }
 
-/** Text of several lines, or with what would have to be escaped, is written as a block. */
+/** True for text that is written as a block string: it has several lines, or characters that need escaping. */
 function isBlock(text: string): boolean {
   return /[\n"\\]/.test(text);
 }
@@ -142,7 +142,7 @@ function commentLines(comments: readonly string[] = []): Doc {
   return comments.map((text): Doc => [commentLine(text), hardline]);
 }
 
-/** One line, whatever the names are that a server gave. */
+/** Always one line: names come from servers, and may contain anything. */
 function commentLine(text: string): string {
   return `# ${text.replace(/\s+/g, ' ')}`.trimEnd();
 }

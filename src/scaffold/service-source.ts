@@ -8,24 +8,24 @@ import { findService, loadProtos, protosOf } from '../proto/protos';
 import { reflect, ReflectionError, type ReflectionOptions } from '../proto/reflection';
 import { serviceName, serviceNames } from '../schema/services';
 import { descriptorSetOf, standardFiles } from './descriptor-files';
-import { ImportError } from './errors';
+import { ImportError } from './import-error';
 import { upstreamName } from './names';
 
-/** Where protos are. */
+/** Where the gateway's protos are. */
 export interface ProtoFolders {
   readonly protoDir: string;
-  /** Where imports are looked up besides. */
+  /** More folders that imports are looked up in. */
   readonly protoInclude: readonly string[];
 }
 
 /** A service with the protos that define it. */
 export interface ServiceSource {
   readonly service: Service;
-  /** What the proto folder holds, with what belongs there for this service. */
+  /** The contents of the proto folder, together with what this service needs there. */
   readonly protos: Root;
-  /** A file to be written for it. */
+  /** The file to write for it; undefined where none is needed. */
   readonly descriptorSet: { readonly path: string; readonly bytes: Uint8Array } | undefined;
-  /** What is left to do about protos. */
+  /** What is left to do about protos, for the user. */
   readonly hints: readonly string[];
 }
 
@@ -48,7 +48,7 @@ export async function fromServer(
   folders: ProtoFolders,
 ): Promise<ServiceSource> {
   const { target } = options;
-  const { name, files } = await told(() =>
+  const { name, files } = await orImportError(() =>
     reflect(options, async (server) => {
       const known = await server.services();
       const found = asked ?? onlyOf(known, target);
@@ -57,9 +57,9 @@ export async function fromServer(
       return { name: found, files: standardFiles(its) };
     }),
   );
-  const theirs = await told(() => serviceIn(protosOf(files, target), name, target));
+  const theirs = await orImportError(() => serviceIn(protosOf(files, target), name, target));
   const path = join(folders.protoDir, `${upstream ?? upstreamName(name)}.binpb`);
-  const own = await told(() => staged(folders, { without: path }));
+  const own = await orImportError(() => staged(folders, { without: path }));
   const ownService = own && findService(own, name);
   if (own && ownService) {
     return {
@@ -70,7 +70,7 @@ export async function fromServer(
     };
   }
   const bytes = descriptorSetOf(files);
-  const protos = await told(() => staged(folders, { with: { name: basename(path), bytes } }));
+  const protos = await orImportError(() => staged(folders, { with: { name: basename(path), bytes } }));
   return { service: serviceIn(protos, name, target), protos, descriptorSet: { path, bytes }, hints: [] };
 }
 
@@ -97,7 +97,7 @@ export async function fromFile(
       [...include, ...(inside === undefined ? [place.from] : []), ...protoInclude].map((each) => resolve(each)),
     ),
   ];
-  const protos = await told(() =>
+  const protos = await orImportError(() =>
     staged({ protoDir, protoInclude: lookUp }, inside === undefined ? { with: { name: place.name, bytes } } : {}),
   );
   const shown = displayPath(file);
@@ -108,8 +108,8 @@ export async function fromFile(
   return { service, protos, descriptorSet: undefined, hints };
 }
 
-/** Turns what may go wrong with protos and servers into what an import says. */
-async function told<T>(act: () => T | Promise<T>): Promise<T> {
+/** Runs something that reads protos or asks a server; its errors become ImportErrors. */
+async function orImportError<T>(act: () => T | Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (error) {
@@ -144,15 +144,15 @@ function serviceIn(protos: Root, name: string, where: string): Service {
   return found;
 }
 
-interface Change {
-  /** A file that is not there yet, by its path in the folder. */
+interface FolderChange {
+  /** A file to add, by its path in the folder. */
   readonly with?: { readonly name: string; readonly bytes: Uint8Array };
-  /** A file that is passed over. */
+  /** The path of a file to leave out. */
   readonly without?: string;
 }
 
-/** What the gateway will read from the proto folder once a file is written there or gone. */
-function staged({ protoDir, protoInclude }: ProtoFolders, change: Change): Root {
+/** What the gateway would read from the proto folder after a change. */
+function staged({ protoDir, protoInclude }: ProtoFolders, change: FolderChange): Root {
   const folder = mkdtempSync(join(tmpdir(), 'import-'));
   try {
     if (existsSync(protoDir)) {
@@ -175,7 +175,7 @@ function staged({ protoDir, protoInclude }: ProtoFolders, change: Change): Root 
   }
 }
 
-/** RPCs that only one of the two has. */
+/** Hints about the RPCs that only one of the two has. */
 function differences(own: Service, theirs: Service, target: string): string[] {
   const lacking = (of: Service, from: Service): string[] =>
     Object.keys(from.methods).filter((name) => !of.methods[name]);
@@ -205,7 +205,10 @@ function below(folder: string, file: string): string | undefined {
   return path === '' || path.startsWith('..') || isAbsolute(path) ? undefined : path.split(sep).join('/');
 }
 
-/** What others import a file as, and the folder that this is a path from: what its package says, where no folder is given. */
+/**
+ * The name that other protos import a file by, and the folder that this is a path from: one of those given, else the one that
+ * the file's package suggests.
+ */
 function placeOf(
   file: string,
   bytes: Buffer,
@@ -222,10 +225,10 @@ function placeOf(
   return { name: below(from, file) ?? basename(file), from };
 }
 
-/** Files that are there without being in any folder. */
+/** Files that need not be in any folder: protobufjs brings them along. */
 const bundled = /^google\/(protobuf\/\w+|api\/(annotations|http))\.proto$/;
 
-/** Says which files the gateway would not find. */
+/** Hints about the files that the gateway would not find. */
 function protosToCopy(
   protos: Root,
   main: { readonly file: string; readonly name: string; readonly isInside: boolean },

@@ -7,12 +7,12 @@ import { isMask, isObject, namedFields, shapeOf, type NamedField } from './field
 import { asName, isName, packageWord, pascalCase, type NameScope } from './names';
 import type { SdlDirective, SdlEnumValue, SdlField, SdlType } from './sdl';
 
-/** Values that GraphQL keeps for itself. */
+/** Names that GraphQL does not allow for enum values. */
 const reservedValues: readonly string[] = ['true', 'false', 'null'];
 
 /**
- * The types of a file, written as they are needed: objects for what is answered, inputs for what is asked, enums for both.
- * A message gets its types once, so it may hold itself.
+ * Writes the types of a file as they are needed: object types for responses, input types for requests, enums for both. A
+ * message gets its types once, so it may contain itself.
  */
 export class TypeWriter {
   private readonly objects = new Map<Type, SdlType>();
@@ -23,8 +23,8 @@ export class TypeWriter {
   private readonly pending: (() => void)[] = [];
 
   /**
-   * @param scope - The names of types that are taken.
-   * @param upstream - What a name gets in front where it is taken.
+   * @param scope - The type names that are taken.
+   * @param upstream - The prefix of a name that is taken already.
    * @param lookups - @lookup, for objects that can be found by key.
    */
   constructor(
@@ -33,28 +33,28 @@ export class TypeWriter {
     private readonly lookups: ReadonlyMap<Type, SdlDirective>,
   ) {}
 
-  /** All types, those that are answered first. */
+  /** All types, object types first. */
   all(): SdlType[] {
     return [...this.objects.values(), ...this.enums.values(), ...this.extra, ...this.inputs];
   }
 
-  /** Adds a type that is made from no message alone. */
+  /** Adds a type that is not made from one message. */
   add(type: SdlType): void {
     this.extra.push(type);
   }
 
-  /** Writes everything that is needed by what was asked for. */
+  /** Writes the members of the types that were asked for, and the types that these need. */
   settle(): void {
     for (let next = this.pending.shift(); next; next = this.pending.shift()) next();
   }
 
-  /** True where a message is among the objects. */
+  /** True where a message has an object type. */
   hasObject(type: Type): boolean {
     this.settle();
     return this.objects.has(type);
   }
 
-  /** The type of a field that is answered, as the field is said to be. */
+  /** The type of an output field; non-null where the proto says so. */
   output(field: Field): string {
     if (isMask(field)) return '[String!]';
     const name = this.nameOf(shapeOf(field), (type) => this.object(type));
@@ -64,7 +64,7 @@ export class TypeWriter {
     return canBeUnset || (isNullable && !isMap(field)) ? name : `${name}!`;
   }
 
-  /** The type of a field that is asked for; nullable. */
+  /** The type of an input field; nullable. */
   input(field: Field): string {
     if (isMask(field)) return '[String!]';
     const name = this.nameOf(shapeOf(field), (type) => this.inputObject(type));
@@ -76,7 +76,7 @@ export class TypeWriter {
     return shape instanceof Enum ? this.enum(shape) : object(shape);
   }
 
-  /** The name of the object type that a message is answered as. */
+  /** The name of the object type of a message. */
   object(message: Type): string {
     return this.once(message, () => {
       const { name, comments } = this.take([objectStem(message)], message);
@@ -94,7 +94,7 @@ export class TypeWriter {
     });
   }
 
-  /** Fields as an object has them. */
+  /** The fields of an object type. */
   objectFields(fields: readonly NamedField[]): SdlField[] {
     return fields.map(({ field, name, directives }) => ({
       name,
@@ -104,12 +104,12 @@ export class TypeWriter {
     }));
   }
 
-  /** The name of the input type that a message is asked for as. */
+  /** The name of the input type of a message. */
   inputObject(message: Type): string {
     return this.inputOf(message, inputStem(message), askedFields(message), isSaidRequired);
   }
 
-  /** The name of an input type for some of a message's fields. */
+  /** The name of an input type with some of a message's fields. */
   inputOf(message: Type, stem: string, fields: readonly NamedField[], isRequired: (field: Field) => boolean): string {
     const wanted = fields.map(({ field, name }) => (isRequired(field) ? `${name}!` : name));
     return this.once(`${fullName(message)}: ${wanted.join(' ')}`, () => {
@@ -145,9 +145,9 @@ export class TypeWriter {
   }
 
   /**
-   * A free name for a type, and what is to be said where it is not the first choice.
+   * A free name for a type, with a comment where it is not the first choice.
    *
-   * @param stems - What it could be called, the best first; the suffix comes behind.
+   * @param stems - The candidates without the suffix, the best first.
    */
   take(stems: readonly string[], source: Type | Enum, suffix = ''): TakenName {
     const own = stems.map((stem) => (isName(stem) ? stem : asName(stem)));
@@ -168,63 +168,63 @@ export class TypeWriter {
   }
 }
 
-/** True for what may be null though it is there: a zero that means "not said", and JSON's own null. */
+/** True for what may be null although it is set: a zero that means "not said", and the JSON null. */
 export function valueCanBeNull(type: Type | Enum | null): boolean {
   return type instanceof Enum ? hasUnspecified(type) : type !== null && canBeJsonNull(type);
 }
 
-/** A name, with the lines that say why it is not another. */
+/** A name, with comments that say why it is not another. */
 export interface TakenName {
   readonly name: string;
   readonly comments: readonly string[];
 }
 
-/** What the input of a message is called, but for the end: `CreateBook` of CreateBookRequest. */
+/** The name of a message's input type without the suffix: `CreateBook` for CreateBookRequest. */
 export function inputStem(message: Type): string {
   return simpleName(message).replace(/(?<=.)(Request|Input)$/, '');
 }
 
-/** True for a field that the proto says a client must give. */
+/** True for a field that the proto marks as required. */
 export function isSaidRequired(field: Field): boolean {
   return field.required || hasBehavior(field, 'REQUIRED');
 }
 
-/** What a message or an enum is called: `BookGenre` where Genre is in Book. */
+/** The name of a message or an enum: `BookGenre` where Genre is nested in Book. */
 function simpleName(source: Type | Enum): string {
   const outer = source.parent instanceof Type ? simpleName(source.parent) : '';
   return outer + pascalCase(source.name);
 }
 
-/** A type that is called a connection and has edges or nodes is taken for one by the engine. */
+/** Avoids the name of a connection for what is none: the schema compiler would take it for one. */
 function objectStem(message: Type): string {
   const name = simpleName(message);
   const isLikeConnection = namedFields(message).some((field) => ['edges', 'nodes'].includes(field.name));
   return name.endsWith('Connection') && isLikeConnection ? `${name}Object` : name;
 }
 
-/** The fields of a message that an answer may hold. */
+/** The fields of a message that a response may hold. */
 export function answeredFields(message: Type): NamedField[] {
   const fields = namedFields(message);
   const answered = fields.filter(({ field }) => !hasBehavior(field, 'INPUT_ONLY'));
   return answered.length > 0 ? answered : fields;
 }
 
-/** The one field of a response that does nothing but hold it. */
+/** The only field of a response that is a mere wrapper of it. */
 export function wrappedField(message: Type): Field | undefined {
   const [only, ...more] = answeredFields(message);
   const isWrapper = /(Response|Reply|Result)$/.test(message.name) && isObject(message) && more.length === 0;
-  // A name that does not lead to its field by itself would need @proto, which an answer has no place for.
+  // A field whose name needs @proto is left in its wrapper: `response:` has no place for @proto.
   return isWrapper && only?.directives.length === 0 ? only.field : undefined;
 }
 
-/** The fields of a message that a client may give. */
+/** The fields of a message that a client may send. */
 export function askedFields(message: Type): NamedField[] {
   const fields = namedFields(message);
   const asked = fields.filter(({ field }) => !hasBehavior(field, 'OUTPUT_ONLY'));
   return asked.length > 0 ? asked : fields;
 }
 
-/** A line for each field that cannot be shown. */
+/** A comment for each field that has no GraphQL name. */
 function hiddenFields(message: Type): string[] {
   const shown = new Set(namedFields(message).map(({ field }) => field));
   return message.fieldsArray
@@ -236,7 +236,7 @@ function enumValues(source: Enum): SdlEnumValue[] {
   const { nameOf, numberOf } = enumNames(source);
   const taken = new Set<string>();
   const shown = [...nameOf].filter(([, name]) => name !== null);
-  // An enum that says nothing but "not said" must say that, since it may not be empty.
+  // GraphQL enums may not be empty: one with only "not said" shows that.
   const values = shown.length > 0 ? shown : [...numberOf].map(([name, number]) => [number, name] as const);
   return values.map(([number, natural]) => {
     const value = Object.keys(source.values).find((each) => source.values[each] === number) ?? '';
@@ -263,7 +263,7 @@ function enumValueName(natural: string, taken: ReadonlySet<string>): string {
   return name;
 }
 
-/** True for a message field through which a message must hold itself: no input could be given for it. */
+/** True for a required field through which a message contains itself: no client could send such an input. */
 function isCyclic(field: Field): boolean {
   const { resolvedType } = field;
   if (!(resolvedType instanceof Type) || field.repeated) return false;

@@ -21,23 +21,23 @@ import type { Caller, Resolver, ResolverContext, SchemaField } from './resolver-
 
 /** What a caller must have to be given a field. */
 export interface Rule {
-  /** Lists of permissions, one of which the session must have whole; none where being signed in is enough. */
+  /** Lists of permissions: the session must have all of one list. Left out where being signed in is enough. */
   readonly scopes?: readonly (readonly string[])[];
-  /** Name of the parent's field that names the user who may ask as well. */
+  /** Name of the parent's field that holds the id of a user who may ask as well. */
   readonly orSelf?: string;
 }
 
-/** The rules of a field: all must hold. Empty for a field that anybody may ask for. */
+/** The rules of a field: all of them must hold. Empty for a field that anybody may ask for. */
 export type Access = readonly Rule[];
 
 const open: Access = [];
 
-/** The rules that building the schema put on a field. */
+/** The rules that {@link applyAccess} put on a field. */
 export function accessOf(field: Pick<GraphQLField<unknown, unknown>, 'extensions'>): Access {
   return (field.extensions['access'] as Access | undefined) ?? open;
 }
 
-/** Why a caller is refused by a rule that does not depend on the object; undefined where it is not. */
+/** The error of a caller whom a rule refuses, `orSelf` left aside; undefined where the rule holds. */
 export function denial(rule: Rule, caller: Caller | GatewayError): GatewayError | undefined {
   if (caller instanceof GatewayError) return caller;
   if (!rule.scopes) return undefined;
@@ -45,13 +45,13 @@ export function denial(rule: Rule, caller: Caller | GatewayError): GatewayError 
   return rule.scopes.some((all) => all.every((scope) => permissions.includes(scope))) ? undefined : forbidden;
 }
 
-/** Made once: an error takes its stack with it, and a list may be refused field by field. */
+/** Made once: creating an error captures its stack, and a list may be refused field by field. */
 const forbidden = new GatewayError('FORBIDDEN');
 
 /**
- * Puts the rules of every field on it: its own, those of its type, of the type that it is in, and of the interfaces that
- * it implements. The check sits in the resolver of the object type's field, so no abstract type, fragment or alias leads
- * around it. Call it when all resolvers are in place.
+ * Guards every field by its rules: its own, and those of its type, of the type that it is in, and of the interfaces that this
+ * implements. The check is part of the resolver of the object type's field, so no abstract type, fragment or alias bypasses
+ * it. Call it when all resolvers are in place.
  */
 export function applyAccess(schema: GraphQLSchema, findings: Findings): void {
   for (const type of objectTypes(schema)) {
@@ -85,8 +85,8 @@ function directivesOf(type: GraphQLNamedType): readonly ConstDirectiveNode[] {
 }
 
 /**
- * Every directive that may bear on a field. What a type says is checked where an object of it is handed out; within the
- * object again only where it may have been handed out as something else, an interface or a union.
+ * Every directive that may hold rules for a field. The rules of a type are checked where a field returns it, and again on its
+ * own fields only where it may have been returned as an interface or a union.
  */
 function marksOf(
   schema: GraphQLSchema,
@@ -149,10 +149,10 @@ function ruleOf(mark: ConstDirectiveNode, findings: Findings): Rule[] {
   return [{ scopes, ...(orSelf === undefined ? {} : { orSelf }) }];
 }
 
-/** Resolvers as they were before a check was put in front of them. */
+/** The resolvers of guarded fields, without their checks. */
 const originals = new WeakMap<SchemaField, Resolver>();
 
-/** A field's resolver without its check: for the gateway's own comparisons, whose result nobody is shown. */
+/** A field's resolver without its check: for comparing `orSelf`, whose value nobody is shown. */
 function unguarded(type: GraphQLObjectType, name: string): Resolver {
   const field = type.getFields()[name] as SchemaField | undefined;
   return (field && (originals.get(field) ?? field.resolve)) ?? defaultFieldResolver;
@@ -185,7 +185,7 @@ function guard(type: GraphQLObjectType, field: SchemaField, access: Access): voi
     };
     return;
   }
-  // A value that is an error is as good as one that is thrown, and costs less.
+  // To graphql-js a returned error is a thrown one, and it costs less.
   field.resolve = (source, args, context, info) =>
     refusal(source, context, info) ?? resolve(source, args, context, info);
   const called = [resolve, ...access.flatMap(({ orSelf }) => (orSelf === undefined ? [] : unguarded(type, orSelf)))];

@@ -18,10 +18,10 @@ import { argsOf, directiveOn } from './directive-nodes';
 import { isConnection, isRootType } from './object-types';
 import type { SchemaField } from './resolver-context';
 
-/** What may answer a field, in place of the message that its object was read from. */
+/** The directives that say what answers a field, in place of the message of its object. */
 const answers = ['grpc', 'join', 'resolver'] as const;
 
-/** Findings for directives on a field that do not go together, or say nothing there. */
+/** Findings for directives on a field that contradict each other, or have no effect there. */
 export function checkField(
   schema: GraphQLSchema,
   type: GraphQLObjectType,
@@ -77,7 +77,7 @@ export function checkLimits(directive: ConstDirectiveNode | undefined, findings:
   }
 }
 
-/** Findings for arguments of fields that make no request which they could land in. */
+/** Findings for the arguments of a field that makes no request. */
 export function checkArguments(type: GraphQLObjectType, field: SchemaField, findings: Findings): void {
   for (const argument of field.args) {
     findings.at(
@@ -89,18 +89,19 @@ export function checkArguments(type: GraphQLObjectType, field: SchemaField, find
 }
 
 /**
- * Findings for types of the files that nothing leads to.
+ * Findings for types that no operation can reach.
  *
- * @param bound - Types that something leads to though no field does.
+ * @param isRead - True for a type that is read from a message, even if no field leads to it.
+ * @param isOwn - True for a type that the gateway brings along.
  */
 export function checkReachable(
   schema: GraphQLSchema,
-  bound: (type: GraphQLObjectType) => boolean,
+  isRead: (type: GraphQLObjectType) => boolean,
   isOwn: (type: GraphQLNamedType) => boolean,
   findings: Findings,
 ): void {
   const types = Object.values(schema.getTypeMap()).filter((type) => !isIntrospectionType(type));
-  const roots = types.filter((type) => isObjectType(type) && (isRootType(schema, type) || bound(type)));
+  const roots = types.filter((type) => isObjectType(type) && (isRootType(schema, type) || isRead(type)));
   const reached = reachableFrom(schema, roots);
   for (const type of types) {
     if (reached.has(type) || isOwn(type) || isSpecifiedScalarType(type)) continue;
@@ -113,7 +114,7 @@ export function checkReachable(
 }
 
 function reachableFrom(schema: GraphQLSchema, roots: readonly GraphQLNamedType[]): ReadonlySet<GraphQLNamedType> {
-  // A set that grows is iterated to its end.
+  // The iteration includes what is added during it.
   const reached = new Set(roots);
   for (const type of reached) {
     if (isAbstractType(type)) for (const member of schema.getPossibleTypes(type)) reached.add(member);
@@ -131,7 +132,7 @@ function reachableFrom(schema: GraphQLSchema, roots: readonly GraphQLNamedType[]
   return reached;
 }
 
-/** Findings for directives on types, and on fields of interfaces, that say nothing there. */
+/** Findings for directives on types, and on fields of interfaces, that have no effect there. */
 export function checkTypes(schema: GraphQLSchema, findings: Findings): void {
   const types = Object.values(schema.getTypeMap());
   for (const type of types) if (isInterfaceType(type)) checkInterface(type, findings);
@@ -147,7 +148,7 @@ export function checkTypes(schema: GraphQLSchema, findings: Findings): void {
   }
 }
 
-/** What answers a field is said by each type that implements the interface. */
+/** Each type that implements the interface says what answers its fields; directives on the interface have no effect. */
 function checkInterface(type: GraphQLInterfaceType, findings: Findings): void {
   for (const field of Object.values(type.getFields())) {
     for (const name of [...answers, 'connection', 'proto']) {

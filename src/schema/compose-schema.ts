@@ -14,10 +14,9 @@ import {
   type GraphQLError,
   type GraphQLNamedType,
 } from 'graphql';
-import { specifiedSDLRules } from 'graphql/validation/specifiedRules';
-import { validateSDL } from 'graphql/validation/validate';
 import { SchemaError, type Findings } from '../diagnostics/findings';
 import { checkDirectiveValues, reportErrors } from '../diagnostics/graphql-errors';
+import { specifiedSDLRules, validateSDL } from '../internals/graphql';
 import { gatewaySdl } from './directives';
 import { scalarInputs } from './scalars';
 
@@ -25,15 +24,14 @@ const own = parse(new Source(gatewaySdl, 'the gateway'));
 const ownNames = new Set(own.definitions.map(nameOf).filter((name) => name !== undefined));
 const directives = [...buildASTSchema(own, { assumeValidSDL: true }).getDirectives()];
 
-/** Mistakes in directives do not keep a schema from being built, so that they are told together with all others. */
+/** Mistakes in directives do not prevent building the schema, so they are reported together with the other findings. */
 const directiveRules = specifiedSDLRules.filter(({ name }) => name.includes('Directive'));
 const structureRules = specifiedSDLRules.filter((rule) => !directiveRules.includes(rule));
 
 /**
- * Puts the files of a schema together. A root type may be defined in every file, and what the gateway brings along need not
- * be declared.
+ * Composes the files of a schema. Every file may define a root type, and need not declare what the gateway brings along.
  *
- * @throws SchemaError with all findings so far, where no schema can be made of the SDL
+ * @throws SchemaError with all findings so far, where the SDL makes no schema
  */
 export function composeSchema(documents: readonly DocumentNode[], findings: Findings): GraphQLSchema {
   const seen = new Set<string>();
@@ -62,7 +60,7 @@ export function isGatewayType(type: GraphQLNamedType): boolean {
   return ownNames.has(type.name);
 }
 
-/** The schema that clients see: without the directives that say how it works, and without what it does not use. */
+/** The schema that clients see: without the gateway's directives, and without those of its types that nothing uses. */
 export function publishSchema(schema: GraphQLSchema, documents: readonly DocumentNode[]): GraphQLSchema {
   const named = new Set(documents.flatMap(({ definitions }) => definitions.map(nameOf)));
   const config = schema.toConfig();
@@ -75,7 +73,7 @@ export function publishSchema(schema: GraphQLSchema, documents: readonly Documen
   });
 }
 
-/** @throws SchemaError where a mistake in a directive of GraphQL itself, such as @deprecated, is in the way. */
+/** @throws SchemaError where a mistake in one of GraphQL's own directives, such as @deprecated, prevents it. */
 function build(document: DocumentNode, findings: Findings, before: number): GraphQLSchema {
   try {
     return buildASTSchema(document, { assumeValidSDL: true });
@@ -101,7 +99,7 @@ function checkValues(definitions: readonly DefinitionNode[], findings: Findings)
   }
 }
 
-/** What an error is about, in the files rather than in what the gateway brings along. */
+/** The node that an error is about, in the user's files where possible. */
 function ofFiles({ nodes }: GraphQLError): ASTNode | undefined {
   return nodes?.find(({ loc }) => loc && loc.source !== own.loc?.source) ?? nodes?.[0];
 }

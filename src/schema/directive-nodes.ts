@@ -4,17 +4,17 @@ interface Annotated {
   readonly directives?: readonly (ConstDirectiveNode | DirectiveNode)[] | undefined;
 }
 
-/** A directive on a node, where it is there. */
+/** A directive of a node; undefined where the node does not have it. */
 export function directiveOn(node: Annotated | undefined | null, name: string): ConstDirectiveNode | undefined {
   return node?.directives?.find((directive) => directive.name.value === name) as ConstDirectiveNode | undefined;
 }
 
-/** True where a node has a directive that there is not: what it was meant to say is then unknown. */
+/** True where a node has a directive that the schema does not define: its meaning is then unknown. */
 export function hasUnknownDirective(node: Annotated | undefined | null, schema: GraphQLSchema): boolean {
   return node?.directives?.some(({ name }) => !schema.getDirective(name.value)) === true;
 }
 
-/** The arguments of a directive on a node as plain values; undefined where the directive is not there. */
+/** The arguments of a directive of a node, as plain values; undefined where the node does not have it. */
 export function directiveArgs(
   node: Annotated | undefined | null,
   name: string,

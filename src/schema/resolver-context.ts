@@ -3,20 +3,20 @@ import type { GraphQLField, GraphQLFieldResolver } from 'graphql';
 import type { GatewayError } from '../errors';
 import type { CallScope } from '../grpc/upstream';
 
-/** Who asks, as far as access rules and requests need to know. */
+/** The signed-in user who asks, as access rules and requests need it. */
 export interface Caller {
   readonly userId: string;
   readonly sessionId: string;
   readonly permissions: readonly string[];
 }
 
-/** What resolvers get: one for each operation, never shared. */
+/** The context of resolvers: one for each operation, never shared. */
 export interface ResolverContext {
-  /** Who asks; the error that a field for signed-in callers fails with where there is no valid session. */
+  /** Who asks; without a valid session, the error that fields for signed-in callers fail with. */
   readonly caller: Caller | GatewayError;
-  /** For every RPC that this operation makes. */
+  /** The scope of every RPC that this operation makes. */
   readonly scope: CallScope;
-  /** Keys of this operation, collected and looked up together. Made when first used. */
+  /** The loaders of this operation, by look-up. Made when first used. */
   readonly loaders: Map<object, DataLoader<never, unknown, string>>;
 }
 

@@ -1,12 +1,12 @@
 import { GraphQLError, Kind, valueFromASTUntyped, type GraphQLScalarType, type ValueNode } from 'graphql';
 import { textToDuration, textToTimestamp } from '../proto/times';
 
-/** Scalars that the gateway brings along. */
+/** The scalars that the gateway brings along. */
 export const gatewayScalars: readonly string[] = ['DateTime', 'Duration', 'BigInt', 'JSON'];
 
 const int64 = { min: -(2n ** 63n), max: 2n ** 64n - 1n };
 
-/** Reads text that another function understands; gives it back as it is. */
+/** Accepts text that another function can read, and returns it unchanged. */
 function textFor(read: (text: unknown) => unknown, problem: string) {
   return (value: unknown): unknown => {
     try {
@@ -40,7 +40,7 @@ function literal(node: ValueNode): unknown {
 
 type Coercion = Pick<GraphQLScalarType, 'parseValue' | 'parseLiteral'>;
 
-/** How the scalars of the gateway read what clients send. What they send out is made right where it is read from a message. */
+/** How the scalars of the gateway read what clients send. What goes out is converted where it is read from its message. */
 export const scalarInputs: Readonly<Record<string, Coercion>> = {
   DateTime: { parseValue: dateTime, parseLiteral: (node) => dateTime(literal(node)) },
   Duration: { parseValue: duration, parseLiteral: (node) => duration(literal(node)) },

@@ -6,7 +6,7 @@ import { Findings } from '../diagnostics/findings';
 import { displayPath, ProtoError } from '../proto/proto-error';
 import { loadProtos } from '../proto/protos';
 
-/** Everything that the schema is made from. */
+/** Everything that the contract is compiled from. */
 export interface Sources {
   /** One document per file of the schema folder; `loc.source.name` is the file. */
   readonly sdl: readonly DocumentNode[];
@@ -21,7 +21,7 @@ export interface Sources {
 export interface SourceFolders {
   readonly schemaDir: string;
   readonly protoDir: string;
-  /** Where imports of protos are looked up besides. */
+  /** More folders that imports of protos are looked up in. */
   readonly protoInclude?: readonly string[];
 }
 
@@ -52,7 +52,7 @@ export function loadSources(folders: SourceFolders): Sources {
   return { sdl, rest, protos: protos!, upstreamNames: upstreamNames(sdl) };
 }
 
-/** What helps with any syntax error. */
+/** The fix for any syntax error. */
 const lookHere = 'Look here, and for what is not closed above.';
 
 function parseFolder(folder: string, findings: Findings): DocumentNode[] {

@@ -36,7 +36,7 @@ export interface AuthService {
 export const authUpstream = 'auth';
 export const authServiceName = 'auth.v1.AuthService';
 
-type Needs = {
+type RpcNeeds = {
   readonly [Name in keyof AuthServiceRpcs]: {
     /** What does not work without this RPC. */
     readonly purpose: 'sign-in' | 'sign-out' | 'sessions' | 'early revocation';
@@ -46,7 +46,7 @@ type Needs = {
 };
 
 /** The RPCs that sign-in and sessions need, each with the fields that are written and read. */
-export const authServiceNeeds: Needs = {
+export const authServiceNeeds: RpcNeeds = {
   HandleSsoCallback: {
     purpose: 'sign-in',
     request: ['provider', 'code', 'code_verifier', 'redirect_uri', 'nonce'],

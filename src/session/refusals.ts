@@ -5,7 +5,7 @@ import { SessionRefused, unauthenticated } from './session-errors';
 /** The tokens that AuthService has refused recently, by their hash. */
 export interface Refusals {
   get(key: string): GatewayError | undefined;
-  /** @returns the error for whoever asked. */
+  /** @returns the error that the token is refused with. */
   add(key: string, reason: string): GatewayError;
 }
 

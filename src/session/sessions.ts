@@ -13,7 +13,7 @@ import { createTombstones } from './tombstones';
 import { createValidations } from './validations';
 import { waitFor } from './wait-for';
 
-/** Says whose session a token is, at a cost of about one RPC per session and {@link SessionsOptions.cacheTtl}. */
+/** The sessions of tokens. They cost about one RPC per session and {@link SessionsOptions.cacheTtl}. */
 export interface Sessions {
   /**
    * What is known of a token without asking AuthService: its session, or the error that {@link validate} would throw.

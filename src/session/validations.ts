@@ -13,14 +13,14 @@ export interface Validations {
   /** The validation of a token that is in flight. */
   inFlight(key: string): Promise<Session> | undefined;
   /**
-   * Asks AuthService about a token that none is in flight for, and keeps what it says.
+   * Starts a validation of a token that none is in flight for. Its result is kept, so that the next request need not ask.
    *
    * @throws GatewayError UNAUTHENTICATED for a definite no; AUTH_UNAVAILABLE where AuthService gives no answer.
    */
   start(key: string, token: string, scope: CallScope): Promise<Session>;
-  /** Answers in flight may be from before this revocation. */
+  /** Notes a revocation: the answers in flight may be from before it. */
   noteRevocation(revocation: Revocation): void;
-  /** Revocations may have been missed while the answers in flight were made. */
+  /** Notes that revocations may have been missed while the answers in flight were made. */
   noteGap(): void;
 }
 
@@ -47,7 +47,14 @@ export function createValidations(options: ValidationsOptions): Validations {
   const { authService, confirmed, refusals, tombstones } = options;
   const flights = new Map<string, Flight>();
 
-  /** The checks come in this order: a sign-out outweighs any answer, and a session that is over is not asked about again. */
+  /**
+   * Asks AuthService, and decides what its answer means, in this order:
+   *
+   * 1. A sign-out here outweighs any answer, and any failure.
+   * 2. A session that has expired is refused.
+   * 3. An answer that may be from before a revocation is not believed: AuthService is asked again.
+   * 4. An answer from a time when revocations may have been missed is passed on, but not cached.
+   */
   async function ask(key: string, token: string, since: Since, scope: CallScope): Promise<Session> {
     const asked = performance.now();
     const session = await authService.validateSession(token, scope).catch((error: unknown) => {

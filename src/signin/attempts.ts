@@ -1,14 +1,14 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Exchange } from '../http/exchange';
 import { requestCookies, setCookie, type RequestCookie } from '../session/cookies';
-import { createSeal } from './sealed-cookie';
+import { createSeal } from './seal';
 
-/** What a sign-in began with; only this browser has it, and only the gateway can read it. */
+/** A sign-in under way. Only its browser holds it, and only the gateway can read it. */
 export interface Attempt {
   readonly provider: string;
   /** As the provider's metadata had it when the sign-in began (RFC 9207 section 2.4). */
   readonly issuer: string;
-  /** Whether the provider promised to name itself in its answer. */
+  /** Whether the provider announced that its answer names the issuer. */
   readonly issuerRequired: boolean;
   readonly state: string;
   readonly codeVerifier: string;
@@ -29,31 +29,32 @@ const attemptTypes: Readonly<Record<keyof Attempt, 'string' | 'boolean' | 'numbe
   issuedAt: 'number',
 };
 
-/** Whoever sealed it: another version of the gateway may have sealed something else. */
+/** Checks the fields: another version of the gateway may have sealed others. */
 function isAttempt(value: unknown): value is Attempt {
   if (typeof value !== 'object' || value === null) return false;
   const fields = value as Readonly<Record<string, unknown>>;
   return Object.entries(attemptTypes).every(([name, type]) => typeof fields[name] === type);
 }
 
-/** The sign-ins that a browser has begun, each in a cookie of its own, so that tabs do not get in each other's way. */
+/** The sign-ins under way in a browser, each in a cookie of its own, so that tabs do not disturb each other. */
 export interface Attempts {
-  /** Gives the browser a new attempt, and takes the oldest away where there are too many. */
+  /** Sets the cookie of a new attempt, and clears the oldest ones where there are too many. */
   begin(exchange: Exchange, attempt: Omit<Attempt, 'issuedAt'>): Promise<void>;
   /**
-   * Takes the attempt that a callback belongs to: its cookie is cleared, whatever becomes of the callback.
+   * Takes the attempt that a callback belongs to. Its cookie is cleared, even if the callback fails.
    *
-   * @param states - Every `state` of the callback. More than one finds nothing, and costs the attempts of all.
-   * @returns undefined where this browser has no such attempt, or has it no more.
+   * @param states - Every `state` of the callback. Where there are several, nothing is found, and the attempts of all are
+   * cleared.
+   * @returns undefined where this browser has no such attempt, or no longer.
    */
   take(exchange: Exchange, states: readonly string[]): Promise<Attempt | undefined>;
 }
 
 /** Ms. */
 const lifetime = 600_000;
-/** Attempts that a browser may have at a time. */
+/** How many attempts a browser may have at a time. */
 const most = 5;
-/** Characters of all attempts together: long `returnTo`s must not bring the request's headers over their limit. */
+/** Characters of all attempts together: several long `returnTo`s must not exceed the limit of request headers. */
 const mostCharacters = 8192;
 
 export interface AttemptsOptions {
@@ -80,12 +81,12 @@ export function createAttempts({ secrets, secure }: AttemptsOptions): Attempts {
     return isAttempt(attempt) ? attempt : undefined;
   }
 
-  /** Clears the attempts of a request that are over, and the oldest until another of this size fits in. */
+  /** Clears expired attempts, and the oldest ones until another of this size fits. */
   async function makeRoom(exchange: Exchange, size: number): Promise<void> {
     const opened = await Promise.all(
       cookiesOf(exchange).map(async (cookie) => ({ cookie, issuedAt: (await open(cookie))?.issuedAt ?? 0 })),
     );
-    // Of two that began within one ms the later is the one that stands behind (RFC 6265 section 5.4).
+    // Browsers send older cookies first (RFC 6265 section 5.4), which orders attempts of the same ms.
     const newestFirst = opened.toReversed().toSorted((a, b) => b.issuedAt - a.issuedAt);
     let characters = size;
     for (const [index, { cookie, issuedAt }] of newestFirst.entries()) {
@@ -116,7 +117,7 @@ export function createAttempts({ secrets, secure }: AttemptsOptions): Attempts {
   };
 }
 
-/** Compares in a time that says nothing of where two values differ, nor of their length. */
+/** Compares in constant time: it depends neither on where the values differ nor on their length. */
 function sameSecret(a: string, b: string): boolean {
   return timingSafeEqual(digest(a), digest(b));
 }

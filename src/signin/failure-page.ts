@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { errorHeaders, type GatewayError } from '../errors';
 import type { Exchange, Reply } from '../http/exchange';
 
-/** Where a user can go on from a sign-in that did not work; paths on this origin. */
+/** Where a user can go from the page: paths on this origin. */
 export interface WaysOn {
-  /** Begins another sign-in; left out where there is no such provider. */
+  /** Starts another sign-in; undefined where there is no such provider. */
   readonly again: string | undefined;
   readonly back: string;
 }
@@ -21,7 +21,7 @@ const headers = {
   'x-content-type-options': 'nosniff',
 };
 
-/** Tells a person that signing in did not work. Needs nothing but itself: no script, no font, no image. */
+/** The page that says that signing in did not work. It loads no script, font or image. */
 export function failurePage(error: GatewayError, exchange: Pick<Exchange, 'id'>, { again, back }: WaysOn): Reply {
   const body = `<!doctype html>
 <html lang="en">
@@ -43,8 +43,7 @@ export function failurePage(error: GatewayError, exchange: Pick<Exchange, 'id'>,
 }
 
 /**
- * True for a browser that a person looks at: one that would rather have HTML than JSON. Where `Accept` likes both as well,
- * as with curl, the answer stays JSON.
+ * True where `Accept` prefers HTML to JSON, as browsers do. Where it accepts both alike, as curl does, the answer stays JSON.
  *
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1
  */
@@ -55,7 +54,7 @@ export function prefersHtml(accept: string | undefined): boolean {
   );
 }
 
-/** @param ranges - The ranges that a type is in, the most specific first: the first that is named decides. */
+/** @param ranges - The ranges that a type matches, the most specific first. The first that `Accept` names decides. */
 function quality(accept: string, ranges: readonly string[]): number {
   const named = new Map(accept.split(',').map(rangeOf));
   for (const range of ranges) {

@@ -20,7 +20,7 @@ export function acceptedCode(answer: URLSearchParams, { provider, issuer, issuer
   return codes[0];
 }
 
-/** What the user can do something about (RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6). */
+/** The errors that mean "not signed in" (RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6). */
 const notSignedIn = new Set([
   'access_denied',
   'login_required',
@@ -31,7 +31,7 @@ const notSignedIn = new Set([
 
 function providerError(error: string, provider: string): GatewayError {
   if (notSignedIn.has(error)) return unauthenticated('The sign-in was cancelled, or the identity provider refused it.');
-  // The codes that the specifications define have this form; what else there is stays out of the log.
+  // The codes of the specifications have this form. Anything else stays out of the log.
   const code = /^[a-z_]{1,40}$/.test(error) ? error : 'of no known form';
   const cause = new Error(`the identity provider "${provider}" answered with the error ${code}`);
   if (error === 'temporarily_unavailable' || error === 'server_error') {
@@ -43,8 +43,8 @@ function providerError(error: string, provider: string): GatewayError {
   });
 }
 
-/** What the end of HandleSsoCallback means for the user. The call is never repeated: a code counts once. */
-export function refusal(error: unknown): unknown {
+/** The error that a failed HandleSsoCallback becomes. The call is never retried: a code can be used once. */
+export function callbackError(error: unknown): unknown {
   if (!(error instanceof GatewayError) || isClientClosed(error)) return error;
   const { cause } = error;
   switch (upstreamStatus(error)) {
@@ -62,7 +62,7 @@ export function refusal(error: unknown): unknown {
   }
 }
 
-/** One sentence for every mismatch, which tells whoever forged an answer nothing of where it failed. */
+/** One message for every mismatch, so that it tells the forger of an answer nothing. */
 export function unknownAttempt(cause?: unknown): GatewayError {
   const message = 'This sign-in attempt is not known here or has expired. Start again.';
   return new GatewayError('BAD_USER_INPUT', message, { cause });

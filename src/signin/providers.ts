@@ -5,19 +5,19 @@ import { GatewayError } from '../errors';
 import type { CallScope } from '../grpc/upstream';
 import { waitFor } from '../session/wait-for';
 
-/** Loaded when somebody signs in, and not by a gateway that starts. */
+/** Loaded at the first sign-in, to keep the start fast. */
 const loadClient = () => import('openid-client');
 
-/** Where to send a browser, and what to hold the provider's answer against. */
+/** Where to send a browser, and what to check the provider's answer against. */
 export interface Authorization {
   readonly url: URL;
-  /** As the provider calls itself. */
+  /** As in the provider's metadata. */
   readonly issuer: string;
   /** Whether the answer must carry `iss` (RFC 9207 section 3). */
   readonly issuerRequired: boolean;
 }
 
-/** What a sign-in is bound to; each at least 256 bits of chance. */
+/** Random values that a sign-in is bound to, each of at least 256 bits. */
 export interface AuthorizationSecrets {
   readonly state: string;
   readonly nonce: string;
@@ -26,7 +26,7 @@ export interface AuthorizationSecrets {
 
 export interface Providers {
   has(name: string): boolean;
-  /** Where a provider sends the browser back to; made from the configuration, never from a request. */
+  /** Where a provider sends the browser back to. It comes from the configuration, never from a request. */
   redirectUri(name: string): string;
   /**
    * Prepares an authorization code request with PKCE (OpenID Connect Core section 3.1.2.1, RFC 7636).
@@ -49,7 +49,7 @@ export interface ProvidersOptions {
 
 /** Seconds, as openid-client counts. */
 const discoveryTimeout = 5;
-/** Ms for which a provider's metadata are taken as current. */
+/** Ms for which a provider's metadata counts as current. */
 const metadataTtl = 3_600_000;
 /** Whole seconds. */
 const retryAfter = 5;
@@ -60,14 +60,14 @@ interface Discovered {
   readonly staleAt: number;
 }
 
-/** Finds providers by OpenID Connect Discovery when the first user wants to sign in, so that none of them can keep the gateway from starting. */
+/** Discovers providers (OpenID Connect Discovery) at the first sign-in, so that none of them can keep the gateway from starting. */
 export function createProviders({ providers, publicUrl }: ProvidersOptions): Providers {
   const known = new Map(providers.map((provider) => [provider.name, provider]));
   const discovered = new Map<string, Discovered>();
 
   const redirectUri = (name: string): string => new URL(`/api/v1/auth/${name}/callback`, publicUrl).href;
 
-  /** One look-up at a time for each provider; a failed one is forgotten, so that the next user tries anew. */
+  /** Concurrent sign-ins share one discovery. A failed one is forgotten, so that the next sign-in tries again. */
   function configurationOf(provider: ProviderConfig): Promise<Configuration> {
     const earlier = discovered.get(provider.name);
     if (earlier && earlier.staleAt > performance.now()) return earlier.configuration;
@@ -103,7 +103,7 @@ export function createProviders({ providers, publicUrl }: ProvidersOptions): Pro
   };
 }
 
-/** A provider that the configuration has with plain http, which it allows on loopback in development, may go on with it. */
+/** Plain http is allowed where the issuer has it: the configuration accepts that only on loopback, outside production. */
 async function discover({ issuer, clientId }: ProviderConfig): Promise<Configuration> {
   const { allowInsecureRequests, discovery, None } = await loadClient();
   const insecure = new URL(issuer).protocol === 'http:';

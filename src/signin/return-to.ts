@@ -1,11 +1,11 @@
-/** Characters; it must fit into a cookie together with the rest of the attempt. */
+/** Characters. It must fit into a cookie together with the rest of the attempt. */
 const longest = 2048;
 
 /**
- * Where to send the browser after sign-in: a path on this origin, as the browser will resolve it. Whatever else a link
- * asks for becomes `/`, so that signing in still works and never leads to another site.
+ * Where to send the browser after sign-in: a path on this origin, as the browser will resolve it. Anything else that a link
+ * asks for becomes `/`: signing in still works, and never leads to another site.
  *
- * @param wanted - The parameter as it came, decoded once; more than one value is as good as none.
+ * @param wanted - The values of the parameter, decoded once. More than one counts as none.
  * @param publicUrl - Where the gateway is reached.
  */
 export function safeReturnTo(wanted: readonly string[], publicUrl: string): string {
@@ -16,13 +16,13 @@ export function safeReturnTo(wanted: readonly string[], publicUrl: string): stri
   const url = new URL(path, origin);
   if (url.origin !== origin) return '/';
   const resolved = url.pathname + url.search + url.hash;
-  // Once more, since resolving takes dot segments away: `/.//host` has become `//host`.
+  // Check again, since resolving removes dot segments: `/.//host` has become `//host`.
   return resolved.length <= longest && isPath(resolved) ? resolved : '/';
 }
 
 /**
- * True for an absolute path that names no host. Browsers take a backslash for a slash and skip tabs and line breaks (WHATWG
- * URL, "basic URL parser"); an encoded slash or backslash in front is refused too, for what decodes it later.
+ * True for an absolute path that names no host. Browsers treat a backslash as a slash, and skip tabs and line breaks (WHATWG
+ * URL, "basic URL parser"). An encoded slash or backslash in front is refused too, in case something decodes it later.
  */
 function isPath(path: string): boolean {
   // oxlint-disable-next-line no-control-regex -- control characters are what it looks for

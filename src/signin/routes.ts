@@ -9,12 +9,12 @@ import type { Gatekeeper } from '../session/gatekeeper';
 import type { Sessions } from '../session/sessions';
 import { createAttempts, type Attempt } from './attempts';
 import { failurePage, prefersHtml, type WaysOn } from './failure-page';
-import { acceptedCode, refusal, unknownAttempt } from './provider-answer';
+import { acceptedCode, callbackError, unknownAttempt } from './provider-answer';
 import { createProviders } from './providers';
 import { safeReturnTo } from './return-to';
 
 export interface SignInOptions {
-  /** Without any there is no login and no callback, only logout. */
+  /** Without any there is only logout. */
   readonly providers: readonly ProviderConfig[];
   /** Seal sign-in attempts: the first seals, all unseal. At least one where there are providers. */
   readonly secrets: readonly string[];
@@ -28,14 +28,14 @@ export interface SignInOptions {
   readonly gatekeeper: Pick<Gatekeeper, 'admit' | 'signOut'>;
 }
 
-/** Templates of the paths that this door answers. */
+/** Templates of the paths that these routes answer. */
 export const signInPaths = {
   login: '/api/v1/auth/{provider}/login',
   callback: '/api/v1/auth/{provider}/callback',
   logout: '/api/v1/auth/logout',
 } as const;
 
-/** The door through which browsers sign in and out: OpenID Connect's code flow, of which AuthService does the last step. */
+/** The routes that browsers sign in and out by: OpenID Connect's code flow, whose code AuthService exchanges. */
 export function createSignInRoutes(options: SignInOptions): Route[] {
   const logout: Route = { method: 'POST', path: signInPaths.logout, statuses: [204], handle: createLogout(options) };
   if (options.providers.length === 0) return [logout];
@@ -55,12 +55,12 @@ function createLogout({ gatekeeper }: SignInOptions): Handler {
   };
 }
 
-/** How a user can go on, as far as a step has got to know it. */
+/** The links of the failure page. A step fills them in as it learns them. */
 type Ways = { -readonly [Key in keyof WaysOn]: WaysOn[Key] };
 
-type Step = (exchange: Exchange, provider: string, ways: Ways) => Promise<Reply>;
+type SignInStep = (exchange: Exchange, provider: string, ways: Ways) => Promise<Reply>;
 
-function createSignIn(options: SignInOptions): { login: Step; callback: Step } {
+function createSignIn(options: SignInOptions): { login: SignInStep; callback: SignInStep } {
   const { authService, sessions, cookie, publicUrl } = options;
   const providers = createProviders(options);
   const attempts = createAttempts({ secrets: options.secrets, secure: !options.insecureCookies });
@@ -75,8 +75,8 @@ function createSignIn(options: SignInOptions): { login: Step; callback: Step } {
   }
 
   /**
-   * Nothing is called before the answer is known to belong to an attempt of this browser and to come from the provider that
-   * it was sent to: whoever can make a browser open this path must not be able to spend a code.
+   * Makes no call before the answer is known to belong to an attempt of this browser, and to come from the provider of that
+   * attempt: another site can make a browser open this path, and must not be able to use up a code.
    */
   async function callback(exchange: Exchange, provider: string, ways: Ways): Promise<Reply> {
     const answer = new URLSearchParams(exchange.query);
@@ -100,7 +100,7 @@ function createSignIn(options: SignInOptions): { login: Step; callback: Step } {
     const session = await authService
       .handleSsoCallback(request, { requestId, trace, deadline, clientDeadline, signal })
       .catch((error: unknown) => {
-        throw refusal(error);
+        throw callbackError(error);
       });
     if (!isToken(session.sessionToken) || session.expiresAt <= Date.now()) {
       const cause = new Error('AuthService gave a session that is over, or whose token fits into no header');
@@ -109,7 +109,7 @@ function createSignIn(options: SignInOptions): { login: Step; callback: Step } {
     return session;
   }
 
-  /** The user has a new session by now, so that one which cannot be ended is no reason to fail. */
+  /** Only logs a failure: the user has a new session by now. */
   async function endPrevious(exchange: Exchange, token: string): Promise<void> {
     if (!isToken(token)) return;
     const { id: requestId, trace, deadline } = exchange;
@@ -124,10 +124,10 @@ function createSignIn(options: SignInOptions): { login: Step; callback: Step } {
 }
 
 /**
- * Answers a person's browser with a page where the answer would be an error in JSON. HEAD is refused: neither step is safe
- * (RFC 9110 section 9.2.1), and what only looks at a link must not spend the attempt or the code in it.
+ * Answers browsers with a page where the answer would be a JSON error. Refuses HEAD: neither step is safe (RFC 9110
+ * section 9.2.1), and a link preview must not use up the attempt or the code.
  */
-function forBrowsers(step: Step): Handler {
+function forBrowsers(step: SignInStep): Handler {
   return async (exchange, { provider = '' }) => {
     const ways: Ways = { again: undefined, back: '/' };
     try {
@@ -154,12 +154,12 @@ function waysOn(provider: string, returnTo: string): WaysOn {
   return { again, back: returnTo };
 }
 
-/** Not cached, and without a referrer: the address that the browser comes from may hold a code. */
+/** Not cached, and without a referrer: the browser's current address may hold a code. */
 function redirect(location: string): Reply {
   return { status: 302, headers: { location, 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' } };
 }
 
-/** 256 bits of chance, as 43 characters that PKCE allows (RFC 7636 section 4.1). */
+/** 256 random bits, as 43 characters that PKCE allows (RFC 7636 section 4.1). */
 function randomSecret(): string {
   return randomBytes(32).toString('base64url');
 }

@@ -1,5 +1,6 @@
 import { write, writeSync } from 'node:fs';
 import pino, { type DestinationStream } from 'pino';
+import { bindingsText, metadata, streamOf } from '../internals/pino';
 
 /** The log: one JSON object a line. */
 export type Logger = pino.Logger;
@@ -36,7 +37,8 @@ type Fields = Readonly<Record<string, string | number | boolean | undefined>>;
  * its cost: names are put into JSON once.
  */
 export function createLineLog(log: Logger, message: string): (fields: Fields) => void {
-  const { [pino.symbols.streamSym]: stream, [pino.symbols.chindingsSym]: bindings } = internalsOf(log);
+  const stream = streamOf(log);
+  const bindings = bindingsText(log);
   const output = outputOf(log);
   const keys = new Map<string, string>();
   const keyOf = (name: string): string => {
@@ -92,24 +94,10 @@ export function droppedLines(log: Logger): number {
   return outputOf(log)?.droppedInAll ?? 0;
 }
 
-/** What pino has under its public symbols. */
-interface Internals {
-  readonly [pino.symbols.streamSym]: DestinationStream;
-  /** Fields that all lines have, as they are written. */
-  readonly [pino.symbols.chindingsSym]: string;
-}
-
-function internalsOf(log: Logger): Internals {
-  return log as unknown as Internals;
-}
-
 function outputOf(log: Logger): LogOutput | undefined {
-  const stream = internalsOf(log)[pino.symbols.streamSym];
+  const stream = streamOf(log);
   return stream instanceof LogOutput ? stream : undefined;
 }
-
-/** How pino is asked to tell of each line what it is. */
-const pinoMetadata = Symbol.for('pino.metadata');
 
 /** Characters that are written together: to write costs more than to make a line. */
 const portion = 8 * 1024;
@@ -133,7 +121,7 @@ interface Writing {
  */
 export class LogOutput implements DestinationStream {
   /** To pino: say the level of each line. */
-  readonly [pinoMetadata] = true;
+  readonly [metadata] = true;
   /** Of the line that is being written, as pino has it. */
   lastLevel = 0;
   /** Lines that no write has begun with. */

@@ -1,4 +1,5 @@
-import type { Metric, Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
+import { registerMetric, type MetricValue } from '../internals/prom-client';
 
 /** The values of a metric's labels, by their names. */
 export type Labels<Label extends string> = Readonly<Record<Label, string>>;
@@ -44,17 +45,6 @@ interface MetricOptions<Label extends string> {
   readonly labelNames: readonly Label[];
 }
 
-/** A value as prom-client writes it. */
-interface Value {
-  /** Those that a value has to itself, such as an edge. */
-  readonly labels: Readonly<Record<string, string | number>>;
-  /** Those of the series, whose text prom-client makes once for as long as the object is the same. */
-  readonly sharedLabels: Labels<string>;
-  readonly value: number;
-  /** Where it is not the metric's own. */
-  readonly metricName?: string;
-}
-
 /**
  * Makes a counter whose values are read when the registry is scraped.
  *
@@ -66,7 +56,7 @@ export function createCounter<Label extends string>(
   options: MetricOptions<Label> & { readonly type?: 'counter' | 'untyped' },
 ): Counter<Label> {
   const all = createSeriesMap(options.labelNames, (labels) => new CountedSeries(labels));
-  register(registry, options.type ?? 'counter', options, () => [...all.values()]);
+  registerMetric(registry, options.type ?? 'counter', options, () => [...all.values()]);
   return { series: (labels) => all.get(labels) };
 }
 
@@ -81,7 +71,7 @@ export function createHistogram<Label extends string>(
 ): Histogram<Label> {
   const { name, labelNames, buckets } = options;
   const all = createSeriesMap(labelNames, (labels) => new ObservedSeries(labels, buckets));
-  register(registry, 'histogram', options, () => [...all.values()].flatMap((series) => series.values(name)));
+  registerMetric(registry, 'histogram', options, () => [...all.values()].flatMap((series) => series.values(name)));
   return { series: (labels) => all.get(labels) };
 }
 
@@ -91,13 +81,13 @@ export function createReading<Label extends string>(
   options: MetricOptions<Label> & { readonly type?: 'gauge' | 'counter' },
 ): Reading<Label> {
   const all = createSeriesMap(options.labelNames, (labels) => new ReadSeries(labels));
-  register(registry, options.type ?? 'gauge', options, () => [...all.values()]);
+  registerMetric(registry, options.type ?? 'gauge', options, () => [...all.values()]);
   return { read: (labels, value) => void (all.get(labels).read = value) };
 }
 
 const none = {};
 
-class CountedSeries implements CounterSeries, Value {
+class CountedSeries implements CounterSeries, MetricValue {
   readonly labels = none;
   value = 0;
 
@@ -108,7 +98,7 @@ class CountedSeries implements CounterSeries, Value {
   }
 }
 
-class ReadSeries implements Value {
+class ReadSeries implements MetricValue {
   readonly labels = none;
   read: () => number = () => 0;
 
@@ -142,7 +132,7 @@ class ObservedSeries implements HistogramSeries {
   }
 
   /** What is scraped: cumulative buckets, sum and count. */
-  values(name: string): Value[] {
+  values(name: string): MetricValue[] {
     const { sharedLabels, count, sum } = this;
     let below = 0;
     const edges = this.edges.map((le, index) => {
@@ -176,26 +166,4 @@ function createSeriesMap<Label extends string, Series>(
       return made;
     },
   };
-}
-
-/** As much of prom-client's metrics as its registry looks at, when it is scraped and not before. */
-function register(
-  registry: Registry,
-  type: 'counter' | 'gauge' | 'histogram' | 'untyped',
-  { name, help }: MetricOptions<string>,
-  read: () => readonly Value[],
-): void {
-  const metric = {
-    name,
-    getForPromString: () => Promise.resolve({ name, help, type, values: read() }),
-    get() {
-      const values = read().map(({ labels, sharedLabels, value, ...named }) => ({
-        labels: { ...labels, ...sharedLabels },
-        value,
-        ...named,
-      }));
-      return Promise.resolve({ name, help, type, values, aggregator: 'sum' });
-    },
-  };
-  registry.registerMetric(metric as unknown as Metric);
 }

@@ -109,8 +109,9 @@ function readOptions() {
   const only = values.only && namesOf(values.only, known, '--only');
   const peers = values.peers ? namesOf(values.peers, contestants, '--peers') : Object.keys(contestants);
   const isPartial = values.quick || values.only || values.peers || values.rounds || values.seconds;
-  if (values.write && isPartial && values.beside === undefined)
+  if (values.write && isPartial && values.beside === undefined) {
     throw new Usage('--write without --beside is for a full run');
+  }
   if (values.beside !== undefined && !values.write) throw new Usage('--beside goes with --write');
   if (values.beside !== undefined && !/^[\w-]+$/.test(values.beside)) {
     throw new Usage('--beside takes a part of a file name');

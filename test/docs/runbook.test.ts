@@ -87,7 +87,7 @@ test('what it says of the autoscaler and of pods is what is deployed', () => {
   expect(spec.progressDeadlineSeconds).toBe(120);
   expect(find('PodDisruptionBudget').spec.maxUnavailable).toBe(1);
   expect(read('src/http/server.ts')).toContain('const maxConnections = 10_000;');
-  expect(read('src/session/sessions.ts')).toContain('const confirmedCapacity = 50_000;');
+  expect(read('src/session/confirmed-sessions.ts')).toContain('const capacity = 50_000;');
   expect(read('src/pipeline/documents.ts')).toContain('const cacheSize = 48 * 1024 * 1024;');
 });
 

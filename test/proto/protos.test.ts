@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Field, Type, type Root } from 'protobufjs';
+import { FileDescriptorSet } from 'protobufjs/ext/descriptor';
 import { printSchema } from 'graphql';
 import { type SchemaError } from '../../src/diagnostics/findings';
 import { ProtoError } from '../../src/proto/proto-error';
@@ -278,11 +279,26 @@ describe('text', () => {
     );
   });
 
-  test('of an edition that only descriptors explain is told', () => {
-    const protos = folderWith({ 'a.proto': 'edition = "2024";' });
-    expect(failure(() => loadProtos(protos), { PROTOS: protos })).toBe(
-      `PROTOS/a.proto:1: illegal edition '2024'\n    Give it as a descriptor set: buf build -o FILE.binpb.`,
-    );
+  test('of an edition that is not known is told', () => {
+    const protos = folderWith({ 'a.proto': 'edition = "2027";' });
+    expect(failure(() => loadProtos(protos), { PROTOS: protos })).toBe("PROTOS/a.proto:1: illegal edition '2027'");
+  });
+
+  test('of edition 2024 is read', () => {
+    const protos = folderWith({
+      'a.proto': `edition = "2024";
+        package p;
+        import option "not/there/options.proto";
+        export message A {
+          string explicit = 1;
+          string implicit = 2 [features.field_presence = IMPLICIT];
+          B delimited = 3 [features.message_encoding = DELIMITED];
+          local message B { reserved old; string text = 1; }
+          local enum E { E_UNSPECIFIED = 0; }
+        }`,
+    });
+    const { explicit, implicit, delimited } = loadProtos(protos).lookupType('p.A').fields;
+    expect([explicit?.hasPresence, implicit?.hasPresence, delimited?.delimited]).toEqual([true, false, true]);
   });
 
   test('may have empty statements, and option values of any kind', () => {
@@ -313,11 +329,18 @@ describe('text', () => {
           extend google.protobuf.FieldOptions { Rules rule = 50002; }`),
       }),
     );
-    expect(root.lookupType('p.A').options).toEqual({ '(p.rules).name': 'end' });
+    expect(root.lookupType('p.A').options).toEqual({
+      '(p.rules).list.name': 'b',
+      '(p.rules).[p.more]': 1,
+      '(p.rules).nested.name': 'x',
+      '(p.rules).name': 'end',
+    });
     expect(fieldOf(root, 'p.A', 'a').options).toEqual({ '(p.rule).name': 'b', deprecated: true });
     expect(findService(root, 'p.S')?.methods['Do']?.options).toEqual({
       '(google.api.http).post': '/a',
       '(google.api.http).body': '*',
+      '(google.api.http).additional_bindings.put': '/b',
+      '(google.api.http).additional_bindings.patch': '/c',
     });
   });
 
@@ -666,6 +689,40 @@ describe('a descriptor set', () => {
     const fileType = fromFiles.lookupType('google.protobuf.FileDescriptorProto');
     const pieces = file.map((each) => fileType.encode(each).finish()).toReversed();
     expect(contents(protosOf(pieces, 'localhost:50051'))).toEqual(contents(fromFiles));
+  });
+
+  test('leaves out what is called __proto__, as text does', () => {
+    const text = proto('package p; message A { string __proto__ = 1; string b = 2; } message __proto__ {}');
+    const named = [{ name: '__proto__' }];
+    const string = { type: 9, label: 1 };
+    const bytes = FileDescriptorSet.encode({
+      file: [
+        {
+          name: 'a.proto',
+          package: 'p',
+          syntax: 'proto3',
+          messageType: [
+            {
+              name: 'A',
+              field: [
+                { name: '__proto__', number: 1, ...string },
+                { name: 'b', number: 2, ...string },
+              ],
+              oneofDecl: named,
+              nestedType: named,
+              enumType: named,
+              extension: [{ name: '__proto__', number: 3, extendee: '.p.A', ...string }],
+            },
+            { name: '__proto__' },
+          ],
+          service: [{ name: 'S', method: [{ name: '__proto__', inputType: '.p.A', outputType: '.p.A' }] }],
+        },
+      ],
+    }).finish();
+    for (const root of [loadProtos(folderWith({ 'a.proto': text })), loadProtos(folderWith({ 'a.pb': bytes }))]) {
+      expect(Object.keys(root.lookupType('p.A').fields)).toEqual(['b']);
+    }
+    expect({}).not.toHaveProperty('filename');
   });
 
   test('of an edition that is not known is told', () => {

@@ -1,12 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildSchema, parse } from 'graphql';
+import { buildSchema } from 'graphql';
 import { staleFiles, writeFiles } from '../../scripts/generated-files';
 import { plugin as protoTypes } from '../../scripts/proto-types';
-import { plugin as trustedDocuments } from '../../scripts/trusted-documents';
 import { findService, loadProtos, rpcOf } from '../../src/proto/protos';
 
 const root = join(__dirname, '../..');
@@ -59,26 +57,6 @@ describe('generated files', () => {
     expect(staleFiles(there, files)).toEqual([]);
     expect(readdirSync(there).sort()).toEqual(['changed.ts', 'missing.ts', 'same.ts']);
   });
-});
-
-describe('trusted documents', () => {
-  test('are the operations with the fragments that they use, by the hash of their text', () => {
-    const document = parse(
-      'query B { ...F } query A { a } fragment F on Query { b: a } fragment Unused on Query { a }',
-    );
-    const manifest = JSON.parse(trustedDocuments(anySchema, [{ document }])) as Record<string, string>;
-    const a = 'query A {\n  a\n}';
-    const b = 'query B {\n  ...F\n}\n\nfragment F on Query {\n  b: a\n}';
-    expect(manifest).toEqual({ [sha256(a)]: a, [sha256(b)]: b });
-  });
-
-  test('have no directive of the gateway', () => {
-    expect(readFileSync(join(generated, 'trusted-documents.json'), 'utf8')).not.toContain('@rest');
-  });
-
-  function sha256(text: string): string {
-    return createHash('sha256').update(text).digest('hex');
-  }
 });
 
 describe('types of messages', () => {

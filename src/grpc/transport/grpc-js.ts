@@ -16,7 +16,7 @@ import { defaultMaxMessageSize, failure, longestTimer, refused } from './limits'
 import { parseTarget } from './target';
 import type { CallListener, CallRequest, OpenCall, TlsMaterial, Transport, TransportOptions } from './transport';
 
-/** As far as grpc-js has an option for it, the same as our own transport does. */
+/** The same as our own transport does, as far as grpc-js has an option for it. */
 function clientOptions(authority: string, maxMessageSize: number): ClientOptions {
   return {
     'grpc.default_authority': authority,
@@ -26,7 +26,7 @@ function clientOptions(authority: string, maxMessageSize: number): ClientOptions
     'grpc.service_config_disable_resolution': 1,
     'grpc.max_receive_message_length': maxMessageSize,
     'grpc.max_send_message_length': maxMessageSize,
-    // A call may be sent again as long as no server has processed it, whatever it holds.
+    // A call that no server has processed is sent again, however large it is.
     'grpc.retry_buffer_size': Number.MAX_SAFE_INTEGER,
     'grpc.per_rpc_retry_buffer_size': Number.MAX_SAFE_INTEGER,
     'grpc.initial_reconnect_backoff_ms': 250,
@@ -39,7 +39,7 @@ function clientOptions(authority: string, maxMessageSize: number): ClientOptions
     'grpc.client_idle_timeout_ms': longestTimer,
     // Upstreams share nothing: not their connections, nor their backoff.
     'grpc.use_local_subchannel_pool': 1,
-    // The environment says nothing about how upstreams are reached.
+    // Proxies that the environment names are not for upstreams.
     'grpc.enable_http_proxy': 0,
     'grpc.enable_channelz': 0,
   };
@@ -73,9 +73,12 @@ export class GrpcJsTransport implements Transport {
     const refusal = refused(request, listener, this.maxMessageSize);
     if (refusal) return refusal;
     const call = new GrpcJsCall(this, request, listener);
-    this.calls.add(call);
-    if (this.hasClosed) call.fail(closed);
-    else call.start(this.client);
+    if (this.hasClosed) {
+      call.fail(closed);
+    } else {
+      call.start(this.client);
+      this.calls.add(call);
+    }
     return call;
   }
 
@@ -86,7 +89,7 @@ export class GrpcJsTransport implements Transport {
 
   close(): void {
     this.hasClosed = true;
-    // Of itself, grpc-js would let them go on.
+    // grpc-js lets calls under way finish.
     for (const call of this.calls) call.fail(closed);
     this.client.close();
   }
@@ -107,9 +110,9 @@ function credentialsOf(tls: TlsMaterial | undefined): ChannelCredentials {
 class GrpcJsCall implements OpenCall {
   private stream: ClientReadableStream<Buffer> | undefined;
   private pacer: PacedCall | undefined;
-  /** Of a response that is none of gRPC. */
+  /** Content type of a response that is not gRPC. */
   private strangeType: string | undefined;
-  /** False in the turn of the event loop in which it is made. */
+  /** False in the turn of the event loop in which the call is made. */
   private isMade = false;
   private hasEnded = false;
 
@@ -147,7 +150,7 @@ class GrpcJsCall implements OpenCall {
   /** Ends the call, here and at the server. */
   fail(end: CallEnd): void {
     if (this.hasEnded) return;
-    // Not sooner: grpc-js would send the call all the same, and never reset it.
+    // A call that is cancelled in the turn in which it is made would be sent all the same, and never reset.
     if (this.isMade) this.stream?.cancel();
     this.end(end);
   }
@@ -190,7 +193,7 @@ class GrpcJsCall implements OpenCall {
     );
   }
 
-  /** In place of statuses of grpc-js itself that would mislead whoever goes by them. */
+  /** Corrects statuses that grpc-js gives a call itself, where they would mislead. */
   private correctionOf(code: Status | undefined, details: string): CallEnd | undefined {
     const { ready } = this.transport;
     if (code === undefined) {
@@ -204,7 +207,7 @@ class GrpcJsCall implements OpenCall {
       // The beginning of a page was taken for the length of a message.
       return failure(Status.UNKNOWN, `content of type ${this.strangeType} instead of a gRPC answer`);
     }
-    // As node:http2 has it, streams of a connection that ends were cancelled by the server or failed here.
+    // node:http2 closes the streams of a lost connection as if the server had cancelled them, or as failed here.
     const mayBeLost = code === Status.CANCELLED || code === Status.INTERNAL;
     return mayBeLost && !ready && /^(?:Call cancelled$|Received RST_STREAM )/.test(details)
       ? failure(Status.UNAVAILABLE, `the connection was lost: ${details}`)
@@ -212,7 +215,7 @@ class GrpcJsCall implements OpenCall {
   }
 }
 
-/** Asks for no message while it is paused; of itself, a stream reads 16 of them ahead. */
+/** Reads no message while it is paused. Without it, a stream of grpc-js reads 16 of them ahead. */
 class PacedCall extends InterceptingCall {
   private isPaused = false;
   private isAsked = false;

@@ -14,8 +14,8 @@ export interface EnumMapping {
   readonly numberOf: ReadonlyMap<string, number>;
 }
 
-/** Maps every value of a GraphQL enum to one of the proto's; findings for those that the proto does not have. */
-export function mapEnum(type: GraphQLEnumType, source: Enum, findings: Findings): EnumMapping {
+/** Compiles the mapping of a GraphQL enum to a proto enum; findings for values that the proto does not have. */
+export function compileEnumMapping(type: GraphQLEnumType, source: Enum, findings: Findings): EnumMapping {
   const natural = enumNames(source);
   const nameOf = new Map(natural.nameOf);
   const numberOf = new Map<string, number>();

@@ -13,27 +13,19 @@ import {
 import { Enum, Type, type Field, type MapField } from 'protobufjs';
 import { didYouMean } from '../../diagnostics/did-you-mean';
 import type { Findings } from '../../diagnostics/findings';
+import { entryFields, newMessage } from '../../internals/protobufjs';
 import { typed, type Write } from '../../proto/conversion';
-import { entryFields, isMap, mapKeyName } from '../../proto/maps';
+import { isMap } from '../../proto/maps';
 import { compileMessageRules } from '../../proto/message-rules';
 import { takesNull, type ProtoJson } from '../../proto/proto-json';
-import {
-  deepest,
-  fieldKind,
-  findField,
-  findOneOf,
-  fullName,
-  jsonName,
-  newMessage,
-  type Fields,
-} from '../../proto/proto-model';
+import { deepest, fieldKind, findField, findOneOf, fullName, jsonName, type Fields } from '../../proto/proto-model';
 import { graphqlChoices, isObjectMessage, scalarConversion } from '../../proto/scalar-conversions';
 import { atSegment, rejectValue, within } from '../../proto/value-error';
 import { nameInProto } from '../name-in-proto';
 import { fieldName, namesWithin, noteUsage } from '../proto-usage';
 import type { Args } from '../resolver-context';
 import { gatewayScalars } from '../scalars';
-import { mapEnum } from './enum-mapping';
+import { compileEnumMapping } from './enum-mapping';
 import { compileMaskWrite, maskPath } from './field-mask';
 
 /** An argument, or a field of an input type. */
@@ -142,7 +134,7 @@ export class InputCompiler {
       if (content === undefined || (content === null && !nullFits)) return rejectValue('has no value');
       const written = atSegment('value', () => writeValue(content, depth));
       if (written === undefined) return rejectValue('has no value');
-      return [atSegment('key', () => mapKeyName(target.keyType, writeKey(name, depth))), written];
+      return [atSegment('key', () => String(writeKey(name, depth))), written];
     };
     return typed((entries: readonly (Args | null)[], depth) => {
       const map = new Map<string, unknown>();
@@ -158,7 +150,7 @@ export class InputCompiler {
   private compileSingle(input: InputElement, type: GraphQLInputType, target: Field): Write {
     const { resolvedType } = target;
     if (isEnumType(type) && resolvedType instanceof Enum) {
-      const { numberOf } = mapEnum(type, resolvedType, this.findings);
+      const { numberOf } = compileEnumMapping(type, resolvedType, this.findings);
       return typed((name: string) => numberOf.get(name));
     }
     if (isScalarType(type)) {

@@ -18,7 +18,7 @@ import { fieldName, noteUsage } from '../proto-usage';
 import type { Resolver, SchemaField } from '../resolver-context';
 import { fieldsAre, type Services } from '../services';
 import type { CompiledCall } from './call-compiler';
-import { isLong, isMessage, keyKind, namesIn, readBare } from './key-fields';
+import { isLong, isMessage, keyKind, namesIn, compileBareReader } from './key-fields';
 import type { CompiledLookup, LookupCompiler } from './lookup-compiler';
 import { isEmptyKey, loaderOf, type Lookup, type LookupKey } from './lookup-loader';
 import type { OutputCompiler } from './output-compiler';
@@ -90,7 +90,7 @@ export class JoinCompiler {
     }
     this.checkKey(directive, parts, keyFields, isList && !lookup.many);
     for (const part of parts) if (part) noteUsage(field, fieldName(part.source));
-    const readers = parts.map((part) => (part ? readBare(part) : () => undefined));
+    const readers = parts.map((part) => (part ? compileBareReader(part) : () => undefined));
     field.resolve = withoutInfo(
       isList && !lookup.many ? listJoin(lookup, readers, field) : keyJoin(lookup, readers, field),
     );

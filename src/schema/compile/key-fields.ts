@@ -34,8 +34,8 @@ export function isMany(field: Field): boolean {
   return field.repeated || isMap(field);
 }
 
-/** Reads the values of a field, or the lists of them, out of their wrappers. */
-export function readBare({ source, read }: KeyPart): (message: unknown) => unknown {
+/** Compiles how values of a field, or lists of them, are read out of their wrappers. */
+export function compileBareReader({ source, read }: KeyPart): (message: unknown) => unknown {
   if (!source.resolvedType) return read;
   return (message) => {
     const value = read(message);

@@ -2,7 +2,8 @@ import type { ConstDirectiveNode, GraphQLObjectType } from 'graphql';
 import { Type, type Field } from 'protobufjs';
 import type { Findings } from '../../diagnostics/findings';
 import type { Upstream } from '../../grpc/upstream';
-import { fullName, jsonName, newMessage } from '../../proto/proto-model';
+import { newMessage } from '../../internals/protobufjs';
+import { fullName, jsonName } from '../../proto/proto-model';
 import { rpcOf, type ProtoMessage } from '../../proto/protos';
 import { wrapped } from '../../proto/wrappers';
 import { checkLimits } from '../check-fields';
@@ -10,7 +11,7 @@ import { argsOf, directiveOn } from '../directive-nodes';
 import { fieldsAre, type ResolvedRpc, type Services } from '../services';
 import { checkSideEffects } from '../side-effects';
 import type { CompiledCall } from './call-compiler';
-import { isMany, keyKind, namesIn, readBare, type KeyPart } from './key-fields';
+import { isMany, keyKind, namesIn, compileBareReader, type KeyPart } from './key-fields';
 import { keyText, type Lookup, type LookupKey } from './lookup-loader';
 import type { OutputCompiler } from './output-compiler';
 import { compilePath } from './parent-field';
@@ -146,7 +147,7 @@ export class LookupCompiler {
     }
     const match = this.compileMatch(directive, item, request.fields);
     if (!match) return undefined;
-    const readers = match.map(readBare);
+    const readers = match.map(compileBareReader);
     return {
       item,
       keyFields: request.fields,

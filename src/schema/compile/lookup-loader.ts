@@ -13,9 +13,9 @@ export interface Lookup {
   readonly timeout: number;
   /** The request for these keys. */
   readonly request: (keys: readonly LookupKey[]) => ProtoMessage;
-  /** The objects that a response holds. */
+  /** The objects in a response. */
   readonly items: (response: ProtoMessage) => readonly ProtoMessage[];
-  /** The key that an object is found by, as {@link keyText} gives it. */
+  /** The key of an object, as {@link keyText} writes it. */
   readonly keyOf: (item: ProtoMessage) => string;
   /** True where a key finds a list of objects. */
   readonly many: boolean;
@@ -25,10 +25,10 @@ export interface Lookup {
   readonly concurrency: number | undefined;
 }
 
-/** The values that make up a key, in the order that the directive names them: scalars, as they were decoded. */
+/** The parts of a key in the order of the directive: scalars as they were decoded. */
 export type LookupKey = readonly unknown[];
 
-/** A key as text, for matching: the same for equal keys, 64-bit numbers and bytes included. */
+/** A key as text: the same text for equal keys, 64-bit numbers and bytes included. */
 export function keyText(key: LookupKey): string {
   const [only] = key;
   return key.length === 1 ? partText(only) : JSON.stringify(key.map(partText));
@@ -39,12 +39,12 @@ function partText(part: unknown): string {
   return part instanceof Uint8Array ? Buffer.from(part).toString('base64') : (part as Long).toString();
 }
 
-/** True where a part of a key is not set: such a key finds nothing and is not looked up. */
+/** True where a part of a key is not set. Such a key finds nothing, and is not looked up. */
 export function isEmptyKey(key: LookupKey): boolean {
   return key.some((part) => partText(part) === '');
 }
 
-/** The loader of a lookup for one operation. Keys of one operation are never seen by another. */
+/** The loader of a look-up for one operation. Operations never share keys or results. */
 export function loaderOf(lookup: Lookup, context: ResolverContext): DataLoader<LookupKey, unknown, string> {
   const known = context.loaders.get(lookup);
   if (known) return known;
@@ -56,8 +56,8 @@ export function loaderOf(lookup: Lookup, context: ResolverContext): DataLoader<L
 }
 
 /**
- * As few calls as there are chunks of keys. All are waited for, so that what is looked up next, from what they found, is
- * collected from all of them.
+ * One call per chunk of keys. Waits for all of them, so that the next look-ups, whose keys are in the results, are collected
+ * from all results.
  */
 function batched(lookup: Lookup, context: ResolverContext) {
   return async (keys: readonly LookupKey[]): Promise<unknown[]> => {
@@ -68,7 +68,7 @@ function batched(lookup: Lookup, context: ResolverContext) {
   };
 }
 
-/** One call; results are matched by key, so their order and what is missing do not matter. A failure is that of each key. */
+/** One call. Results are matched by key, in any order; a key may be missing. A failure fails every key of the call. */
 async function getMany(lookup: Lookup, context: ResolverContext, keys: readonly LookupKey[]): Promise<unknown[]> {
   let response: ProtoMessage;
   try {
@@ -89,19 +89,19 @@ async function getMany(lookup: Lookup, context: ResolverContext, keys: readonly 
   });
 }
 
-/** A call for each key, a few at a time. A key that fails fails alone. */
+/** One call per key, a few at a time. A failure fails its key alone. */
 function single(lookup: Lookup, context: ResolverContext, concurrency: number) {
   const whenFree = limited(concurrency);
   return (keys: readonly LookupKey[]): Promise<unknown[]> =>
     Promise.all(keys.map((key) => whenFree(() => getOne(lookup, context, key))));
 }
 
-/** Runs work as soon as less than so many others of it run. */
+/** Limits how much work runs at once. */
 function limited(max: number) {
   let running = 0;
   const waiting: (() => void)[] = [];
   return async <T>(work: () => Promise<T>): Promise<T> => {
-    // Whoever ends hands its place on.
+    // Finished work hands its place to the next in line.
     if (running < max) running++;
     else await new Promise<void>((resolve) => waiting.push(resolve));
     try {

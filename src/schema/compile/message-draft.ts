@@ -1,7 +1,8 @@
 import type { Field, Type } from 'protobufjs';
 import type { GatewayError } from '../../errors';
+import { newMessage } from '../../internals/protobufjs';
 import { compileMessageRules } from '../../proto/message-rules';
-import { newMessage, type Fields } from '../../proto/proto-model';
+import { type Fields } from '../../proto/proto-model';
 import type { Args, Caller } from '../resolver-context';
 
 /** Makes a message from a field's arguments, the session and the message that the field belongs to. */

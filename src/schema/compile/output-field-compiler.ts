@@ -14,8 +14,9 @@ import {
 import { Enum, Type, type Field, type MapField } from 'protobufjs';
 import type { Findings } from '../../diagnostics/findings';
 import { reading } from '../../execution/resolver-needs';
+import { entryFields } from '../../internals/protobufjs';
 import { typed, type Read } from '../../proto/conversion';
-import { entriesReader, entryFields, isMap } from '../../proto/maps';
+import { compileEntriesReader, isMap } from '../../proto/maps';
 import { canBeJsonNull, type ProtoJson } from '../../proto/proto-json';
 import { fieldKind, fullName, hasPresence } from '../../proto/proto-model';
 import { graphqlChoices, isObjectMessage, messageConversion, scalarConversion } from '../../proto/scalar-conversions';
@@ -23,7 +24,7 @@ import { attempt, unreadable } from '../../proto/value-error';
 import { namesWithin, noteUsage } from '../proto-usage';
 import type { SchemaField } from '../resolver-context';
 import { gatewayScalars } from '../scalars';
-import { checkShown, mapEnum } from './enum-mapping';
+import { checkShown, compileEnumMapping } from './enum-mapping';
 import { compileMaskRead } from './field-mask';
 import type { FieldReader } from './field-readers';
 
@@ -92,7 +93,8 @@ export class OutputFieldCompiler {
     const named = getNamedType(type);
     if (resolvedType instanceof Enum) {
       // Zero means "not said", unless the SDL lists it.
-      const isNull = isEnumType(named) && mapEnum(named, resolvedType, this.options.findings).nameOf.get(0) === null;
+      const isNull =
+        isEnumType(named) && compileEnumMapping(named, resolvedType, this.options.findings).nameOf.get(0) === null;
       return isNull ? `${fullName(resolvedType)} can be unspecified` : undefined;
     }
     const isJson = resolvedType instanceof Type && isScalarType(named) && named.name === 'JSON';
@@ -142,7 +144,7 @@ export class OutputFieldCompiler {
 
   private compileEnum(type: GraphQLEnumType, source: Enum): Read {
     const { findings } = this.options;
-    const mapping = mapEnum(type, source, findings);
+    const mapping = compileEnumMapping(type, source, findings);
     checkShown(type, source, mapping, findings);
     const { nameOf } = mapping;
     return typed((number: number) => {
@@ -182,7 +184,7 @@ export class OutputFieldCompiler {
     const readValue = this.compileValue(value, value.type, fields.value);
     key.resolve = reading((from) => (from as MapEntry).key);
     value.resolve = reading((from) => (from as MapEntry).value);
-    const entries = entriesReader(source);
+    const entries = compileEntriesReader(source);
     return typed((map: Readonly<Record<string, unknown>>) =>
       entries(map).map(([name, content]): MapEntry => ({
         key: readKey ? attempt(readKey, name) : name,

@@ -177,6 +177,7 @@ const messageFiles = [
   'src/grpc/transport/http2/connection.ts',
   'src/grpc/transport/http2/frame-reader.ts',
   'src/grpc/transport/http2/session.ts',
+  'src/session/revocation-watch.ts',
   'src/session/revocations.ts',
   'src/signin/routes.ts',
 ];

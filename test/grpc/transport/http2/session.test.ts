@@ -392,6 +392,7 @@ describe('connections', () => {
 /** Puts the connections of a client where only one stream is left to them. */
 function useUpStreamIds(client: Client): void {
   expect(client.upstream.ready()).toBe(true);
+  // The compiler keeps what is private: there is no other way to two thousand million requests.
   for (const session of sessions.splice(0)) (session as unknown as { nextId: number }).nextId = 2 ** 31 - 1;
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { CompactEncrypt, decodeProtectedHeader } from 'jose';
-import { createSeal } from '../../src/signin/sealed-cookie';
+import { createSeal } from '../../src/signin/seal';
 import { anyText } from '../any-text';
 
 const lifetime = 600_000;

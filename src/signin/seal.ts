@@ -1,9 +1,9 @@
 import { createHash, hkdfSync } from 'node:crypto';
 
-/** Loaded when somebody signs in, and not by a gateway that starts. */
+/** Loaded at the first sign-in, to keep the start fast. */
 const loadJose = () => import('jose');
 
-/** Turns a value into text that only a gateway with the same secrets can read or make. */
+/** Turns a value into text that only gateways with the same secrets can read or make. */
 export interface Seal {
   seal(value: unknown): Promise<string>;
   /** @returns The value; undefined for what was not sealed here, was changed, or has expired. */
@@ -11,21 +11,21 @@ export interface Seal {
 }
 
 export interface SealOptions {
-  /** The first seals, every one unseals, so that a new secret can be put in front of an old one. At least one. */
+  /** The first seals, every one unseals: to rotate, put the new secret in front. At least one. */
   readonly secrets: readonly string[];
-  /** What the sealed text is for; what was sealed for something else does not unseal. */
+  /** What the sealed text is for. Text that was sealed for another purpose does not unseal. */
   readonly purpose: string;
   /** Ms for which sealed text can be unsealed. */
   readonly lifetime: number;
 }
 
-interface Key {
-  /** Says which key sealed a text, without saying anything about the key. */
+interface SealKey {
+  /** Identifies the key in what it sealed, and reveals nothing of it. */
   readonly id: string;
   readonly bytes: Uint8Array;
 }
 
-/** Direct use of a 256-bit key: nothing but the gateway reads these, so there is no key to wrap for anyone. */
+/** The key is used directly: no one else reads the text, so there is no content key to wrap. */
 const alg = 'dir';
 const enc = 'A256GCM';
 
@@ -56,12 +56,12 @@ export function createSeal({ secrets, purpose, lifetime }: SealOptions): Seal {
   };
 }
 
-function deriveKey(secret: string, purpose: string): Key {
+function deriveKey(secret: string, purpose: string): SealKey {
   const bytes = new Uint8Array(hkdfSync('sha256', secret, '', `api-gateway ${purpose}`, 32));
   return { id: createHash('sha256').update(bytes).digest('base64url').slice(0, 8), bytes };
 }
 
-async function decrypt(sealed: string, keys: readonly Key[]): Promise<string | undefined> {
+async function decrypt(sealed: string, keys: readonly SealKey[]): Promise<string | undefined> {
   const { compactDecrypt, errors } = await loadJose();
   try {
     const { plaintext } = await compactDecrypt(
@@ -75,7 +75,7 @@ async function decrypt(sealed: string, keys: readonly Key[]): Promise<string | u
     );
     return Buffer.from(plaintext).toString();
   } catch (error) {
-    // What a client made up is no news; anything else is a bug and must not look like an expired attempt.
+    // Text that a client made up is expected. Any other error is a bug, and must not pass for an expired attempt.
     if (error instanceof errors.JOSEError) return undefined;
     throw error;
   }

@@ -1,4 +1,4 @@
-/** Why nothing can be imported, in words for whoever asked for it. */
+/** Why nothing can be imported. The message is for the user. */
 export class ImportError extends Error {
   override readonly name = 'ImportError';
 }

@@ -95,7 +95,7 @@ class Slimmer {
     const copy: Record<string, unknown> = {};
     for (const [key, value] of Object.entries(node)) if (key !== 'loc') copy[key] = this.value(value, copy, key);
     if (!placeless.has(node.kind)) copy['loc'] = this.place(node.loc);
-    return copy as unknown as ASTNode;
+    return asSlim<ASTNode>(copy);
   }
 
   /** Most nodes are fields: as a literal they are smaller. */
@@ -110,7 +110,7 @@ class Slimmer {
       loc: this.place(loc),
     };
     if (selectionSet) this.later(selectionSet, copy, 'selectionSet');
-    return copy as unknown as FieldNode;
+    return asSlim<FieldNode>(copy);
   }
 
   /** What is there of the copy of a value; nodes in it follow. */
@@ -127,7 +127,7 @@ class Slimmer {
     if (nodes.length === 0) return none;
     this.size += nodeSize / 2 + nodes.length * itemSize;
     const copies = [...nodes];
-    for (const [index, node] of nodes.entries()) this.later(node, copies as unknown as Task['into'], index);
+    for (const [index, node] of nodes.entries()) this.later(node, asSlim<Task['into']>(copies), index);
     return copies;
   }
 
@@ -141,12 +141,17 @@ class Slimmer {
   private place(loc: Location | undefined): Location | undefined {
     if (!loc) return undefined;
     this.size += placeSize;
-    return new Place(loc.start, loc.end, loc.source) as unknown as Location;
+    return asSlim<Location>(new Place(loc.start, loc.end, loc.source));
   }
 }
 
 function nameOf(value: string): NameNode {
   return { kind: Kind.NAME, value };
+}
+
+/** The compiler cannot know that what a copy lacks is either filled in by a later task or read by nobody. */
+function asSlim<T>(copy: unknown): T {
+  return copy as T;
 }
 
 /** The names that most of any document is made of. */

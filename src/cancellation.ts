@@ -1,6 +1,6 @@
 /**
- * What work is told by that nobody waits for it any more: as much of an AbortSignal as it takes. To make an AbortSignal and
- * to listen to it costs Node several microseconds and 2 KB, and most requests are over without anybody having left.
+ * Tells work that nobody waits for it any more. The part of an AbortSignal that the gateway uses: making and listening to a
+ * real one costs Node several microseconds and 2 KB, and most requests end without anybody leaving.
  */
 export interface Cancellation {
   readonly aborted: boolean;
@@ -35,13 +35,18 @@ export class Canceller implements Cancellation {
   }
 }
 
-/** Aborted when and why the first of several is. For those that end together: it stays with each of them. */
+/** Calls a listener when work is cancelled: at once where it is already. */
+export function whenAborted(cancellation: Cancellation, listener: () => void): void {
+  if (cancellation.aborted) listener();
+  else cancellation.addEventListener('abort', listener, { once: true });
+}
+
+/**
+ * Aborted with the first of several, for its reason. Its listeners are never removed, so use it for cancellations that end
+ * together.
+ */
 export function firstOf(cancellations: readonly Cancellation[]): Cancellation {
   const first = new Canceller();
-  for (const each of cancellations) {
-    const abort = (): void => first.abort(each.reason);
-    if (each.aborted) abort();
-    else each.addEventListener('abort', abort, { once: true });
-  }
+  for (const each of cancellations) whenAborted(each, () => first.abort(each.reason));
   return first;
 }

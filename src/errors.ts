@@ -209,7 +209,7 @@ export class GatewayError extends StacklessError {
   }
 }
 
-/** True for what was thrown because the client left or the gateway ended the request on its own. */
+/** True for what was thrown because the client left. */
 export function isClientClosed(error: unknown): boolean {
   return error instanceof GatewayError && error.code === 'CLIENT_CLOSED_REQUEST';
 }

@@ -5,6 +5,7 @@ import type { Config } from './config/config';
 import type { OwnResolverName } from './contract/built-ins';
 import { loadContract } from './contract/contract';
 import { GatewayError } from './errors';
+import type * as ExecutableSchema from './graphql/executable-schema';
 import { createGraphqlHandler } from './graphql/graphql-handler';
 import { createGraphqlRoutes } from './graphql/routes';
 import type * as Yoga from './graphql/yoga';
@@ -17,7 +18,7 @@ import { createDocuments } from './pipeline/documents';
 import type { OperationContext } from './pipeline/operation-context';
 import { createPipeline } from './pipeline/pipeline';
 import { createRestRoutes } from './rest/routes';
-import type { Resolver } from './schema/resolver-context';
+import type { Resolver, ResolverContext } from './schema/resolver-context';
 import { loadSources, type Sources } from './schema/sources';
 import { authUpstream, createAuthService } from './session/auth-service';
 import { createSessionCookie } from './session/cookies';
@@ -68,8 +69,9 @@ export interface GatewayOverrides {
  */
 export function createGateway(config: Config, overrides: GatewayOverrides): Gateway {
   const { log } = overrides;
-  const graphqlPlugin = config.graphqlServer === 'yoga';
-  const metrics = overrides.metrics ?? createMetrics({ processMetrics: false, graphqlPlugin });
+  const yoga = config.graphqlServer === 'yoga' ? loadYoga() : undefined;
+  const metrics = overrides.metrics ?? createMetrics({ processMetrics: false, graphqlPlugin: yoga !== undefined });
+  if (yoga && !metrics.graphqlPlugin) throw new Error('GRAPHQL_SERVER=yoga needs metrics made with graphqlPlugin');
   const sources = overrides.sources ?? loadSources(config);
 
   // What is wrong with the contract is told before anything is opened. Its fields call what is made below.
@@ -104,13 +106,12 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
   const gatekeeper = createGatekeeper({ cookie, sessions, publicOrigin, allowedOrigins });
 
   const introspection = !config.production;
-  const isYoga = config.graphqlServer === 'yoga';
-  const schema = isYoga ? loadYoga().toExecutableSchema(compiled) : compiled;
+  const schema = yoga ? yoga.toExecutableSchema(compiled) : compiled;
   const documents = createDocuments(schema, { introspection, metrics });
   const { requestTimeout } = config;
   const steps = { documents, gatekeeper, metrics, introspection, requestTimeout };
   const pipeline = createPipeline(steps);
-  const handleGraphql = isYoga ? loadYoga().createYogaHandler({ schema, ...steps }) : createGraphqlHandler(pipeline);
+  const handleGraphql = yoga ? yoga.createYogaHandler({ schema, ...steps }) : createGraphqlHandler(pipeline);
   const tracer =
     config.tracing && loadOpenTelemetry().createTracer(config.tracing, { version, publicUrl: publicOrigin, log });
   const providers = config.signIn.providers.map(({ name }) => name);
@@ -173,8 +174,12 @@ function unknownUpstream(name: string): never {
 
 const { version } = JSON.parse(readFileSync(join(__dirname, '..', 'package.json'), 'utf8')) as { version: string };
 
-/** GraphQL Yoga and envelop are loaded only where they are asked for. */
-const loadYoga = () => require('./graphql/yoga') as typeof Yoga;
+/** GraphQL Yoga, envelop and @graphql-tools/schema are loaded only where they are asked for. */
+function loadYoga() {
+  const { createYogaHandler } = require('./graphql/yoga') as typeof Yoga;
+  const { toExecutableSchema } = require('./graphql/executable-schema') as typeof ExecutableSchema;
+  return { createYogaHandler, toExecutableSchema };
+}
 
 /** What records traces is loaded where that is asked for, and costs nothing elsewhere. */
 const loadOpenTelemetry = () => require('./telemetry/opentelemetry') as typeof OpenTelemetry;
@@ -184,7 +189,8 @@ function ownResolvers(signOut: Gatekeeper['signOut']): Record<OwnResolverName, R
   return {
     gateway: () => ({ name: 'api-gateway', version }),
     async logout(_parent, _args, context) {
-      await signOut((context as OperationContext).exchange);
+      // Both GraphQL servers put the exchange into the context of resolvers.
+      await signOut((context as ResolverContext & Pick<OperationContext, 'exchange'>).exchange);
       return true;
     },
   };

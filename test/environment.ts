@@ -13,10 +13,13 @@ const grace = 10_000;
 // Jest asks for a default export.
 // oxlint-disable-next-line import/no-default-export
 export default class TidyEnvironment extends NodeEnvironment {
-  private readonly before = openResources();
+  private readonly before: ReadonlyMap<string, number>;
 
   constructor(...args: ConstructorParameters<typeof NodeEnvironment>) {
     super(...args);
+    // Node opens the pipes of a worker's output when they are first asked for, such as by a warning in the middle of a test.
+    void [process.stdout, process.stderr];
+    this.before = openResources();
     // As Node has it. Jest sets 100, and then most of what tests with thousands of errors do is write down stack traces.
     this.global.Error.stackTraceLimit = 10;
   }

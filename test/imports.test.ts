@@ -8,7 +8,7 @@ const root = join(__dirname, '..');
 
 /** From the top down: a file imports from its own folder and from lower levels. */
 const levels = [
-  ['main', 'index', 'commands'],
+  ['main', 'commands'],
   ['gateway'],
   ['contract'],
   ['graphql', 'rest', 'signin'],

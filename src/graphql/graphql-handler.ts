@@ -3,7 +3,7 @@ import type { Pipeline } from '../pipeline/pipeline';
 import { presentError, type PresentedResult } from '../pipeline/present';
 import { anything, eventHeaders, negotiate, type Accepted } from './accept';
 import { EventStream, Heartbeats, streamOfOne } from './event-stream';
-import { readRequest } from './read-operation';
+import { readOperation } from './read-operation';
 import { headOf } from './response-head';
 
 /** Answers GraphQL over HTTP, and subscriptions over SSE in distinct connections mode. */
@@ -14,7 +14,7 @@ export function createGraphqlHandler(pipeline: Pipeline): Handler {
     let accepted = anything;
     try {
       accepted = negotiate(exchange.headers.accept);
-      const request = await readRequest(exchange);
+      const request = await readOperation(exchange);
       const door = { navigation: false, safe: exchange.method !== 'POST', streams: accepted.events };
       const result = await pipeline.run(request, exchange, door);
       if (Symbol.asyncIterator in result) {

@@ -11,8 +11,8 @@ interface Parameters {
 }
 
 /** Reads the operation of a request: of a POST from its body, of a GET from its query. @throws GatewayError as these do */
-export function readRequest(exchange: Exchange): OperationRequest | Promise<OperationRequest> {
-  return exchange.method === 'POST' ? readOperation(exchange) : operationInQuery(exchange.query);
+export function readOperation(exchange: Exchange): OperationRequest | Promise<OperationRequest> {
+  return exchange.method === 'POST' ? operationInBody(exchange) : operationInQuery(exchange.query);
 }
 
 /**
@@ -21,7 +21,7 @@ export function readRequest(exchange: Exchange): OperationRequest | Promise<Oper
  * @throws GatewayError UNSUPPORTED_MEDIA_TYPE for anything but plain application/json; PAYLOAD_TOO_LARGE; BAD_USER_INPUT for
  * what is not JSON, several operations at once, and parameters that are unknown or of a wrong type
  */
-export async function readOperation(exchange: Exchange): Promise<OperationRequest> {
+async function operationInBody(exchange: Exchange): Promise<OperationRequest> {
   const body = await readJson(exchange);
   if (typeof body !== 'object' || body === null) {
     throw badRequest(`POST body is expected to be object but received ${body === null ? 'null' : typeof body}`);
@@ -44,7 +44,7 @@ export async function readOperation(exchange: Exchange): Promise<OperationReques
  * @param query - As it came, percent-encoded, without the question mark.
  * @throws GatewayError BAD_USER_INPUT for what is not JSON, and parameters of a wrong type
  */
-export function operationInQuery(query: string): OperationRequest {
+function operationInQuery(query: string): OperationRequest {
   const given = new URLSearchParams(query);
   const valueOf = (name: string): string | undefined => given.get(name) || undefined;
   return operationOf({

@@ -2,6 +2,7 @@ import { useGenericAuth } from '@envelop/generic-auth';
 import { usePrometheus, type PrometheusTracingPluginConfig } from '@envelop/prometheus';
 import { OperationTypeNode, type DocumentNode, type ExecutionResult, type GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
+import { whenAborted } from '../cancellation';
 import { isClientClosed } from '../errors';
 import type { Exchange } from '../http/exchange';
 import { authenticate, callerOf, type Identity } from '../pipeline/authenticate';
@@ -27,7 +28,7 @@ export interface ServerContext {
 }
 
 /** Envelop's context of an operation. It grows from phase to phase: what a hook reads here, an earlier phase has added. */
-interface OperationContext extends ServerContext, ResolverContext {
+interface YogaContext extends ServerContext, ResolverContext {
   /** From parsing on. */
   readonly prepared: PreparedDocument;
   /** From parsing on, where the document is valid. */
@@ -43,10 +44,10 @@ interface OperationContext extends ServerContext, ResolverContext {
  *
  * @throws Error where the metrics were made without `graphqlPlugin`
  */
-export function useApiGateway(options: PipelineOptions): Plugin<OperationContext, ServerContext> {
+export function useApiGateway(options: PipelineOptions): Plugin<YogaContext, ServerContext> {
   const { documents, gatekeeper, metrics, introspection, requestTimeout } = options;
   const prometheus = usePrometheus(prometheusConfig(metrics));
-  const genericAuth = useGenericAuth<Identity, OperationContext, 'identity'>({
+  const genericAuth = useGenericAuth<Identity, YogaContext, 'identity'>({
     mode: 'resolve-only',
     contextFieldName: 'identity',
     resolveUserFn: ({ plan, exchange }) => authenticate(planned(plan), exchange, gatekeeper),
@@ -139,7 +140,8 @@ export function useApiGateway(options: PipelineOptions): Plugin<OperationContext
 
     onResultProcess(payload) {
       const { result, serverContext } = payload;
-      const { record, plan, prepared } = serverContext as ServerContext & Partial<OperationContext>;
+      // Yoga's context is the server context itself, so it has what earlier phases have added.
+      const { record, plan, prepared } = serverContext as ServerContext & Partial<YogaContext>;
       if (Symbol.asyncIterator in result) {
         payload.setResult(asYogaResult(presentStream(result, serverContext)));
         return;
@@ -156,14 +158,14 @@ export function useApiGateway(options: PipelineOptions): Plugin<OperationContext
   };
 
   /** A stream that ends with a last result that says why it failed, and then lets go of its session. */
-  function watched(results: AsyncIterable<ExecutionResult>, context: OperationContext) {
+  function watched(results: AsyncIterable<ExecutionResult>, context: YogaContext) {
     const { exchange, record, prepared, release } = context;
     const ended = (): void => {
       release?.();
       record.end(OperationTypeNode.SUBSCRIPTION);
     };
-    // The stream may never be read, where the client has left already.
-    exchange.cancellation.addEventListener('abort', ended, { once: true });
+    // The stream may never be read, where the client leaves first.
+    whenAborted(exchange.cancellation, ended);
     return (async function* () {
       try {
         yield* results;
@@ -178,7 +180,7 @@ export function useApiGateway(options: PipelineOptions): Plugin<OperationContext
 }
 
 /** A plugin of envelop is typed for the context that it adds itself, and runs in any that has more. */
-function inOurContext(plugin: object): Plugin<OperationContext> {
+function inOurContext(plugin: object): Plugin<YogaContext> {
   return plugin;
 }
 
@@ -198,20 +200,20 @@ function planned(plan: OperationPlan | undefined): OperationPlan {
 function prometheusConfig({ registry, graphqlPlugin }: Metrics): PrometheusTracingPluginConfig {
   if (!graphqlPlugin) throw new Error('GRAPHQL_SERVER=yoga needs metrics that were created with graphqlPlugin');
   const { requests, duration, errors } = graphqlPlugin;
-  const typeOf = ({ plan }: Partial<OperationContext>) => ({ operation_type: plan?.operation.operation ?? 'unknown' });
+  const typeOf = ({ plan }: Partial<YogaContext>) => ({ operation_type: plan?.operation.operation ?? 'unknown' });
   return {
     registry,
     metrics: {
-      graphql_envelop_request: { counter: requests, fillLabelsFn: (_, context) => typeOf(context as OperationContext) },
+      graphql_envelop_request: { counter: requests, fillLabelsFn: (_, context) => typeOf(context as YogaContext) },
       graphql_envelop_request_duration: {
         histogram: duration,
-        fillLabelsFn: (_, context) => typeOf(context as OperationContext),
+        fillLabelsFn: (_, context) => typeOf(context as YogaContext),
       },
       graphql_envelop_error_result: {
         counter: errors,
         fillLabelsFn: ({ error, errorPhase }, context) => ({
-          ...typeOf(context as OperationContext),
-          // Of validation the plugin tells that it failed, and not why.
+          ...typeOf(context as YogaContext),
+          // The plugin reports that validation failed, but not why.
           code: errorPhase === 'validate' ? 'GRAPHQL_VALIDATION_FAILED' : fromGraphQLError(error).code,
         }),
       },

@@ -4,21 +4,18 @@ import type { Exchange, Handler, Reply } from '../http/exchange';
 import { OperationRecord } from '../pipeline/operation-record';
 import type { PipelineOptions } from '../pipeline/pipeline';
 import { anything, eventHeaders, negotiate, type Accepted } from './accept';
-import { toExecutableSchema } from './executable-schema';
 import { replyToError } from './graphql-handler';
-import { readRequest } from './read-operation';
+import { readOperation } from './read-operation';
 import { graphqlPath } from './routes';
 import { useApiGateway, type ServerContext } from './use-api-gateway';
 
 export interface YogaOptions extends PipelineOptions {
-  /** As {@link toExecutableSchema} makes it. */
+  /** As `toExecutableSchema` makes it. */
   readonly schema: GraphQLSchema;
 }
 
-export { toExecutableSchema };
-
 /** GraphQL Yoga over the gateway's schema, with the pipeline as its plugin. */
-export function createGatewayYoga({ schema, ...options }: YogaOptions): YogaServerInstance<ServerContext, object> {
+function createGatewayYoga({ schema, ...options }: YogaOptions): YogaServerInstance<ServerContext, object> {
   return createYoga<ServerContext>({
     schema,
     plugins: [useApiGateway(options)],
@@ -43,13 +40,16 @@ export function createYogaHandler(options: YogaOptions): Handler {
 
   return async (exchange) => {
     let accepted = anything;
+    let record: OperationRecord | undefined;
     try {
       accepted = negotiate(exchange.headers.accept);
-      const operation = await readRequest(exchange);
-      const context = { exchange, accepted, operation, record: new OperationRecord(exchange) };
+      const operation = await readOperation(exchange);
+      record = new OperationRecord(exchange);
+      const context = { exchange, accepted, operation, record };
       const { url, ...init } = requestOf(exchange, accepted);
       return await replyOf(await yoga.fetch(url, init, context));
     } catch (error) {
+      record?.end(undefined);
       return replyToError(error, exchange, accepted);
     }
   };

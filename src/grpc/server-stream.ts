@@ -5,7 +5,11 @@ import { Status, type CallEnd } from './status';
 import type { Transport } from './transport/transport';
 import type { CallScope, Rpc } from './upstream';
 
-/** Reads a stream, which begins with the first message that is asked for. @param prepare - Called once, then. */
+/**
+ * Reads a server stream. The call is made when the first message is asked for.
+ *
+ * @param prepare - Called once, at that time.
+ */
 export async function* readStream<Response>(
   rpc: Rpc<never, Response>,
   scope: CallScope,

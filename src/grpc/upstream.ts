@@ -36,8 +36,8 @@ export interface CallScope {
   /** When the time budget of the request is spent, in ms since the epoch. */
   readonly deadline: number;
   /**
-   * Until when the client wants to wait. Where that is the deadline, nothing of an upstream is told by its passing. Left out
-   * where no client has a say in it.
+   * The client's own deadline, in ms since the epoch; left out where there is no client. A call that ends by it does not count
+   * as a failure of the upstream.
    */
   readonly clientDeadline?: number;
   /** Cancels the call; its reason is what the call then fails with. */
@@ -85,7 +85,7 @@ export function isSpent({ deadline }: CallScope): boolean {
   return Date.now() + 1 >= deadline;
 }
 
-/** What work fails with that a signal ends. */
+/** The error of work that a signal has cancelled. */
 export function abortReason(signal: Cancellation): GatewayError {
   return signal.reason instanceof GatewayError
     ? signal.reason

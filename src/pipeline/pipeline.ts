@@ -1,4 +1,5 @@
 import { OperationTypeNode, type ExecutionResult } from 'graphql';
+import { whenAborted } from '../cancellation';
 import { isClientClosed } from '../errors';
 import type { Exchange } from '../http/exchange';
 import type { Gatekeeper } from '../session/gatekeeper';
@@ -117,8 +118,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       release?.();
       record.end(type);
     };
-    // The stream may never be read, where the client has left already.
-    exchange.cancellation.addEventListener('abort', ended, { once: true });
+    // The stream may never be read, where the client leaves first.
+    whenAborted(exchange.cancellation, ended);
     return presentStream(results, recorded, () => {
       documents.ran(prepared);
       counts.executed(type, record.began);

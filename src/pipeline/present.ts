@@ -72,7 +72,7 @@ export function statusOf(result: PresentedResult): number {
   return statuses.length === 0 || someData ? 200 : Math.max(...statuses);
 }
 
-/** What goes wrong in an operation, as it was found. */
+/** A result before it is presented: its errors may be anything that was thrown. */
 export interface RawResult {
   readonly data?: ExecutionResult['data'];
   readonly errors?: readonly unknown[] | undefined;

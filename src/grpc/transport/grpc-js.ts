@@ -12,7 +12,7 @@ import {
   type StatusObject,
 } from '@grpc/grpc-js';
 import { Status, type CallEnd } from '../status';
-import { defaultMaxMessageSize, failure, longestTimer, refused } from './limits';
+import { defaultMaxMessageSize, failure, longestTimer, refuse } from './limits';
 import { parseTarget } from './target';
 import type { CallListener, CallRequest, OpenCall, TlsMaterial, Transport, TransportOptions } from './transport';
 
@@ -70,7 +70,7 @@ export class GrpcJsTransport implements Transport {
   }
 
   call(request: CallRequest, listener: CallListener): OpenCall {
-    const refusal = refused(request, listener, this.maxMessageSize);
+    const refusal = refuse(request, listener, this.maxMessageSize);
     if (refusal) return refusal;
     const call = new GrpcJsCall(this, request, listener);
     if (this.hasClosed) {
@@ -182,6 +182,7 @@ class GrpcJsCall implements OpenCall {
   }
 
   private endOf(status: StatusObject): CallEnd {
+    // Declared as always there; errors of decompression have none.
     const code = status.code as Status | undefined;
     const [statusDetails] = status.metadata.get('grpc-status-details-bin');
     return (

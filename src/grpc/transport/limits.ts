@@ -13,7 +13,7 @@ export function failure(code: Status, details: string): CallEnd {
 }
 
 /** Ends a call that must not be sent; undefined for all others. */
-export function refused(request: CallRequest, listener: CallListener, maxMessageSize: number): OpenCall | undefined {
+export function refuse(request: CallRequest, listener: CallListener, maxMessageSize: number): OpenCall | undefined {
   if (request.message.length > maxMessageSize) {
     listener.ended(failure(Status.RESOURCE_EXHAUSTED, `the request is over ${maxMessageSize} bytes`));
   } else if (request.deadline <= Date.now()) {

@@ -5,7 +5,7 @@ export type Metadata = readonly (readonly [name: string, value: string])[];
 
 /** What a call sends. */
 export interface CallRequest {
-  /** Of the method: `/package.Service/Method`. */
+  /** `/package.Service/Method`. */
   readonly path: string;
   readonly metadata: Metadata;
   readonly message: Uint8Array;

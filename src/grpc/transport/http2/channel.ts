@@ -4,7 +4,7 @@ import { Connection } from './connection';
 
 /** Ms after which a name is resolved anew, so that servers that were added are found within a minute. */
 const resolveInterval = 30_000;
-/** Ms between two resolutions, at least; also how soon a name that failed is resolved again. */
+/** Ms between two resolutions, at least. */
 const leastResolveInterval = 1_000;
 
 /** A call that waits for a connection. */

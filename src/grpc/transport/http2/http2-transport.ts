@@ -1,4 +1,4 @@
-import { defaultMaxMessageSize, refused } from '../limits';
+import { defaultMaxMessageSize, refuse } from '../limits';
 import { parseTarget } from '../target';
 import type { CallListener, CallRequest, OpenCall, Transport, TransportOptions } from '../transport';
 import { Call } from './call';
@@ -31,7 +31,7 @@ export class Http2Transport implements Transport {
   call(request: CallRequest, listener: CallListener): OpenCall {
     const { maxMessageSize } = this;
     return (
-      refused(request, listener, maxMessageSize) ??
+      refuse(request, listener, maxMessageSize) ??
       new Call(this.channel, this.headers.encode(request), request, maxMessageSize, listener)
     );
   }

@@ -9,11 +9,12 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
-import { GatewayError, type ErrorCode } from '../errors';
+import { GatewayError } from '../errors';
 import { compileDocument } from '../execution/compiled-operation';
 import { Memory } from '../execution/memory';
 import { SchemaTraits } from '../execution/selection';
 import type { Metrics } from '../telemetry/metrics';
+import { documentError } from './document-error';
 import { planOperation, type OperationPlan } from './operation-plan';
 import { withoutSuggestions } from './present';
 import { createSlimmer } from './slim-document';
@@ -70,7 +71,7 @@ const operationSize = 700;
 const nothing = parse('{ __typename }', { noLocation: true });
 
 /** Bytes of an error of validation beside its text: measured, and rounded up. */
-const errorSize = 1_400;
+const errorSize = 500;
 
 export function createDocuments(schema: GraphQLSchema, options: DocumentOptions): Documents {
   const rules = options.introspection ? specifiedRules : [...specifiedRules, NoSchemaIntrospectionCustomRule];
@@ -141,14 +142,6 @@ function withinStack<T>(work: () => T): T {
     if (!(error instanceof RangeError)) throw error;
     throw new GatewayError('OPERATION_TOO_COMPLEX', 'The document is nested too deeply.', { cause: error });
   }
-}
-
-/** An error of the catalogue in its place, without what keeps the parsed document: its nodes, and the stack. */
-function documentError(code: ErrorCode, { message, source, positions }: GraphQLError): GraphQLError {
-  const originalError = new GatewayError(code, message);
-  const error = new GraphQLError(message, { source: source ?? null, positions: positions ?? null, originalError });
-  error.stack = message;
-  return error;
 }
 
 /** Bytes of a text: one for each character, two where one of them is not in Latin-1. */

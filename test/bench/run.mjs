@@ -132,7 +132,8 @@ class Usage extends Error {}
 function namesOf(text, known, option) {
   const wanted = text.split(',').map((name) => name.trim());
   return wanted.flatMap((name) => {
-    const found = Object.keys(known).filter((each) => each === name || each.startsWith(`${name}-`));
+    // A name of its own, or the beginning of several: "growth" is none itself.
+    const found = name in known ? [name] : Object.keys(known).filter((each) => each.startsWith(`${name}-`));
     if (found.length === 0) {
       throw new Usage(`${option} does not know "${name}"; there are ${Object.keys(known).join(', ')}`);
     }

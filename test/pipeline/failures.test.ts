@@ -161,7 +161,7 @@ describe('AIService goes away', () => {
   });
 });
 
-/** DESIGN's table of failures: what each status of an upstream is on every door. */
+/** What each status of an upstream is on every door. */
 const table = [
   ['CANCELLED', 502, 'UPSTREAM_ERROR'],
   ['UNKNOWN', 502, 'UPSTREAM_ERROR'],

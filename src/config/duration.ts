@@ -1,7 +1,7 @@
 import { rejectText } from './values';
 
 /** Ms. Node fires a timer at once where its delay is longer. */
-const longestTimer = 2 ** 31 - 1;
+export const longestTimer = 2 ** 31 - 1;
 const millisecondsOf = { ms: 1, s: 1000, m: 60_000 } as const;
 
 /**

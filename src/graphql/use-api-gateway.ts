@@ -123,17 +123,8 @@ export function useApiGateway(options: PipelineOptions): Plugin<YogaContext, Ser
       const context = args.contextValue;
       setSubscribeFn(async () => {
         const { plan, prepared, release } = context;
-        let results;
-        try {
-          results = await subscribeOperation(
-            planned(plan),
-            prepared.document,
-            context,
-            args.variableValues as VariableInputs,
-          );
-        } finally {
-          if (!results || !(Symbol.asyncIterator in results)) release?.();
-        }
+        const inputs = args.variableValues as VariableInputs;
+        const results = await subscribeOperation(planned(plan), prepared.document, context, inputs, release);
         return Symbol.asyncIterator in results ? watched(results, context) : results;
       });
     },

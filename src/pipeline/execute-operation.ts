@@ -30,21 +30,29 @@ export function executeOperation(
 /**
  * Subscribes as the operation was compiled. The stream throws what it fails with.
  *
+ * @param release - Ends the watch over the stream's session; called here where there is no stream.
  * @returns a result with errors where there is no stream, or the stream of results
  */
-export function subscribeOperation(
+export async function subscribeOperation(
   { compiled, operation }: OperationPlan,
   document: DocumentNode,
   context: ResolverContext,
   inputs: VariableInputs,
+  release: (() => void) | undefined,
 ): Promise<ExecutionResult | AsyncGenerator<ExecutionResult, void>> {
-  return subscribe(compiled, {
-    schema: compiled.source.schema,
-    document,
-    contextValue: context,
-    variableValues: inputs ?? null,
-    operationName: operation.name?.value ?? null,
-  });
+  let results;
+  try {
+    results = await subscribe(compiled, {
+      schema: compiled.source.schema,
+      document,
+      contextValue: context,
+      variableValues: inputs ?? null,
+      operationName: operation.name?.value ?? null,
+    });
+    return results;
+  } finally {
+    if (!results || !(Symbol.asyncIterator in results)) release?.();
+  }
 }
 
 export interface ScopeOptions {

@@ -96,20 +96,14 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   }
 
   /** @param release - Ends the watch over the stream's session. */
-  async function stream(
-    subscribing: ReturnType<typeof subscribeOperation>,
+  function stream(
+    results: Awaited<ReturnType<typeof subscribeOperation>>,
     prepared: PreparedDocument,
     release: (() => void) | undefined,
     recorded: Recorded,
-  ): Promise<OperationResult> {
+  ): OperationResult {
     const { exchange, record } = recorded;
     const type = OperationTypeNode.SUBSCRIPTION;
-    let results;
-    try {
-      results = await subscribing;
-    } finally {
-      if (!results || !(Symbol.asyncIterator in results)) release?.();
-    }
     if (!(Symbol.asyncIterator in results)) {
       counts.executed(type, record.began);
       return conclude(results, type, recorded);
@@ -145,8 +139,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         const { scope, release } = openScope(plan, identity, { exchange, trace, gatekeeper, requestTimeout });
         const context = new OperationContext(exchange, callerOf(identity), scope);
         if (type === OperationTypeNode.SUBSCRIPTION) {
-          const subscribing = subscribeOperation(plan, prepared.document, context, variables);
-          return await stream(subscribing, prepared, release, recorded);
+          const results = await subscribeOperation(plan, prepared.document, context, variables, release);
+          return stream(results, prepared, release, recorded);
         }
         const running = executeOperation(plan, context, variables);
         const result = running instanceof Promise ? await running : running;

@@ -1,8 +1,6 @@
+import { longestTimer } from '../config/duration';
 import { GatewayError } from '../errors';
 import { abortReason, type CallScope } from '../grpc/upstream';
-
-/** Ms. Node fires a timer at once where its delay is longer. */
-const longestTimer = 2 ** 31 - 1;
 
 /**
  * Waits for work that several callers share. A caller whose signal aborts or whose deadline passes stops waiting; the work

@@ -11,8 +11,9 @@ import {
   type Interceptor,
   type StatusObject,
 } from '@grpc/grpc-js';
+import { longestTimer } from '../../config/duration';
 import { Status, type CallEnd } from '../status';
-import { defaultMaxMessageSize, failure, longestTimer, refuse } from './limits';
+import { defaultMaxMessageSize, failure, refuse } from './limits';
 import { parseTarget } from './target';
 import type { CallListener, CallRequest, OpenCall, TlsMaterial, Transport, TransportOptions } from './transport';
 

@@ -4,9 +4,6 @@ import type { CallListener, CallRequest, OpenCall } from './transport';
 /** Bytes. */
 export const defaultMaxMessageSize = 8 * 1024 * 1024;
 
-/** Timers of Node count in 32 bits, and fire at once beyond that. Ms. */
-export const longestTimer = 2 ** 31 - 1;
-
 /** A status that no server has sent. */
 export function failure(code: Status, details: string): CallEnd {
   return { code, details, statusDetails: undefined };

@@ -1,5 +1,6 @@
+import { longestTimer } from '../../../config/duration';
 import { Status, type CallEnd } from '../../status';
-import { failure, longestTimer } from '../limits';
+import { failure } from '../limits';
 import type { CallListener, CallRequest, OpenCall } from '../transport';
 import type { Channel, Waiter } from './channel';
 import type { OpenStream, StreamEnd, StreamListener } from './client-stream';

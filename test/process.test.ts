@@ -241,7 +241,7 @@ describe('the end', () => {
   test('comes within the grace period, and what it cut off is logged and exported like all before', async () => {
     const collector = await startCollector();
     try {
-      const grace = 2_500;
+      const grace = 5_000;
       const gateway = run({
         ...variables(),
         SHUTDOWN_GRACE: `${grace}ms`,

@@ -83,7 +83,8 @@ export async function startServer(served: Served, options: ServerOptions, log: L
         await main.drain();
       };
       served.drain();
-      const over = pause(shutdownGrace);
+      // What is left then is for the last lines of the log.
+      const over = pause(shutdownGrace - reserve / 10);
       const late = pause(shutdownGrace - reserve).then(() => 'late' as const);
       const clean = (await Promise.race([finish(), late])) !== 'late';
       if (!clean) log.error('requests were cut off at the end of the grace period');

@@ -45,7 +45,7 @@ export function whenAborted(cancellation: Cancellation, listener: () => void): v
  * Aborted with the first of several, for its reason. Its listeners are never removed, so use it for cancellations that end
  * together.
  */
-export function firstOf(cancellations: readonly Cancellation[]): Cancellation {
+export function firstOf(cancellations: readonly Cancellation[]): Canceller {
   const first = new Canceller();
   for (const each of cancellations) whenAborted(each, () => first.abort(each.reason));
   return first;

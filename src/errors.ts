@@ -1,4 +1,5 @@
 import { inspect, type InspectOptions } from 'node:util';
+import type { LimitName } from './limits';
 
 /**
  * Every way in which a request can fail, as one table. `http` is the status on every door; `message` is what the caller
@@ -135,6 +136,8 @@ export interface GatewayErrorOptions {
   readonly retryAfter?: number;
   /** HTTP headers that the answer must carry, such as `Allow`. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** The limit of the gateway that the request is over: counted, and in the access line. */
+  readonly limit?: LimitName;
 }
 
 /** Makes an object that inherits from Error without the constructor of Error. A function is no constructor to the compiler. */
@@ -190,23 +193,39 @@ export class GatewayError extends StacklessError {
   readonly details: readonly unknown[] | undefined;
   readonly retryAfter: number | undefined;
   readonly headers: Readonly<Record<string, string>> | undefined;
+  readonly limit: LimitName | undefined;
 
-  /** @param message - Shown to the caller; the catalogue's own where it is left out. */
+  /** @param message - Shown to the caller, up to 1,000 characters; the catalogue's own where it is left out. */
   constructor(code: ErrorCode, message?: string, options: GatewayErrorOptions = {}) {
-    super(message ?? catalogue[code].message, options.cause);
+    super(message === undefined ? catalogue[code].message : cut(message), options.cause);
     // A bug.
     if (code === 'INTERNAL_SERVER_ERROR') Error.captureStackTrace(this, GatewayError);
     this.code = code;
-    this.fieldViolations = options.fieldViolations;
+    this.fieldViolations = options.fieldViolations?.slice(0, mostViolations).map(cutViolation);
     this.details = options.details;
     this.retryAfter = options.retryAfter;
     this.headers = options.headers;
+    this.limit = options.limit;
   }
 
   /** The HTTP status of this error's code. */
   get status(): number {
     return catalogue[this.code].http;
   }
+}
+
+/** Characters of a message that callers are shown: it may repeat what they sent, or what an upstream said. */
+const longestMessage = 1_000;
+
+/** How many fields an error names. */
+const mostViolations = 20;
+
+function cutViolation({ field, description }: FieldViolation): FieldViolation {
+  return { field: cut(field), description: cut(description) };
+}
+
+function cut(message: string): string {
+  return message.length > longestMessage ? `${message.slice(0, longestMessage)}…` : message;
 }
 
 /** True for what was thrown because the client left. */

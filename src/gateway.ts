@@ -108,8 +108,8 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
   const introspection = !config.production;
   const schema = yoga ? yoga.toExecutableSchema(compiled) : compiled;
   const documents = createDocuments(schema, { introspection, metrics });
-  const { requestTimeout } = config;
-  const steps = { documents, gatekeeper, metrics, introspection, requestTimeout };
+  const { requestTimeout, limits } = config;
+  const steps = { documents, gatekeeper, metrics, introspection, requestTimeout, limits };
   const pipeline = createPipeline(steps);
   const handleGraphql = yoga ? yoga.createYogaHandler({ schema, ...steps }) : createGraphqlHandler(pipeline);
   const tracer =

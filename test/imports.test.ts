@@ -19,6 +19,7 @@ const levels = [
   ['config'],
   ['telemetry'],
   ['errors', 'cancellation', 'diagnostics', 'generated', 'internals'],
+  ['limits'],
 ];
 
 /** The parts that know no message of any upstream; session/ and signin/ call AuthService by name. */

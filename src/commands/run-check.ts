@@ -6,6 +6,7 @@ import { compileContract, type Contract } from '../contract/contract';
 import { formatMap, mapOf, type GatewayMap } from '../contract/gateway-map';
 import { byPlace, Findings, formatFinding, SchemaError, type Finding } from '../diagnostics/findings';
 import { loadProtos } from '../proto/protos';
+import { assumedSize, unboundedLists } from '../schema/cost';
 import { loadSources, type SourceFolders, type Sources } from '../schema/sources';
 import type { CommandResult } from './command-result';
 import { unserved } from './unserved';
@@ -13,13 +14,13 @@ import { unserved } from './unserved';
 const usage = `Usage: npm run check -- [options]
 
 Checks SDL, protos and REST operations against each other, and prints the map of the gateway: what answers each field
-and each route, and who may ask. Needs no configuration and calls no upstream.
+and each route, and who may ask, and what the routes cost. Warns of lists that nothing bounds. Needs no configuration and calls no upstream.
 
   --schema DIR   folder of the SDL files; SCHEMA_DIR, or schema
   --proto DIR    folder of the protos; PROTO_DIR, or proto
   --against DIR  an older copy: a folder with proto/ and schema/ in it, or a folder of protos. Lists what breaks
                  between it and now, with the fields and routes that each change takes down
-  --json         prints one JSON document: findings, fields, routes, and breaking with --against
+  --json         prints one JSON document: findings, warnings, fields, routes, and breaking with --against
   --help         prints this
 
 Exit codes: 0 clean, 1 findings or breaking changes, 2 could not run.
@@ -76,6 +77,8 @@ function readOptions(args: readonly string[]) {
 interface Report extends GatewayMap {
   /** By file and place. */
   readonly findings: readonly Finding[];
+  /** What fits, and may be a mistake nevertheless. They do not change the exit code. */
+  readonly warnings: readonly Finding[];
   /** Left out where there is nothing to compare with. */
   readonly breaking?: readonly BreakingChange[];
 }
@@ -90,11 +93,25 @@ function createReport(folders: SourceFolders, against: string | undefined): Repo
   const map = contract ? mapOf(contract) : { fields: [], routes: [] };
   return {
     findings: byPlace(findings.list),
+    warnings: contract ? byPlace(unboundedListWarnings(contract)) : [],
     ...map,
     ...(older && sources
       ? { breaking: breakingChanges(older, { protos: sources.protos, contract, complete: findings.list.length === 0 }) }
       : {}),
   };
+}
+
+/** Warnings of lists whose cost is a guess. */
+function unboundedListWarnings({ schema }: Contract): readonly Finding[] {
+  const warnings = new Findings();
+  for (const { coordinate, field } of unboundedLists(schema)) {
+    warnings.at(
+      field.astNode,
+      `${coordinate} is a list that nothing bounds; its cost is that of ${assumedSize} items`,
+      'Say how many there are with @listSize(assumedSize: ...), or page it.',
+    );
+  }
+  return warnings.list;
 }
 
 function requireFolder(folder: string): void {
@@ -141,16 +158,19 @@ function contractOf(sources: Sources): Contract {
   return compileContract(sources, unserved, new Findings());
 }
 
-function toJson({ findings, fields, routes, breaking }: Report): string {
-  return `${JSON.stringify({ findings, fields, routes, ...(breaking ? { breaking } : {}) }, null, 2)}\n`;
+function toJson({ findings, warnings, fields, routes, breaking }: Report): string {
+  return `${JSON.stringify({ findings, warnings, fields, routes, ...(breaking ? { breaking } : {}) }, null, 2)}\n`;
 }
 
-function toText({ findings, fields, routes, breaking }: Report, against: string | undefined): string {
+function toText({ findings, warnings, fields, routes, breaking }: Report, against: string | undefined): string {
   const parts: string[] = [];
   if (findings.length > 0) {
     parts.push(findings.map(formatFinding).join('\n'), count(findings.length, 'finding'));
   } else {
     parts.push(formatMap({ fields, routes }));
+    if (warnings.length > 0) {
+      parts.push(warnings.map((warning) => `warning: ${formatFinding(warning)}`).join('\n'));
+    }
   }
   if (breaking) {
     parts.push(

@@ -53,6 +53,14 @@ export interface Config {
   readonly sessionCacheTtl: number;
   readonly allowedOrigins: readonly string[];
   readonly requestTimeout: number;
+  /** What one operation may take. */
+  readonly limits: {
+    readonly maxCost: number;
+    readonly enforcesCost: boolean;
+    readonly maxCalls: number;
+    /** Bytes. */
+    readonly maxResultSize: number;
+  };
   readonly shutdownGrace: number;
   readonly shutdownDelay: number;
   readonly logLevel: LogLevel;
@@ -145,6 +153,12 @@ export function readConfig(env: NodeJS.ProcessEnv, upstreamNames: readonly strin
     sessionCacheTtl: reader.required(variables.sessionCacheTtl),
     allowedOrigins: reader.optional(variables.allowedOrigins) ?? [],
     requestTimeout: reader.required(variables.requestTimeout),
+    limits: {
+      maxCost: reader.required(variables.maxCost),
+      enforcesCost: reader.required(variables.costMode) === 'enforce',
+      maxCalls: reader.required(variables.maxCalls),
+      maxResultSize: reader.required(variables.maxResultSize),
+    },
     shutdownGrace,
     shutdownDelay,
     logLevel: reader.required(variables.logLevel),

@@ -238,6 +238,32 @@ export function ratio(text: string): number {
   return value >= 0 && value <= 1 ? value : rejectText(text, 'is not from 0 to 1');
 }
 
+export function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+    return value >= min && value <= max ? value : rejectText(text, `is not a whole number from ${min} to ${max}`);
+  };
+}
+
+const bytesOf = { B: 1, KB: 1024, MB: 1024 ** 2 } as const;
+
+/** Bytes of a size such as `512KB` or `1.5MB`; undefined for what is none. */
+function parseSize(text: string): number | undefined {
+  const match = /^(\d{1,6}(?:\.\d{1,3})?)(B|KB|MB)$/.exec(text);
+  return match ? Math.round(Number(match[1]) * bytesOf[match[2] as keyof typeof bytesOf]) : undefined;
+}
+
+/** The parser of a variable that holds a size from `min` to `max`, in bytes. */
+export function size(min: string, max: string): (text: string) => number {
+  return (text) => {
+    const value = parseSize(text);
+    if (value === undefined) rejectText(text, /^[\d.]+$/.test(text) ? 'has no unit' : 'is not a size');
+    if (value < (parseSize(min) ?? 0)) rejectText(text, `is less than ${min}`);
+    if (value > (parseSize(max) ?? Infinity)) rejectText(text, `is more than ${max}`);
+    return value;
+  };
+}
+
 export function milliseconds(text: string): number {
   return /^[1-9]\d{0,5}$/.test(text) ? Number(text) : rejectText(text, 'is not a number of milliseconds');
 }

@@ -26,7 +26,9 @@ import {
   scopes,
   secrets,
   shortestSecret,
+  size,
   target,
+  wholeNumber,
 } from './values';
 
 const environments = ['production', 'development', 'test'] as const;
@@ -47,6 +49,8 @@ export type GraphqlServer = (typeof graphqlServers)[number];
 
 const transportNames = ['http2', 'grpc-js'] as const;
 export type TransportName = (typeof transportNames)[number];
+
+const costModes = ['enforce', 'measure'] as const;
 
 /** One variable, or one for each upstream or provider. */
 export interface Variable<T> {
@@ -270,6 +274,38 @@ export const variables = {
     expected: 'a duration from 100ms to 10m, such as 30s',
     description:
       'Time budget of a request, 100ms to 10m, where its route has none of its own. All RPCs of the request share it; spent, the answer is 504.',
+  },
+  maxCost: {
+    name: 'MAX_COST',
+    default: '10000',
+    parse: wholeNumber(1, 1_000_000_000),
+    expected: 'a whole number from 1 to 1000000000, such as 10000',
+    description:
+      'What an operation may cost: a field is 1, an RPC 10, and what is in a list counts for each of its items; `@cost` and `@listSize` say otherwise. More is 400 `OPERATION_TOO_COMPLEX`. `npm run check` prints what REST routes cost.',
+  },
+  costMode: {
+    name: 'COST_MODE',
+    default: 'enforce',
+    parse: oneOf(costModes),
+    expected: costModes.join(' or '),
+    description:
+      '`enforce`, or `measure`: operations over `MAX_COST` run, and their access lines and `limit_refusals_total{limit="cost_measured"}` tell of them. To find the limit that fits.',
+  },
+  maxCalls: {
+    name: 'MAX_CALLS',
+    default: '200',
+    parse: wholeNumber(1, 100_000),
+    expected: 'a whole number from 1 to 100000, such as 200',
+    description:
+      'RPCs that an operation may make, or one event of a stream; a batch is one. More ends it with 400 `OPERATION_TOO_COMPLEX` and cancels what is under way.',
+  },
+  maxResultSize: {
+    name: 'MAX_RESULT_SIZE',
+    default: '10MB',
+    parse: size('1KB', '100MB'),
+    expected: 'a size from 1KB to 100MB, such as 10MB',
+    description:
+      'How large the result of an operation may become, or that of one event of a stream. More ends it with 400 `OPERATION_TOO_COMPLEX`. Several times this is held in memory while it is sent.',
   },
   shutdownGrace: {
     name: 'SHUTDOWN_GRACE',

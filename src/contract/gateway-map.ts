@@ -4,6 +4,7 @@ import type { CompiledField } from '../schema/compile/compile-schema';
 import { isRootType, objectTypes } from '../schema/object-types';
 import type { Contract } from './contract';
 import { coordinatesOf } from './coordinates';
+import { costRangeOf, type CostRange } from './route-cost';
 
 /** The gateway as a table of fields and a table of routes. */
 export interface GatewayMap {
@@ -36,6 +37,8 @@ export interface MappedRoute {
   readonly operation: string;
   /** Who is given the whole answer. */
   readonly access: string;
+  /** What it costs; see `MAX_COST`. */
+  readonly cost: CostRange;
   /** The coordinates that the operation depends on, sorted. */
   readonly coordinates: readonly string[];
 }
@@ -44,7 +47,8 @@ export function mapOf({ schema, fields, operations }: Contract): GatewayMap {
   const routes = operations.flatMap(({ name, method, paths, query }) => {
     const coordinates = coordinatesOf(schema, query);
     const access = accessText([...coordinates].flatMap((coordinate) => accessAt(schema, coordinate)));
-    return paths.map((path) => ({ method, path, operation: name, access, coordinates: [...coordinates].sort() }));
+    const cost = costRangeOf(schema, query);
+    return paths.map((path) => ({ method, path, operation: name, access, cost, coordinates: [...coordinates].sort() }));
   });
   const compiled = new Map(fields.map((field) => [field.coordinate, field]));
   const mapped = sortedTypes(schema).flatMap((type) =>
@@ -123,10 +127,21 @@ export function formatMap({ fields, routes }: GatewayMap): string {
   );
   const tables = [table(['FIELD', 'ACCESS', 'RPC', 'DEADLINE', 'REST'], fieldRows)];
   if (routes.length > 0) {
-    const rows = routes.map(({ method, path, operation, access }) => [method, path, operation, access]);
-    tables.push(table(['METHOD', 'PATH', 'OPERATION', 'ACCESS'], rows));
+    const rows = routes.map(({ method, path, operation, access, cost }) => [
+      method,
+      path,
+      operation,
+      access,
+      costText(cost),
+    ]);
+    tables.push(table(['METHOD', 'PATH', 'OPERATION', 'ACCESS', 'COST'], rows));
   }
   return tables.join('\n\n');
+}
+
+function costText({ usual, most }: CostRange): string {
+  if (most === null) return `${usual}, unbounded`;
+  return usual === most ? String(usual) : `${usual}, at most ${most}`;
 }
 
 /** The names of arguments, cut where they are too long for a line. */

@@ -9,7 +9,7 @@ import {
 } from 'graphql';
 import type { Memory } from './memory';
 import type { OperationSource } from './operation-source';
-import { Run, type Variables } from './run';
+import { Run, unlimited, type ResultLimit, type Variables } from './run';
 import { Selections, type SchemaTraits } from './selection';
 import { VariableDefinitions, type CoercedVariables } from './variable-definitions';
 
@@ -18,6 +18,8 @@ interface RunInput {
   readonly context: unknown;
   /** Coerced. */
   readonly variables: Variables;
+  /** How large the result may become; any size where it is left out. */
+  readonly limit?: ResultLimit;
 }
 
 /** How many outcomes of its conditions an operation is kept compiled for. */
@@ -30,7 +32,7 @@ const maxOutcomes = 8;
 export class CompiledOperation {
   private readonly variables: VariableDefinitions;
   /** Names of the variables that @skip and @include depend on. */
-  private readonly conditions: readonly string[];
+  private lazyConditions: readonly string[] | undefined;
   /** Where there are no conditions. */
   private only: Selections | undefined;
   /** By the values of the conditions, the oldest first. */
@@ -43,7 +45,10 @@ export class CompiledOperation {
   ) {
     const { operation, schema } = source;
     this.variables = new VariableDefinitions(schema, operation.variableDefinitions ?? []);
-    this.conditions = conditionsOf(source);
+  }
+
+  private get conditions(): readonly string[] {
+    return (this.lazyConditions ??= conditionsOf(this.source));
   }
 
   /** Coerces the variables of a request. */
@@ -52,10 +57,10 @@ export class CompiledOperation {
   }
 
   /** Runs a query or a mutation; or completes an event of a subscription, which is then the root. Never throws. */
-  execute({ root, context, variables }: RunInput): ExecutionResult | Promise<ExecutionResult> {
-    const run = new Run(this.source, root, context, variables);
+  execute({ root, context, variables, limit = unlimited }: RunInput): ExecutionResult | Promise<ExecutionResult> {
+    const run = new Run(this.source, root, context, variables, limit);
     try {
-      const selection = this.selections(variables).root();
+      const selection = this.outcome(variables).root();
       const isMutation = this.source.operation.operation === 'mutation';
       const data = isMutation ? selection.executeSerially(run, root) : selection.execute(run, root, undefined);
       if (!(data instanceof Promise)) return run.finish(data);
@@ -68,7 +73,8 @@ export class CompiledOperation {
     }
   }
 
-  private selections(variables: Variables): Selections {
+  /** What is selected with these variables: the same object for all that @skip and @include treat alike. */
+  outcome(variables: Variables): Selections {
     if (this.conditions.length === 0) {
       return (this.only ??= new Selections(this.traits, this.source, noVariables, this.memory));
     }
@@ -131,7 +137,8 @@ export function compileDocument(traits: SchemaTraits, document: DocumentNode, me
 
 const noFragments = Object.freeze(Object.create(null)) as Readonly<Record<string, FragmentDefinitionNode>>;
 
-function fragmentsOf({ definitions }: DocumentNode): OperationSource['fragments'] {
+/** The fragments of a document, by name. */
+export function fragmentsOf({ definitions }: DocumentNode): OperationSource['fragments'] {
   const found = definitions.filter((definition) => definition.kind === Kind.FRAGMENT_DEFINITION);
   if (found.length === 0) return noFragments;
   const fragments = Object.create(null) as Record<string, FragmentDefinitionNode>;

@@ -55,6 +55,9 @@ function nonNull(complete: Complete): Complete {
   };
 }
 
+/** Bytes of an item of a list beside its text, about. */
+const itemSize = 4;
+
 /** What is null for GraphQL. A value that is an error fails as if it had been thrown. */
 function isNothing(value: unknown): value is null | undefined {
   if (value instanceof Error) throw value;
@@ -64,7 +67,11 @@ function isNothing(value: unknown): value is null | undefined {
 /** Leaves, most of which are sent as they are. */
 function leaf(type: GraphQLLeafType): Complete {
   if (type === GraphQLString || type === GraphQLID) {
-    return (_run, _field, _parent, _key, value) => (typeof value === 'string' ? value : serialized(type, value));
+    return (run, _field, _parent, _key, value) => {
+      const text = typeof value === 'string' ? value : serialized(type, value);
+      if (typeof text === 'string') run.grow(text.length);
+      return text;
+    };
   }
   if (type === GraphQLInt) {
     // The bitwise operator gives back what fits 32 bits, and something else for what does not.
@@ -77,7 +84,25 @@ function leaf(type: GraphQLLeafType): Complete {
   if (type === GraphQLBoolean) {
     return (_run, _field, _parent, _key, value) => (typeof value === 'boolean' ? value : serialized(type, value));
   }
-  return (_run, _field, _parent, _key, value) => serialized(type, value);
+  return (run, _field, _parent, _key, value) => {
+    const output = serialized(type, value);
+    if (typeof output === 'string') run.grow(output.length);
+    else if (typeof output === 'object' && output !== null) growByJson(run, output);
+    return output;
+  };
+}
+
+/** Counts any JSON value, such as that of a scalar JSON. */
+function growByJson(run: Run, value: unknown): void {
+  if (typeof value === 'string') run.grow(value.length + itemSize);
+  else if (typeof value !== 'object' || value === null) run.grow(itemSize);
+  else if (Array.isArray(value)) for (const each of value) growByJson(run, each);
+  else {
+    for (const key in value) {
+      run.grow(key.length + itemSize);
+      growByJson(run, (value as Record<string, unknown>)[key]);
+    }
+  }
 }
 
 function serialized(type: GraphQLLeafType, value: unknown): unknown {
@@ -105,6 +130,7 @@ function list(completeItem: Complete, itemsNonNull: boolean): Complete {
     let isPending = false;
     try {
       for (const each of value) {
+        run.grow(itemSize);
         const completed = item(run, field, completeItem, itemsNonNull, path, items.length, each);
         if (typeof completed === 'object' && completed instanceof Promise) isPending = true;
         items.push(completed);

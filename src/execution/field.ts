@@ -138,6 +138,8 @@ export function failedAt(
   key: string | number,
   thrown: unknown,
 ): null {
+  // Nothing more is to be made of the result.
+  if (run.over) throw run.over;
   const path = responsePathAsArray({ prev: parent, key, typename: undefined });
   const error = locateKnown(thrown, field.nodes, path) ?? locatedError(thrown, field.nodes, path);
   if (isNonNull) throw error;

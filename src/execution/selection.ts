@@ -18,13 +18,27 @@ import type { OperationSource } from './operation-source';
 import { ResultClasses, settledObject, type ResultClass, type ResultObject } from './result-classes';
 import type { Run, Variables } from './run';
 
+/** Bytes of JSON: braces and the comma behind; quotes, colon, comma and a short value. */
+const objectOverhead = 3;
+const fieldOverhead = 8;
+
 /** What is selected of an object of one type. */
 export class Selection implements ObjectSelection {
+  /** Bytes of an object in the result, about: of its keys, and of values that are neither texts nor objects. */
+  private readonly size: number;
+
   constructor(
     readonly type: GraphQLObjectType,
     private readonly fields: readonly Field[],
     private readonly Result: ResultClass,
-  ) {}
+  ) {
+    this.size = fields.reduce((sum, { key }) => sum + key.length + fieldOverhead, objectOverhead);
+  }
+
+  /** True where @skip and @include leave nothing. */
+  get isEmpty(): boolean {
+    return this.fields.length === 0;
+  }
 
   /**
    * Executes all fields at once (spec 6.3.1, "normally").
@@ -33,6 +47,7 @@ export class Selection implements ObjectSelection {
    * @returns the object of the result; a promise where a field of it, however deep, is one
    */
   execute(run: Run, source: unknown, path: ResponsePath | undefined): ResultObject | Promise<ResultObject> {
+    run.grow(this.size);
     const result = new this.Result();
     let pending: string[] | undefined;
     try {
@@ -53,6 +68,7 @@ export class Selection implements ObjectSelection {
 
   /** Executes one field after the other (spec 6.3.1, "serially"). */
   executeSerially(run: Run, source: unknown): ResultObject | Promise<ResultObject> {
+    run.grow(this.size);
     const result = new this.Result();
     let before: ResultObject | Promise<ResultObject> = result;
     for (const field of this.fields) {
@@ -135,7 +151,7 @@ export class Selections implements SelectionCompiler {
   constructor(
     private readonly traits: SchemaTraits,
     private readonly source: OperationSource,
-    private readonly conditions: Variables,
+    readonly conditions: Variables,
     private readonly memory: Memory,
   ) {
     this.takes(outcomeSize);

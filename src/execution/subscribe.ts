@@ -1,19 +1,16 @@
 import { createSourceEventStream, type ExecutionArgs, type ExecutionResult } from 'graphql';
 import { mapAsyncIterator } from '../internals/graphql';
-import type { CompiledOperation } from './compiled-operation';
 
 /**
- * Subscribes as graphql-js does (spec 6.2.3); each event is then executed in the compiled way.
+ * Subscribes as graphql-js does (spec 6.2.3).
  *
+ * @param execute - Executes an event, which is the root of the operation then.
  * @returns a result with errors where the stream could not be made, or the stream of results
  */
 export async function subscribe(
-  operation: CompiledOperation,
   args: ExecutionArgs,
+  execute: (event: unknown) => ExecutionResult | Promise<ExecutionResult>,
 ): Promise<ExecutionResult | AsyncGenerator<ExecutionResult, void, void>> {
   const events = await createSourceEventStream(args);
-  if (!(Symbol.asyncIterator in events)) return events;
-  // What does not fit was told in place of the stream.
-  const { values: variables = {} } = operation.coerce(args.variableValues);
-  return mapAsyncIterator(events, (event) => operation.execute({ root: event, context: args.contextValue, variables }));
+  return Symbol.asyncIterator in events ? mapAsyncIterator(events, execute) : events;
 }

@@ -1,30 +1,37 @@
 import {
+  coerceInputValue,
   getNullableType,
-  getVariableValues,
   GraphQLBoolean,
+  GraphQLError,
   GraphQLFloat,
   GraphQLID,
   GraphQLInt,
   GraphQLString,
   isInputType,
   isNonNullType,
+  print,
   typeFromAST,
   valueFromAST,
-  type GraphQLError,
   type GraphQLSchema,
   type GraphQLType,
   type NamedTypeNode,
   type VariableDefinitionNode,
 } from 'graphql';
 import type { Variables } from './run';
+import { shortText, shortValue } from './short-value';
 
 /** The coerced variables of a request, or what is wrong with them. */
 export type CoercedVariables =
   | { readonly values: Variables; readonly errors?: undefined }
   | { readonly values?: undefined; readonly errors: readonly GraphQLError[] };
 
-/** The limit of graphql-js for the errors of one request. */
-const maxErrors = 50;
+/** How many errors of its variables a request is told. Coercion stops there. */
+const maxErrors = 5;
+/** Characters of what is wrong with one value: it may repeat the value. */
+const longestReason = 200;
+
+/** Ends the coercion of a request's variables. */
+class TooManyErrors extends Error {}
 
 /** True for input that a type takes without coercion. */
 type Takes = (input: unknown) => boolean;
@@ -80,9 +87,57 @@ export class VariableDefinitions {
   }
 
   private coerceAny(inputs: Readonly<Record<string, unknown>> | null | undefined): CoercedVariables {
-    const { coerced: values, errors } = getVariableValues(this.schema, this.nodes, inputs ?? {}, { maxErrors });
-    return values ? { values } : { errors: errors ?? [] };
+    const errors: GraphQLError[] = [];
+    const fail = (node: VariableDefinitionNode, message: string, originalError?: Error): void => {
+      errors.push(new GraphQLError(message, { nodes: node, originalError: originalError ?? null }));
+      if (errors.length >= maxErrors) throw new TooManyErrors();
+    };
+    const values: Record<string, unknown> = {};
+    try {
+      for (const node of this.nodes) this.coerceOne(node, inputs ?? {}, values, fail);
+    } catch (error) {
+      if (!(error instanceof TooManyErrors)) throw error;
+    }
+    return errors.length === 0 ? { values } : { errors };
   }
+
+  /** As graphql-js coerces a variable (spec 6.1.2), and in its words, but for what they repeat of the value. */
+  private coerceOne(
+    node: VariableDefinitionNode,
+    inputs: Readonly<Record<string, unknown>>,
+    values: Record<string, unknown>,
+    fail: (node: VariableDefinitionNode, message: string, originalError?: Error) => void,
+  ): void {
+    const name = node.variable.name.value;
+    const type = typeFromAST(this.schema, node.type as NamedTypeNode) as GraphQLType | undefined;
+    if (!isInputType(type)) {
+      const written = print(node.type);
+      fail(node, `Variable "$${name}" expected value of type "${written}" which cannot be used as an input type.`);
+      return;
+    }
+    if (!Object.hasOwn(inputs, name)) {
+      if (node.defaultValue) values[name] = valueFromAST(node.defaultValue, type);
+      else if (isNonNullType(type)) {
+        fail(node, `Variable "$${name}" of required type "${String(type)}" was not provided.`);
+      }
+      return;
+    }
+    const input = inputs[name];
+    if (input === null && isNonNullType(type)) {
+      fail(node, `Variable "$${name}" of non-null type "${String(type)}" must not be null.`);
+      return;
+    }
+    values[name] = coerceInputValue(input, type, (path, value, error) => {
+      const at = path.length === 0 ? '' : ` at "${name}${pathText(path)}"`;
+      const reason = shortText(error.message, longestReason);
+      fail(node, `Variable "$${name}" got invalid value ${shortValue(value)}${at}; ${reason}`, error);
+    });
+  }
+}
+
+/** As graphql-js writes it. */
+function pathText(path: readonly (string | number)[]): string {
+  return shortText(path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${shortText(key)}`)).join(''), 300);
 }
 
 /** Undefined for a variable of another type. */

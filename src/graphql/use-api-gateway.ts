@@ -8,12 +8,17 @@ import type { Exchange } from '../http/exchange';
 import { authenticate, callerOf, type Identity } from '../pipeline/authenticate';
 import { chooseOperation } from '../pipeline/choose-operation';
 import type { PreparedDocument } from '../pipeline/documents';
-import { executeOperation, openScope, subscribeOperation, type VariableInputs } from '../pipeline/execute-operation';
+import {
+  executeOperation,
+  openScope,
+  subscribeOperation,
+  type RunContext,
+  type VariableInputs,
+} from '../pipeline/execute-operation';
 import type { OperationPlan } from '../pipeline/operation-plan';
 import type { OperationRecord } from '../pipeline/operation-record';
 import type { OperationRequest, PipelineOptions } from '../pipeline/pipeline';
 import { fromGraphQLError, presentResult, type PresentedResult } from '../pipeline/present';
-import type { ResolverContext } from '../schema/resolver-context';
 import type { Metrics } from '../telemetry/metrics';
 import type { Accepted } from './accept';
 import { headOf } from './response-head';
@@ -28,7 +33,7 @@ export interface ServerContext {
 }
 
 /** Envelop's context of an operation. It grows from phase to phase: what a hook reads here, an earlier phase has added. */
-interface YogaContext extends ServerContext, ResolverContext {
+interface YogaContext extends ServerContext, RunContext {
   /** From parsing on. */
   readonly prepared: PreparedDocument;
   /** From parsing on, where the document is valid. */
@@ -45,7 +50,7 @@ interface YogaContext extends ServerContext, ResolverContext {
  * @throws Error where the metrics were made without `graphqlPlugin`
  */
 export function useApiGateway(options: PipelineOptions): Plugin<YogaContext, ServerContext> {
-  const { documents, gatekeeper, metrics, introspection, requestTimeout } = options;
+  const { documents, gatekeeper, metrics, introspection, requestTimeout, limits } = options;
   const prometheus = usePrometheus(prometheusConfig(metrics));
   const genericAuth = useGenericAuth<Identity, YogaContext, 'identity'>({
     mode: 'resolve-only',
@@ -88,8 +93,8 @@ export function useApiGateway(options: PipelineOptions): Plugin<YogaContext, Ser
         const prepared = documents.prepare(source);
         extendContext({ prepared });
         if (prepared.errors.length > 0) return prepared.document;
-        const limits = { safe: exchange.method !== 'POST', streams: accepted.events };
-        const plan = chooseOperation(prepared, context.params.operationName, limits);
+        const allowed = { safe: exchange.method !== 'POST', streams: accepted.events };
+        const plan = chooseOperation(prepared, context.params.operationName, allowed);
         exchange.facts.operation = plan.operation.operation;
         extendContext({ plan });
         return prepared.document;
@@ -109,6 +114,7 @@ export function useApiGateway(options: PipelineOptions): Plugin<YogaContext, Ser
           trace: record.trace,
           gatekeeper,
           requestTimeout,
+          limits,
         });
         extendContext({ caller: callerOf(identity), scope, loaders: new Map(), ...(release ? { release } : {}) });
       };

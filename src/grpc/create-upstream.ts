@@ -55,13 +55,11 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
   }
 
   /** @throws GatewayError where the call is not to be begun */
-  function prepare<Req>(rpc: Rpc<Req, unknown>, body: Req, scope: CallScope, timeout: number): PreparedCall {
+  function prepare(rpc: Rpc<never, unknown>, message: Buffer, scope: CallScope, timeout: number): PreparedCall {
     const obstacle = obstacleTo(rpc, scope);
     if (obstacle) throw obstacle;
     const { requestId, trace, identity } = scope;
     const { service, method } = rpc;
-    // Before anything is recorded of a call that cannot even be written.
-    const message = rpc.encode(body);
     const span = trace?.span?.beginCall({ service, method, authority: transport.authority });
     const { path, reports } = knownOf(rpc);
     const metadata = callMetadata(requestId, (span ?? scope).trace, identity);
@@ -74,14 +72,19 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
   return {
     name,
 
-    unary: (rpc, body, scope, timeout) =>
-      new Promise((resolve, reject) => {
-        const began = performance.now();
-        const prepared = prepare(rpc, body, scope, timeout);
-        new UnaryCall(rpc, scope, prepared, began, { resolve, reject }).start(transport);
-      }),
+    unary(rpc, body, scope, timeout) {
+      const call = (message: Buffer) =>
+        new Promise<ReturnType<typeof rpc.decode>>((resolve, reject) => {
+          const began = performance.now();
+          const prepared = prepare(rpc, message, scope, timeout);
+          new UnaryCall(rpc, scope, prepared, began, { resolve, reject }).start(transport);
+        });
+      const message = rpc.encode(body);
+      return scope.shared ? scope.shared.answer(rpc, message, () => call(message)) : call(message);
+    },
 
-    stream: (rpc, body, scope, timeout) => readStream(rpc, scope, transport, () => prepare(rpc, body, scope, timeout)),
+    stream: (rpc, body, scope, timeout) =>
+      readStream(rpc, scope, transport, () => prepare(rpc, rpc.encode(body), scope, timeout)),
 
     expect: (rpc) => allReports.expect(rpc),
     ready: () => transport.ready,
@@ -92,6 +95,6 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
 /** Why a call is not even begun, where it is not. */
 function obstacleTo({ service, method }: RpcName, scope: CallScope): GatewayError | undefined {
   if (scope.signal?.aborted) return abortReason(scope.signal);
-  if (!isSpent(scope)) return undefined;
+  if (!isSpent(scope)) return scope.countCall?.();
   return fromCallEnd(failure(Status.DEADLINE_EXCEEDED, 'the request had no time left for it'), service, method);
 }

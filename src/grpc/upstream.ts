@@ -42,6 +42,18 @@ export interface CallScope {
   readonly clientDeadline?: number;
   /** Cancels the call; its reason is what the call then fails with. */
   readonly signal?: Cancellation;
+  /** Counts a call that is about to be made; returns why there may be no more, where that is so. No limit where left out. */
+  countCall?(): GatewayError | undefined;
+  /** The calls that were made for this scope. Left out where no two can be equal. */
+  readonly shared?: SharedAnswers;
+}
+
+/** The answers of calls that equal ones share. */
+export interface SharedAnswers {
+  /** @param make - Makes the call, unless an equal one was made. */
+  answer<Response>(rpc: Rpc<never, Response>, message: Buffer, make: () => Promise<Response>): Promise<Response>;
+  /** Forgets the answers: what comes now may differ. */
+  clear(): void;
 }
 
 /** How to reach an upstream. */
@@ -61,7 +73,7 @@ export interface Upstream {
    *
    * @param timeout - Ms that this RPC may take; it also never takes longer than what is left of the scope's budget. Where
    *   nothing is left, the call is not made.
-   * @throws GatewayError for every status but OK.
+   * @throws GatewayError for every status but OK; what encoding the request throws, at once
    */
   unary<Req, Res>(rpc: Rpc<Req, Res>, request: Req, scope: CallScope, timeout: number): Promise<Res>;
   /**

@@ -40,15 +40,15 @@ export class Bodies {
       if (cancellation.aborted) breakOff();
       cancellation.addEventListener('abort', breakOff);
       // node:http reads and drops the body, so that the client gets to read the response.
-      if (Number(request.headers['content-length'] ?? 0) > maxSize) refuse(new GatewayError('PAYLOAD_TOO_LARGE'));
+      if (Number(request.headers['content-length'] ?? 0) > maxSize) refuse(tooLarge());
       if (isOver) return;
       request.on('data', (chunk: Buffer) => {
         if (isOver) return;
         const more = Math.max(0, size + chunk.length - freeSize) - held;
         if (size + chunk.length > maxSize) {
-          refuse(new GatewayError('PAYLOAD_TOO_LARGE'));
+          refuse(tooLarge());
         } else if (this.held + more > maxHeld) {
-          refuse(new GatewayError('OVERLOADED', undefined, { retryAfter: 1 }));
+          refuse(new GatewayError('OVERLOADED', undefined, { retryAfter: 1, limit: 'body_memory' }));
         } else {
           held += more;
           this.held += more;
@@ -63,6 +63,10 @@ export class Bodies {
       });
     });
   }
+}
+
+function tooLarge(): GatewayError {
+  return new GatewayError('PAYLOAD_TOO_LARGE', undefined, { limit: 'body_size' });
 }
 
 const empty = Buffer.alloc(0);

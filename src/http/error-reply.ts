@@ -5,6 +5,7 @@ import { json, type Exchange, type Reply } from './exchange';
 export function errorReply(thrown: unknown, exchange: Exchange): Reply {
   const error = toGatewayError(thrown);
   exchange.facts.code = error.code;
+  if (error.limit) exchange.facts.limit ??= error.limit;
   logBug(error, exchange);
   const { status, message, code } = error;
   return json(

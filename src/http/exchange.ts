@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Cancellation } from '../cancellation';
 import { GatewayError } from '../errors';
+import type { LimitName } from '../limits';
 import type { Logger } from '../telemetry/log';
 import type { TraceContext } from '../telemetry/trace';
 
@@ -43,7 +44,7 @@ export interface Exchange {
   /** Values of `Set-Cookie`, sent with whatever the reply is. */
   readonly setCookies: string[];
   /** Facts for the access line. */
-  readonly facts: { operation?: string; code?: string; userId?: string };
+  readonly facts: { operation?: string; code?: string; userId?: string; limit?: LimitName; cost?: number };
   /** Reads the body, at most 1 MB (PAYLOAD_TOO_LARGE). To be called once. */
   readBody(): Promise<Buffer>;
 }

@@ -1,5 +1,6 @@
+import { limitNames, type LimitName } from '../limits';
 import { createLineLog, type Logger } from '../telemetry/log';
-import type { Metrics } from '../telemetry/metrics';
+import type { CounterSeries, Metrics } from '../telemetry/metrics';
 import { continueTrace } from '../telemetry/trace';
 import type { Route } from './exchange';
 import type { IncomingExchange } from './incoming-exchange';
@@ -10,6 +11,7 @@ import type { UnreadableRequest } from './unreadable-request';
 export class RequestRecorder {
   private readonly writeLine: ReturnType<typeof createLineLog>;
   private readonly series: RequestMetrics;
+  private readonly refusals: ReadonlyMap<LimitName, CounterSeries>;
   /** Requests that have begun and not ended. */
   private inFlight = 0;
   private readonly onSettled: (() => void)[] = [];
@@ -17,6 +19,7 @@ export class RequestRecorder {
   constructor(log: Logger, metrics: Metrics, routes: readonly Route[]) {
     this.writeLine = createLineLog(log, 'request');
     this.series = createRequestMetrics(metrics, routes);
+    this.refusals = new Map(limitNames.map((limit) => [limit, metrics.limitRefusals.series({ limit })]));
     metrics.httpInFlight.read({}, () => this.inFlight);
   }
 
@@ -45,12 +48,15 @@ export class RequestRecorder {
       operation: facts.operation,
       userId: facts.userId,
       code,
+      limit: facts.limit,
+      cost: facts.cost,
       reason: exchange.unreadableReason,
       streamed: isStreamed || undefined,
     };
     this.series.requests(line.method, line.route, status).inc();
     // Streams, and requests without a route, would hide the latency of the others.
     if (match.route && !isStreamed) this.series.latency(line.method, line.route).observe(duration / 1000);
+    if (facts.limit) this.refusals.get(facts.limit)?.inc();
     exchange.span?.end({ requestId: id, method, route: match.path, status, code });
     this.writeLine(line);
     if (this.inFlight === 0) for (const resolve of this.onSettled.splice(0)) resolve();

@@ -3,7 +3,7 @@ import type { PreparedDocument } from './documents';
 import type { OperationPlan } from './operation-plan';
 
 /** What the door that an operation came through allows. */
-export interface OperationLimits {
+export interface AllowedOperations {
   /** True for a method that must not change anything, such as GET. */
   readonly safe: boolean;
   /** True where the client takes a stream. */
@@ -20,14 +20,14 @@ export interface OperationLimits {
 export function chooseOperation(
   { plans }: PreparedDocument,
   name: string | null | undefined,
-  limits: OperationLimits,
+  allowed: AllowedOperations,
 ): OperationPlan {
   const plan = findPlan(plans, name);
   const { operation: type } = plan.operation;
-  if (limits.safe && type !== 'query') {
+  if (allowed.safe && type !== 'query') {
     throw new GatewayError('METHOD_NOT_ALLOWED', `A ${type} is sent by POST.`, { headers: { allow: 'POST' } });
   }
-  if (type === 'subscription' && !limits.streams) {
+  if (type === 'subscription' && !allowed.streams) {
     throw new GatewayError(
       'NOT_ACCEPTABLE',
       'A subscription is answered as text/event-stream, which Accept must allow.',

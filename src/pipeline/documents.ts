@@ -1,21 +1,21 @@
 import { hash } from 'node:crypto';
 import {
-  GraphQLError,
   NoSchemaIntrospectionCustomRule,
   parse,
   specifiedRules,
   validate,
   type DocumentNode,
+  type GraphQLError,
   type GraphQLSchema,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
-import { GatewayError } from '../errors';
 import { compileDocument } from '../execution/compiled-operation';
 import { Memory } from '../execution/memory';
 import { SchemaTraits } from '../execution/selection';
 import type { Metrics } from '../telemetry/metrics';
 import { documentError } from './document-error';
-import { planOperation, type OperationPlan } from './operation-plan';
+import { checkSize, parseWithinLimits, withinStack } from './document-limits';
+import { OperationPlan } from './operation-plan';
 import { withoutSuggestions } from './present';
 import { createSlimmer } from './slim-document';
 
@@ -48,10 +48,6 @@ export interface DocumentOptions {
   readonly introspection: boolean;
   readonly metrics: Pick<Metrics, 'documentCache' | 'documentCacheBytes'>;
 }
-
-/** Characters of a document. */
-const maxDocumentSize = 32 * 1024;
-const maxTokens = 4_000;
 
 /**
  * Bytes of all documents that are kept. Enough for 10,000 of about 100 characters, which take 5 KB each; a gateway under
@@ -94,7 +90,7 @@ export function createDocuments(schema: GraphQLSchema, options: DocumentOptions)
   }
 
   function make(source: string): PreparedDocument {
-    const parsed = parseDocument(source);
+    const parsed = parseWithinLimits(source);
     const found = validate(schema, parsed, rules, { maxErrors: 10 });
     const errors = found.map((error) =>
       documentError('GRAPHQL_VALIDATION_FAILED', options.introspection ? error : withoutSuggestions(error)),
@@ -105,15 +101,13 @@ export function createDocuments(schema: GraphQLSchema, options: DocumentOptions)
     if (errors.length > 0) return { source, document: nothing, errors, plans: [], memory, weighed: 0 };
     const { document, size } = slim(parsed);
     memory.bytes += size + operationSize * document.definitions.length;
-    const plans = compileDocument(traits, document, memory).map(planOperation);
+    const plans = compileDocument(traits, document, memory).map((operation) => new OperationPlan(operation));
     return { source, document, errors, plans, memory, weighed: 0 };
   }
 
   return {
     prepare(source) {
-      if (source.length > maxDocumentSize) {
-        throw new GatewayError('OPERATION_TOO_COMPLEX', `A document may have at most ${maxDocumentSize} characters.`);
-      }
+      checkSize(source);
       const known = cache.get(keyOf(source));
       const isHit = known?.source === source;
       (isHit ? hits : misses).inc();
@@ -134,29 +128,8 @@ function keyOf(source: string): string {
   return source.length > longestHashed ? hash('sha256', source, 'base64url') : source;
 }
 
-/** What goes through a document goes as deep into calls as the document is nested. */
-function withinStack<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new GatewayError('OPERATION_TOO_COMPLEX', 'The document is nested too deeply.', { cause: error });
-  }
-}
-
 /** Bytes of a text: one for each character, two where one of them is not in Latin-1. */
 function textSize(text: string): number {
   // oxlint-disable-next-line no-control-regex
   return /^[\0-\xff]*$/.test(text) ? text.length : 2 * text.length;
-}
-
-function parseDocument(source: string): DocumentNode {
-  try {
-    return parse(source, { maxTokens });
-  } catch (error) {
-    if (error instanceof GraphQLError && error.message.includes(`more that ${maxTokens} tokens`)) {
-      throw new GatewayError('OPERATION_TOO_COMPLEX', `A document may have at most ${maxTokens} tokens.`);
-    }
-    throw error instanceof GraphQLError ? documentError('GRAPHQL_PARSE_FAILED', error) : error;
-  }
 }

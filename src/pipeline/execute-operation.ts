@@ -1,5 +1,4 @@
 import { GraphQLError, type DocumentNode, type ExecutionResult } from 'graphql';
-import { firstOf } from '../cancellation';
 import { GatewayError } from '../errors';
 import { subscribe } from '../execution/subscribe';
 import type { Exchange } from '../http/exchange';
@@ -7,24 +6,59 @@ import type { ResolverContext } from '../schema/resolver-context';
 import type { Gatekeeper } from '../session/gatekeeper';
 import type { TraceContext } from '../telemetry/trace';
 import { callerOf, type Identity } from './authenticate';
-import { OperationScope } from './operation-context';
+import { OperationScope, type OperationLimits } from './operation-context';
 import { refusalOf, type OperationPlan } from './operation-plan';
 
 /** Variables of a request, as the client sent them. */
 export type VariableInputs = Readonly<Record<string, unknown>> | null | undefined;
 
+/** The context of an operation that is run. */
+export type RunContext = ResolverContext & { readonly scope: OperationScope };
+
 /** Runs a query or a mutation as it was compiled. Never throws: what goes wrong is in the result. */
 export function executeOperation(
   plan: OperationPlan,
-  context: ResolverContext,
+  context: RunContext,
   inputs: VariableInputs,
 ): ExecutionResult | Promise<ExecutionResult> {
+  const { caller, scope } = context;
+  const stranger = strangerTo(plan, context);
+  if (stranger) return refused(stranger);
   const { values, errors } = plan.compiled.coerce(inputs);
   if (errors) return { errors };
+  const tooDear = scope.admitCost(plan.costOf(values));
+  if (tooDear) return refused(tooDear);
   // A mutation is refused whole: half of one is worse than none.
-  const refused = plan.operation.operation === 'mutation' ? refusalOf(plan, context.caller, values) : undefined;
-  if (!refused) return plan.compiled.execute({ context, variables: values });
-  return { data: null, errors: [new GraphQLError(refused.message, { originalError: refused })] };
+  const denied = plan.operation.operation === 'mutation' ? refusalOf(plan, caller, values) : undefined;
+  if (denied) return { data: null, ...refused(denied) };
+  const result = plan.compiled.execute({ context, variables: values, limit: scope });
+  return result instanceof Promise
+    ? result.then((settled) => withinLimits(settled, scope))
+    : withinLimits(result, scope);
+}
+
+/**
+ * The error of a caller to whom every field of the operation is closed, whatever its variables are: their values are then not even
+ * looked at.
+ */
+function strangerTo({ isClosed }: OperationPlan, { caller }: ResolverContext): GatewayError | undefined {
+  return isClosed && caller instanceof GatewayError ? caller : undefined;
+}
+
+/** graphql-js fails on it otherwise than with an error of GraphQL. */
+const nothingSubscribed = new GatewayError(
+  'BAD_USER_INPUT',
+  'The subscription selects nothing: @skip or @include leaves its field out.',
+);
+
+/** The result of an operation that is refused whole. */
+function refused(error: GatewayError): ExecutionResult {
+  return { errors: [new GraphQLError(error.message, { originalError: error })] };
+}
+
+/** Of an operation that went over a limit, the result says that alone. */
+function withinLimits(result: ExecutionResult, { exceeded }: OperationScope): ExecutionResult {
+  return exceeded ? refused(exceeded) : result;
 }
 
 /**
@@ -34,20 +68,36 @@ export function executeOperation(
  * @returns a result with errors where there is no stream, or the stream of results
  */
 export async function subscribeOperation(
-  { compiled, operation }: OperationPlan,
+  plan: OperationPlan,
   document: DocumentNode,
-  context: ResolverContext,
+  context: RunContext,
   inputs: VariableInputs,
   release: (() => void) | undefined,
 ): Promise<ExecutionResult | AsyncGenerator<ExecutionResult, void>> {
+  const { compiled, operation } = plan;
+  const { scope } = context;
   let results;
   try {
-    results = await subscribe(compiled, {
+    const stranger = strangerTo(plan, context);
+    if (stranger) return refused(stranger);
+    const { values, errors } = compiled.coerce(inputs);
+    if (errors) return { errors };
+    const tooDear = scope.admitCost(plan.costOf(values));
+    if (tooDear) return refused(tooDear);
+    if (compiled.outcome(values).root().isEmpty) return refused(nothingSubscribed);
+    const args = {
       schema: compiled.source.schema,
       document,
       contextValue: context,
       variableValues: inputs ?? null,
       operationName: operation.name?.value ?? null,
+    };
+    results = await subscribe(args, async (event) => {
+      scope.beginEvent();
+      const result = await compiled.execute({ root: event, context, variables: values, limit: scope });
+      // Ends the stream, and says why in its last result.
+      if (scope.exceeded) throw scope.exceeded;
+      return result;
     });
     return results;
   } finally {
@@ -61,6 +111,7 @@ export interface ScopeOptions {
   readonly gatekeeper: Pick<Gatekeeper, 'guard'>;
   /** Ms that an operation may take, unless one of its fields says more. */
   readonly requestTimeout: number;
+  readonly limits: OperationLimits;
 }
 
 /** The scope of an operation's RPCs, and the end of what watches over it. */
@@ -72,16 +123,17 @@ export interface OpenScope {
 
 /** Opens the scope of an operation: its deadline, its caller, and for a stream the watch over its session. */
 export function openScope(
-  { timeout, operation }: OperationPlan,
+  { timeout, operation, mergesCalls }: OperationPlan,
   identity: Identity,
-  { exchange, trace, gatekeeper, requestTimeout }: ScopeOptions,
+  { exchange, trace, gatekeeper, requestTimeout, limits }: ScopeOptions,
 ): OpenScope {
   const deadline = exchange.deadlineFor(Math.max(requestTimeout, timeout));
   const caller = callerOf(identity);
+  const options = { trace, deadline, limits, mergesCalls };
   if (operation.operation !== 'subscription' || identity instanceof GatewayError) {
-    return { scope: new OperationScope(exchange, trace, deadline, caller) };
+    return { scope: new OperationScope(exchange, caller, options) };
   }
   const guard = gatekeeper.guard(identity, exchange);
-  const ending = firstOf([exchange.cancellation, guard.ending]);
-  return { scope: new OperationScope(exchange, trace, deadline, caller, ending), release: () => guard.release() };
+  const scope = new OperationScope(exchange, caller, { ...options, ending: guard.ending });
+  return { scope, release: () => guard.release() };
 }

@@ -1,8 +1,12 @@
 import type DataLoader from 'dataloader';
-import type { Cancellation } from '../cancellation';
+import { firstOf, type Canceller, type Cancellation } from '../cancellation';
 import { GatewayError } from '../errors';
+import type { ResultLimit } from '../execution/run';
+import { SharedCalls } from '../grpc/shared-calls';
 import type { CallScope } from '../grpc/upstream';
 import type { Exchange } from '../http/exchange';
+import type { LimitName } from '../limits';
+import { maxSelectedFields } from './operation-cost';
 import type { Caller, ResolverContext } from '../schema/resolver-context';
 import type { TraceContext } from '../telemetry/trace';
 
@@ -13,7 +17,7 @@ export class OperationContext implements ResolverContext {
   constructor(
     readonly exchange: Exchange,
     readonly caller: Caller | GatewayError,
-    readonly scope: CallScope,
+    readonly scope: OperationScope,
   ) {}
 
   get loaders(): Map<object, DataLoader<never, unknown, string>> {
@@ -21,23 +25,107 @@ export class OperationContext implements ResolverContext {
   }
 }
 
-/** What one operation gives to its RPCs. Reads from the exchange only when an RPC asks. */
-export class OperationScope implements CallScope {
+/** What one operation may take while it runs. */
+export interface OperationLimits {
+  /** What it may cost; see src/schema/cost.ts. */
+  readonly maxCost: number;
+  /** Whether what costs more is refused; else it is only logged and counted. */
+  readonly enforcesCost: boolean;
+  /** RPCs; of a subscription, for each event. */
+  readonly maxCalls: number;
+  /** Bytes of the result's JSON, about; of a subscription, for each event. */
+  readonly maxResultSize: number;
+}
+
+export interface OperationScopeOptions {
+  readonly trace: TraceContext;
+  readonly deadline: number;
+  readonly limits: OperationLimits;
+  readonly mergesCalls: boolean;
+  readonly ending?: Cancellation;
+}
+
+/** What one operation gives to its RPCs, and what it may take. Reads from the exchange only when an RPC asks. */
+export class OperationScope implements CallScope, ResultLimit {
   readonly identity?: Caller;
+  readonly shared?: SharedCalls;
+  /** Why the operation ends early; undefined while it is within its limits. */
+  exceeded: GatewayError | undefined;
+  private calls = 0;
+  private canceller: Canceller | undefined;
 
   /**
-   * @param trace - The parent of the RPCs' spans.
-   * @param deadline - Ms since the epoch.
-   * @param ending - Cancels the RPCs of a stream when its session or its exchange ends; the exchange alone where left out.
+   * @param options.trace - The parent of the RPCs' spans.
+   * @param options.deadline - Ms since the epoch.
+   * @param options.ending - Cancels the RPCs of a stream when its session ends; left out for what is no stream.
+   * @param options.mergesCalls - Whether two of its calls may be equal.
    */
   constructor(
     private readonly exchange: Exchange,
-    readonly trace: TraceContext,
-    readonly deadline: number,
     caller: Caller | GatewayError,
-    private readonly ending?: Cancellation,
+    private readonly options: OperationScopeOptions,
   ) {
     if (!(caller instanceof GatewayError)) this.identity = caller;
+    if (options.mergesCalls) this.shared = new SharedCalls();
+  }
+
+  get trace(): TraceContext {
+    return this.options.trace;
+  }
+
+  get deadline(): number {
+    return this.options.deadline;
+  }
+
+  get maxResultSize(): number {
+    return this.options.limits.maxResultSize;
+  }
+
+  /** Notes what the operation costs. Returns why it is refused, where it is. */
+  admitCost(cost: number): GatewayError | undefined {
+    const { maxCost, enforcesCost } = this.options.limits;
+    if (cost <= maxCost) return undefined;
+    const { facts } = this.exchange;
+    facts.cost = Number.isFinite(cost) ? Math.round(cost) : -1;
+    if (!enforcesCost) {
+      facts.limit ??= 'cost_measured';
+      return undefined;
+    }
+    const had = Number.isFinite(cost) ? `costs ${Math.round(cost)}` : `selects more than ${maxSelectedFields} fields`;
+    return new GatewayError('OPERATION_TOO_COMPLEX', `The operation ${had}; it may cost ${maxCost} at most.`, {
+      limit: 'cost',
+    });
+  }
+
+  countCall(): GatewayError | undefined {
+    const { maxCalls } = this.options.limits;
+    this.calls += 1;
+    if (this.calls <= maxCalls) return undefined;
+    return this.exceed(
+      'calls',
+      `The operation makes more than ${maxCalls} calls to services, the most that one may make.`,
+    );
+  }
+
+  tooLarge(): GatewayError {
+    return this.exceed(
+      'result_size',
+      `The result is larger than ${this.maxResultSize} bytes, the most that one may have.`,
+    );
+  }
+
+  /** The first limit counts. */
+  private exceed(limit: LimitName, message: string): GatewayError {
+    if (!this.exceeded) {
+      this.exceeded = new GatewayError('OPERATION_TOO_COMPLEX', message, { limit });
+      this.canceller?.abort(this.exceeded);
+    }
+    return this.exceeded;
+  }
+
+  /** Each event of a subscription has the limits for itself. */
+  beginEvent(): void {
+    this.calls = 0;
   }
 
   get requestId(): string {
@@ -48,7 +136,12 @@ export class OperationScope implements CallScope {
     return this.exchange.clientDeadline;
   }
 
+  /** Cancels calls that are under way: of an operation that is over a limit, whose client left, or whose session ended. */
   get signal(): Cancellation {
-    return this.ending ?? this.exchange.cancellation;
+    if (this.canceller) return this.canceller;
+    const { ending } = this.options;
+    const { cancellation } = this.exchange;
+    this.canceller = firstOf(ending ? [ending, cancellation] : [cancellation]);
+    return this.canceller;
   }
 }

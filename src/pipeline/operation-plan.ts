@@ -21,38 +21,107 @@ import type { OperationSource } from '../execution/operation-source';
 import type { Variables } from '../execution/run';
 import { accessOf, denial, type AccessRule } from '../schema/access';
 import type { Caller } from '../schema/resolver-context';
+import { compileCost, type OperationCost } from './operation-cost';
 
 /**
- * What can be decided about an operation when its document is first seen. Whatever else is to hold of operations as they are
- * written, such as a limit, is worked out here as well, and asked for per request.
+ * What can be decided about an operation by its document. Whatever else is to hold of operations as they are written is worked out
+ * here as well, and asked for per request. Worked out when the operation first runs: a document may have many that never do.
  */
-export interface OperationPlan {
-  readonly operation: OperationDefinitionNode;
-  readonly compiled: CompiledOperation;
+export class OperationPlan {
+  private lazyTraits: OperationTraits | undefined;
+  /** By what @skip and @include leave of the operation. */
+  private readonly costs = new WeakMap<object, OperationCost>();
+
+  constructor(readonly compiled: CompiledOperation) {}
+
+  get operation(): OperationDefinitionNode {
+    return this.compiled.source.operation;
+  }
+
+  private get traits(): OperationTraits {
+    return (this.lazyTraits ??= traitsOf(this.compiled.source));
+  }
+
   /** False where every field is public: AuthService is then not asked. */
-  readonly needsSession: boolean;
+  get needsSession(): boolean {
+    return this.traits.rules.length > 0;
+  }
+
+  /** True where every root field needs a session: without one there is nothing to be had. */
+  get isClosed(): boolean {
+    return this.traits.isClosed;
+  }
+
   /** The longest that any of its RPCs may take, in ms. */
-  readonly timeout: number;
+  get timeout(): number {
+    return this.traits.timeout;
+  }
+
   /** Rules of its fields, as far as they do not depend on an object. */
-  readonly rules: readonly AccessRule[];
+  get rules(): readonly AccessRule[] {
+    return this.traits.rules;
+  }
+
+  /** Whether two of its calls may be equal. */
+  get mergesCalls(): boolean {
+    return this.traits.mergesCalls;
+  }
+
+  /** @param variables - Coerced. */
+  costOf(variables: Variables): number {
+    const outcome = this.compiled.outcome(variables);
+    let cost = this.costs.get(outcome);
+    if (!cost) {
+      cost = compileCost(this.compiled.source, outcome.conditions);
+      this.costs.set(outcome, cost);
+    }
+    return cost(variables);
+  }
 }
 
-/** Plans an operation of a valid document. */
-export function planOperation(compiled: CompiledOperation): OperationPlan {
-  const { operation } = compiled.source;
+type OperationTraits = Pick<OperationPlan, 'isClosed' | 'timeout' | 'rules' | 'mergesCalls'>;
+
+function traitsOf(source: OperationSource): OperationTraits {
   const rules = new Set<AccessRule>();
   let timeout = 0;
-  for (const field of fieldsOf(compiled.source, undefined)) {
-    timeout = Math.max(timeout, (field.extensions['timeout'] as number | undefined) ?? 0);
+  let calls = 0;
+  for (const field of fieldsOf(source, undefined)) {
+    const ownTimeout = field.extensions['timeout'] as number | undefined;
+    if (ownTimeout !== undefined) {
+      calls += 1;
+      timeout = Math.max(timeout, ownTimeout);
+    }
     for (const rule of accessOf(field)) rules.add(independent(rule));
   }
+  const roots = rootFieldsOf(source);
   return {
-    operation,
-    compiled,
-    needsSession: rules.size > 0,
+    isClosed: roots.length > 0 && roots.every((field) => field !== undefined && accessOf(field).length > 0),
     timeout,
     rules: [...rules],
+    // One call that is made once is equal to no other.
+    mergesCalls: calls > 1 || (calls === 1 && !roots.some((field) => field?.extensions['timeout'] !== undefined)),
   };
+}
+
+/** The fields of the root type that an operation selects, whatever its conditions; undefined for those of introspection. */
+function rootFieldsOf({
+  schema,
+  operation,
+  fragments,
+}: OperationSource): (GraphQLField<unknown, unknown> | undefined)[] {
+  const fields = schema.getRootType(operation.operation)?.getFields() ?? {};
+  const seen = new Set<string>();
+  const visit = ({ selections }: SelectionSetNode): (GraphQLField<unknown, unknown> | undefined)[] =>
+    selections.flatMap((selection) => {
+      if (selection.kind === Kind.FIELD) return [fields[selection.name.value]];
+      if (selection.kind === Kind.INLINE_FRAGMENT) return visit(selection.selectionSet);
+      const name = selection.name.value;
+      const fragment = fragments[name];
+      if (!fragment || seen.has(name)) return [];
+      seen.add(name);
+      return visit(fragment.selectionSet);
+    });
+  return visit(operation.selectionSet);
 }
 
 const signedIn: AccessRule = {};

@@ -5,10 +5,10 @@ import type { Exchange } from '../http/exchange';
 import type { Gatekeeper } from '../session/gatekeeper';
 import type { Metrics } from '../telemetry/metrics';
 import { authenticate, callerOf } from './authenticate';
-import { chooseOperation, type OperationLimits } from './choose-operation';
+import { chooseOperation, type AllowedOperations } from './choose-operation';
 import type { Documents, PreparedDocument } from './documents';
 import { executeOperation, openScope, subscribeOperation, type VariableInputs } from './execute-operation';
-import { OperationContext } from './operation-context';
+import { OperationContext, type OperationLimits } from './operation-context';
 import { createOperationCounts } from './operation-counts';
 import { OperationRecord } from './operation-record';
 import { presentResult, type PresentedResult, type RawResult } from './present';
@@ -21,7 +21,7 @@ export interface OperationRequest {
 }
 
 /** What the door of an operation is like. */
-export interface DoorTraits extends OperationLimits {
+export interface DoorTraits extends AllowedOperations {
   /** True for a REST route that a user may open by following a link. */
   readonly navigation: boolean;
 }
@@ -42,6 +42,7 @@ export interface PipelineOptions {
   readonly introspection: boolean;
   /** Ms that an operation may take, unless one of its fields says more. */
   readonly requestTimeout: number;
+  readonly limits: OperationLimits;
 }
 
 /** An operation's exchange, and what is recorded of it. */
@@ -55,7 +56,7 @@ interface Recorded {
  * folder that takes what it needs and returns what it made; docs/life-of-a-request.md draws the way.
  */
 export function createPipeline(options: PipelineOptions): Pipeline {
-  const { documents, gatekeeper, metrics, introspection, requestTimeout } = options;
+  const { documents, gatekeeper, metrics, introspection, requestTimeout, limits } = options;
   const counts = createOperationCounts(metrics);
 
   /** Presents a result, and records what is wrong with it. */
@@ -136,7 +137,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         const found = authenticate(plan, exchange, gatekeeper);
         const identity = found instanceof Promise ? await found : found;
         const { trace } = record;
-        const { scope, release } = openScope(plan, identity, { exchange, trace, gatekeeper, requestTimeout });
+        const { scope, release } = openScope(plan, identity, { exchange, trace, gatekeeper, requestTimeout, limits });
         const context = new OperationContext(exchange, callerOf(identity), scope);
         if (type === OperationTypeNode.SUBSCRIPTION) {
           const results = await subscribeOperation(plan, prepared.document, context, variables, release);

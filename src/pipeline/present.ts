@@ -49,6 +49,7 @@ export interface PresentedResult {
 export function presentError(error: unknown, exchange: Exchange): PresentedError {
   const converted = fromGraphQLError(error);
   exchange.facts.code ??= converted.code;
+  if (converted.limit) exchange.facts.limit ??= converted.limit;
   logBug(converted, exchange);
   const { locations, path } = error instanceof GraphQLError ? error : nowhere;
   const extensions = { code: converted.code, requestId: exchange.id, ...publicDetails(converted) };

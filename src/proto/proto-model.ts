@@ -1,3 +1,4 @@
+import Long from 'long';
 import { Enum, Type, util, type Field, type OneOf } from 'protobufjs';
 import { isMap } from './maps';
 
@@ -48,6 +49,21 @@ export function canBeUnset(field: Field): boolean {
   if (field.required) return false;
   const { resolvedType } = field;
   return hasPresence(field) || (resolvedType instanceof Enum && !field.repeated && hasUnspecified(resolvedType));
+}
+
+/**
+ * Compiles whether a value that was read off a field names nothing: it is not set, or empty, or the zero of a field that cannot
+ * tell zero from "not set". An enum's zero counts where it is called UNSPECIFIED; false is a value.
+ *
+ * @returns a function of the value, out of its wrapper
+ */
+export function compileIsUnset(field: Field): (value: unknown) => boolean {
+  const isNothing = (value: unknown): boolean => value === undefined || value === null || value === '';
+  if (field.repeated || isMap(field)) return (value) => isNothing(value) || Object.keys(value as object).length === 0;
+  const { resolvedType } = field;
+  if (field.type === 'bytes') return (value) => isNothing(value) || (value as Uint8Array).length === 0;
+  if (resolvedType instanceof Enum ? !hasUnspecified(resolvedType) : hasPresence(field)) return isNothing;
+  return (value) => isNothing(value) || value === 0 || (Long.isLong(value) && value.isZero());
 }
 
 /** True for an enum whose zero means "not said". */

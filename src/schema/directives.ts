@@ -117,6 +117,25 @@ export const gatewaySdl = /* GraphQL */ `
     orSelf: String
   ) on FIELD_DEFINITION | OBJECT | INTERFACE | ENUM | SCALAR
 
+  """
+  What a field costs, in place of 1, or of 10 for one that makes a call. On a type: what fields of that type cost. On an
+  argument: what it adds where it is given.
+  """
+  directive @cost(
+    "A number as a string, such as 50; 0 for what costs nothing."
+    weight: String!
+  ) on FIELD_DEFINITION | OBJECT | INTERFACE | UNION | ENUM | SCALAR | ARGUMENT_DEFINITION
+
+  "How many items a list is taken to have when the cost of an operation is worked out, in place of 10."
+  directive @listSize(
+    "How many where no slicing argument is given."
+    assumedSize: Int
+    "Arguments that say how many; of several that are given the largest counts."
+    slicingArguments: [String!]
+    "The lists in the field's object that are meant, where the field is no list itself."
+    sizedFields: [String!]
+  ) on FIELD_DEFINITION
+
   "A date and time, as in RFC 3339: 2026-01-31T12:00:00Z."
   scalar DateTime
   "A length of time in seconds with an s behind, such as 1.5s."

@@ -1,6 +1,6 @@
 import type DataLoader from 'dataloader';
-import type { GraphQLField, GraphQLFieldResolver } from 'graphql';
-import type { GatewayError } from '../errors';
+import { isNonNullType, type GraphQLField, type GraphQLFieldResolver } from 'graphql';
+import { GatewayError } from '../errors';
 import type { CallScope } from '../grpc/upstream';
 
 /** The signed-in user who asks, as access rules and requests need it. */
@@ -20,6 +20,12 @@ export interface ResolverContext {
   readonly loaders: Map<object, DataLoader<never, unknown, string>>;
 }
 
+/** Forgets what an operation has read so far: from here on it may be different. */
+export function forgetAnswers({ loaders, scope }: ResolverContext): void {
+  loaders.clear();
+  scope.shared?.clear();
+}
+
 /** Arguments of a field, coerced. */
 export type Args = Readonly<Record<string, unknown>>;
 
@@ -27,3 +33,13 @@ export type Resolver = GraphQLFieldResolver<unknown, ResolverContext, Args>;
 
 /** A field of the schema while it is being built. */
 export type SchemaField = GraphQLField<unknown, ResolverContext, Args>;
+
+/**
+ * The value of a field whose object is not there.
+ *
+ * @throws GatewayError NOT_FOUND where the field must have one
+ */
+export function missing(field: SchemaField): null {
+  if (isNonNullType(field.type)) throw new GatewayError('NOT_FOUND', `${field.name} was not found.`);
+  return null;
+}

@@ -44,6 +44,7 @@ export interface Metrics extends GraphqlMetrics {
   readonly upstreamLatency: Histogram<'service' | 'method'>;
   readonly upstreamReady: Reading<'service'>;
   readonly upstreamInFlight: Reading<'service'>;
+  readonly limitRefusals: Counter<'limit'>;
   readonly logLinesDropped: Reading<never>;
   /** Stops what measures the process. */
   close(): void;
@@ -147,6 +148,11 @@ export function createMetrics({
       name: 'upstream_grpc_calls_in_flight',
       help: `gRPC calls that are under way now, streams among them. ${byUpstream}`,
       labelNames: ['service'],
+    }),
+    limitRefusals: createCounter(registry, {
+      name: 'limit_refusals_total',
+      help: 'Requests and connections that were refused, or cut short, by a limit of the gateway.',
+      labelNames: ['limit'],
     }),
     logLinesDropped: createReading(registry, {
       name: 'log_lines_dropped_total',

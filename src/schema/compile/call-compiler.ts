@@ -20,7 +20,7 @@ import { rpcOf } from '../../proto/protos';
 import { argsOf, directiveArgs } from '../directive-nodes';
 import { isConnection } from '../object-types';
 import { fieldName, noteUsage } from '../proto-usage';
-import type { SchemaField } from '../resolver-context';
+import { missing, type Args, type SchemaField } from '../resolver-context';
 import type { ResolvedRpc, Services } from '../services';
 import { checkSideEffects } from '../side-effects';
 import {
@@ -29,15 +29,16 @@ import {
   collecting,
   pagingThrough,
   subscribing,
+  unlessLacking,
   wholeResponse,
   type Callable,
   type ContextResolver,
   type Select,
 } from './call-resolvers';
 import { compileConnectionType, compilePaging, pagingNames, type Paging } from './connection';
-import type { MessageBuilder } from './message-draft';
 import type { OutputCompiler } from './output-compiler';
-import type { RequestCompiler } from './request-compiler';
+import { firstPage } from './page';
+import type { CompiledRequest, RequestCompiler } from './request-compiler';
 
 /** A field with @grpc whose response is compiled, and whose request is not yet. */
 interface PendingCall {
@@ -262,23 +263,25 @@ export class CallCompiler {
     const { type, field, directive, rpc, select } = call;
     const timeout = services.timeoutOf(directive, rpc);
     const upstream = (): Upstream => upstreamOf(rpc.upstream.name);
-    const unary = { upstream, rpc: rpcOf(rpc.method), timeout, build: this.compileRequest(call, rpc) };
+    const { build, lacksParent } = this.compileRequest(call, rpc);
+    const unary = { upstream, rpc: rpcOf(rpc.method), timeout, build };
     if (type === schema.getSubscriptionType()) {
       const fallback = call.fallback && {
         ...unary,
         rpc: rpcOf(call.fallback.method),
-        build: this.compileRequest(call, call.fallback),
+        build: this.compileRequest(call, call.fallback).build,
       };
       field.subscribe = subscribing(unary, fallback);
       field.resolve = reading((event) => select(event as DecodedMessage));
     } else {
-      const resolve = resolverOf(call, unary);
+      const calls = resolverOf(call, unary);
+      const resolve = lacksParent ? unlessLacking(lacksParent, nothingOf(call), calls) : calls;
       field.resolve = withoutInfo(type === schema.getMutationType() ? changing(resolve) : resolve);
     }
     return { rpc, timeout };
   }
 
-  private compileRequest(call: PendingCall, rpc: ResolvedRpc): MessageBuilder {
+  private compileRequest(call: PendingCall, rpc: ResolvedRpc): CompiledRequest {
     const { outputs, requests } = this.options;
     return requests.compile({
       field: call.field,
@@ -293,4 +296,14 @@ export class CallCompiler {
 function resolverOf({ rpc, directive, paging, select }: PendingCall, callable: Callable): ContextResolver {
   if (rpc.method.responseStream) return collecting(callable, select, Number(argsOf(directive)['max'] ?? 1000));
   return paging ? pagingThrough(callable, paging) : calling(callable, select);
+}
+
+/** What a field is that makes no call: an empty page, an empty list or null. */
+function nothingOf({ field, rpc, paging }: PendingCall): (args: Args) => unknown {
+  if (paging) {
+    const response = rpc.response.create() as unknown as DecodedMessage;
+    return ({ first }) => paging.page(response, firstPage, first as number | undefined);
+  }
+  if (isListType(getNullableType(field.type))) return () => [];
+  return () => missing(field);
 }

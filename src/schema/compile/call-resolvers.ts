@@ -3,7 +3,7 @@ import type { Rpc, Upstream } from '../../grpc/upstream';
 import type { DecodedMessage } from '../../proto/proto-model';
 import type { ProtoMessage } from '../../proto/protos';
 import { attempt } from '../../proto/value-error';
-import type { Args, Resolver, ResolverContext } from '../resolver-context';
+import { forgetAnswers, type Args, type Resolver, type ResolverContext } from '../resolver-context';
 import type { Paging } from './connection';
 import type { MessageBuilder } from './message-draft';
 
@@ -23,11 +23,11 @@ export interface Callable {
 }
 
 /** A resolver that has no use for `info`. */
-export type ContextResolver = (parent: unknown, args: Args, context: ResolverContext) => Promise<unknown>;
+export type ContextResolver = (parent: unknown, args: Args, context: ResolverContext) => unknown;
 
 /** Calls a unary RPC. */
 export function calling({ upstream, rpc, timeout, build }: Callable, select: Select): ContextResolver {
-  const call: ContextResolver = (parent, args, { caller, scope }) =>
+  const call = (parent: unknown, args: Args, { caller, scope }: ResolverContext): Promise<ProtoMessage> =>
     upstream().unary(rpc, build(args, caller, parent), scope, timeout);
   if (select === wholeResponse) return call;
   return (parent, args, context) => call(parent, args, context).then((response) => select(response as DecodedMessage));
@@ -39,7 +39,7 @@ export function changing(resolve: ContextResolver): ContextResolver {
     try {
       return await resolve(parent, args, context);
     } finally {
-      context.loaders.clear();
+      forgetAnswers(context);
     }
   };
 }
@@ -52,6 +52,19 @@ export function pagingThrough({ upstream, rpc, timeout, build }: Callable, pagin
     const response = await upstream().unary(rpc, request, scope, timeout);
     return paging.page(response as DecodedMessage, position, args['first'] as number | undefined);
   };
+}
+
+/**
+ * Makes no call where the parent lacks what the request takes from it.
+ *
+ * @param nothing - What the field then is.
+ */
+export function unlessLacking(
+  lacksParent: (parent: unknown) => boolean,
+  nothing: (args: Args) => unknown,
+  resolve: ContextResolver,
+): ContextResolver {
+  return (parent, args, context) => (lacksParent(parent) ? nothing(args) : resolve(parent, args, context));
 }
 
 /** Collects a stream into a list, and leaves it when the list has `max` items. */
@@ -72,13 +85,14 @@ export function collecting({ upstream, rpc, timeout, build }: Callable, select: 
  * @param fallback - The unary RPC whose response is the one event where the upstream does not implement the stream.
  */
 export function subscribing({ upstream, rpc, timeout, build }: Callable, fallback: Callable | undefined): Resolver {
-  return async function* events(parent, args, { caller, scope, loaders }) {
+  return async function* events(parent, args, context) {
+    const { caller, scope } = context;
     let begun = false;
     try {
       for await (const message of upstream().stream(rpc, build(args, caller, parent), scope, timeout)) {
         begun = true;
         // What was looked up for one event may have changed by the next.
-        loaders.clear();
+        forgetAnswers(context);
         yield message;
       }
     } catch (error) {

@@ -2,6 +2,7 @@ import type { GraphQLObjectType, GraphQLSchema } from 'graphql';
 import { Findings } from '../../diagnostics/findings';
 import type { Upstream } from '../../grpc/upstream';
 import { accessOf, applyAccess, type Access } from '../access';
+import { applyCost } from '../cost';
 import { checkArguments, checkField, checkReachable, checkTypes } from '../check-fields';
 import { composeSchema, isGatewayType, publishSchema } from '../compose-schema';
 import { directiveOn, hasUnknownDirective } from '../directive-nodes';
@@ -78,6 +79,7 @@ export function compileSchema(options: SchemaOptions, findings: Findings): Compi
   outputs.attach();
   const completed = fields.complete();
   applyAccess(schema, findings);
+  applyCost(schema, findings);
 
   const isRead = (type: GraphQLObjectType): boolean => outputs.messagesOf(type).size > 0;
   checkUnusedArguments(schema, isRead, findings);

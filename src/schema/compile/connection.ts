@@ -17,7 +17,7 @@ import { bareType, unwrapped, wrapped } from '../../proto/wrappers';
 import { fieldName, noteUsage } from '../proto-usage';
 import type { Args, SchemaField } from '../resolver-context';
 import { fieldsAre } from '../services';
-import { decodeCursor, firstPage, Page, pageInfoOf, type Position } from './page';
+import { decodeCursor, firstPage, Page, pageInfoOf, pageSize, type Position } from './page';
 
 /** How a field's list is paged. */
 export interface Paging {
@@ -45,9 +45,6 @@ const pageFields: Readonly<Record<string, readonly string[]>> = {
   cursor: ['String!', 'String', 'ID!', 'ID'],
 };
 
-/** The size of a page where the client does not say. */
-const defaultFirst = 25;
-
 /**
  * Compiles how an RPC with the paging convention of AIP-158 is paged: it has a page size and a page token in the request,
  * items and a next page token in the response.
@@ -61,13 +58,15 @@ export function compilePaging(
   options: { readonly items?: string; readonly max: number },
   findings: Findings,
 ): Paging | undefined {
-  const pageSize = pageSizeNames.map((name) => scalarField(request, name, /int/i)).find((found) => found !== undefined);
+  const sizeField = pageSizeNames
+    .map((name) => scalarField(request, name, /int/i))
+    .find((found) => found !== undefined);
   const pageToken = scalarField(request, 'pageToken', /string/i);
   const next = scalarField(response, 'nextPageToken', /string/i);
   const items = itemsField(response, options.items);
-  if (!pageSize || !pageToken || !next || !items) {
+  if (!sizeField || !pageToken || !next || !items) {
     const missing = [
-      !pageSize && `${fullName(request)}.page_size`,
+      !sizeField && `${fullName(request)}.page_size`,
       !pageToken && `${fullName(request)}.page_token`,
       !next && `${fullName(response)}.next_page_token`,
       !items && `the one repeated message field of ${fullName(response)} (say items: of @connection)`,
@@ -79,7 +78,7 @@ export function compilePaging(
     );
     return undefined;
   }
-  noteUsage(field, ...[pageSize, pageToken, next, items].map(fieldName));
+  noteUsage(field, ...[sizeField, pageToken, next, items].map(fieldName));
   for (const [name, types] of pagingArguments) {
     const argument = field.args.find((each) => each.name === name);
     if (!argument) {
@@ -89,7 +88,7 @@ export function compilePaging(
         'Add first: Int = 25, after: String.',
       );
     } else {
-      noteUsage(argument, fieldName(name === 'first' ? pageSize : pageToken));
+      noteUsage(argument, fieldName(name === 'first' ? sizeField : pageToken));
       checkType(argument, `the argument ${name} of the connection ${field.name}`, types, findings);
     }
   }
@@ -100,7 +99,7 @@ export function compilePaging(
       const first = pageSizeOf(args['first'], max);
       const { after } = args;
       const position = typeof after === 'string' && after !== '' ? decodeCursor(after) : firstPage;
-      fields[pageSize.name] = wrapped(pageSize, Math.min(first + position.offset, max));
+      fields[sizeField.name] = wrapped(sizeField, Math.min(first + position.offset, max));
       if (position.token !== '') fields[pageToken.name] = wrapped(pageToken, position.token);
       return position;
     },
@@ -114,13 +113,12 @@ export function compilePaging(
 }
 
 function pageSizeOf(first: unknown, max: number): number {
-  if (first === undefined || first === null) return Math.min(defaultFirst, max);
-  if ((first as number) < 1) {
+  if (typeof first === 'number' && first < 1) {
     throw new GatewayError('BAD_USER_INPUT', 'first must be at least 1.', {
       fieldViolations: [{ field: 'first', description: 'must be at least 1' }],
     });
   }
-  return Math.min(first as number, max);
+  return pageSize(first, max);
 }
 
 /** A field of a kind, bare or wrapped. */

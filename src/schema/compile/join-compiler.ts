@@ -10,15 +10,14 @@ import {
 import type { Field, Type } from 'protobufjs';
 import { didYouMean } from '../../diagnostics/did-you-mean';
 import type { Findings } from '../../diagnostics/findings';
-import { GatewayError } from '../../errors';
 import { withoutInfo } from '../../execution/resolver-needs';
 import { fullName, jsonName } from '../../proto/proto-model';
 import { argsOf } from '../directive-nodes';
 import { fieldName, noteUsage } from '../proto-usage';
-import type { Resolver, SchemaField } from '../resolver-context';
+import { missing, type Resolver, type SchemaField } from '../resolver-context';
 import { fieldsAre, type Services } from '../services';
 import type { CompiledCall } from './call-compiler';
-import { isLong, isMessage, keyKind, namesIn, compileBareReader } from './key-fields';
+import { isLong, isMessage, keyKind, namesIn, compileKeyReader } from './key-fields';
 import type { CompiledLookup, LookupCompiler } from './lookup-compiler';
 import { isEmptyKey, loaderOf, type Lookup, type LookupKey } from './lookup-loader';
 import type { OutputCompiler } from './output-compiler';
@@ -90,7 +89,7 @@ export class JoinCompiler {
     }
     this.checkKey(directive, parts, keyFields, isList && !lookup.many);
     for (const part of parts) if (part) noteUsage(field, fieldName(part.source));
-    const readers = parts.map((part) => (part ? compileBareReader(part) : () => undefined));
+    const readers = parts.map((part) => (part ? compileKeyReader(part) : () => undefined));
     field.resolve = withoutInfo(
       isList && !lookup.many ? listJoin(lookup, readers, field) : keyJoin(lookup, readers, field),
     );
@@ -185,9 +184,4 @@ function listJoin(lookup: Lookup, readers: readonly ((parent: unknown) => unknow
     // A list that may not hold null leaves out what is not there.
     return itemsNonNull ? found.filter((object) => object !== null) : found;
   };
-}
-
-function missing(field: SchemaField): null {
-  if (isNonNullType(field.type)) throw new GatewayError('NOT_FOUND', `${field.name} was not found.`);
-  return null;
 }

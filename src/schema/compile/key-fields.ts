@@ -1,6 +1,6 @@
 import { Type, type Field } from 'protobufjs';
 import { isMap } from '../../proto/maps';
-import { fullName } from '../../proto/proto-model';
+import { compileIsUnset, fullName } from '../../proto/proto-model';
 import { bareType, unwrapped } from '../../proto/wrappers';
 import type { ParentField } from './parent-field';
 
@@ -32,6 +32,16 @@ export function isMessage(field: Field): boolean {
 
 export function isMany(field: Field): boolean {
   return field.repeated || isMap(field);
+}
+
+/** Compiles how a part of a key is read: out of its wrapper, and undefined where it is unset. */
+export function compileKeyReader(part: KeyPart): (message: unknown) => unknown {
+  const read = compileBareReader(part);
+  const isUnset = compileIsUnset(part.source);
+  return (message) => {
+    const value = read(message);
+    return isUnset(value) ? undefined : value;
+  };
 }
 
 /** Compiles how values of a field, or lists of them, are read out of their wrappers. */

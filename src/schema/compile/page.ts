@@ -43,6 +43,19 @@ export class Page {
   }
 }
 
+/** The size of a page where the client does not say. */
+const defaultFirst = 25;
+
+/**
+ * How many items a page has at most.
+ *
+ * @param first - The argument, coerced.
+ * @param max - As @connection says.
+ */
+export function pageSize(first: unknown, max: number): number {
+  return Math.min(typeof first === 'number' ? Math.max(0, first) : defaultFirst, max);
+}
+
 /** Where a page begins: the upstream's page token, and how many items of that page to skip. */
 export interface Position {
   readonly token: string;

@@ -26,6 +26,7 @@ import { ArgumentCompiler } from './argument-compiler';
 import { compileConstant } from './constant';
 import { isFieldMask, maskPath } from './field-mask';
 import { InputCompiler } from './input-compiler';
+import { compileKeyReader } from './key-fields';
 import { MessageDraft, type MessageBuilder, type ValueBuilder } from './message-draft';
 import { compileParentField } from './parent-field';
 
@@ -41,6 +42,16 @@ export interface RequestSpec {
   readonly handled: ReadonlySet<string>;
 }
 
+/** How a request is made. */
+export interface CompiledRequest {
+  readonly build: MessageBuilder;
+  /**
+   * True where a `$parent.NAME` of the request is unset: it must not be made, since a service takes an empty filter for none.
+   * Undefined where the request takes nothing from its parent.
+   */
+  readonly lacksParent: ((parent: unknown) => boolean) | undefined;
+}
+
 /** Compiles how requests are made. Every argument must land somewhere, or there is a finding. */
 export class RequestCompiler {
   private readonly inputs: InputCompiler;
@@ -53,14 +64,17 @@ export class RequestCompiler {
     this.inputs = new InputCompiler(findings, new ProtoJson(root));
   }
 
-  compile(spec: RequestSpec): MessageBuilder {
-    const build = new RequestCompilation(spec, this.inputs, this.findings).compile();
-    return (args, caller, parent) => {
-      try {
-        return build(args, caller, parent);
-      } catch (error) {
-        throw badInput(error);
-      }
+  compile(spec: RequestSpec): CompiledRequest {
+    const { build, lacksParent } = new RequestCompilation(spec, this.inputs, this.findings).compile();
+    return {
+      build(args, caller, parent) {
+        try {
+          return build(args, caller, parent);
+        } catch (error) {
+          throw badInput(error);
+        }
+      },
+      lacksParent,
     };
   }
 }
@@ -70,6 +84,8 @@ class RequestCompilation {
   private readonly args: ArgumentCompiler;
   /** Masks, which are compiled when everything has landed. */
   private readonly masks: (() => void)[] = [];
+  /** What the request takes from the parent. */
+  private readonly parentReaders: ((parent: unknown) => unknown)[] = [];
 
   constructor(
     private readonly spec: RequestSpec,
@@ -79,7 +95,7 @@ class RequestCompilation {
     this.args = new ArgumentCompiler(spec.field, spec.handled, inputs, findings);
   }
 
-  compile(): MessageBuilder {
+  compile(): CompiledRequest {
     const { request, mapping } = this.spec;
     const draft = new MessageDraft(request);
     if (mapping?.kind === Kind.OBJECT) this.compileObject(draft, mapping);
@@ -96,7 +112,12 @@ class RequestCompilation {
     for (const compileMask of this.masks) compileMask();
     this.inputs.checkRequired();
     this.checkRequired(draft);
-    return draft.compile();
+    const readers = this.parentReaders;
+    return {
+      build: draft.compile(),
+      lacksParent:
+        readers.length === 0 ? undefined : (parent) => readers.some((readKey) => readKey(parent) === undefined),
+    };
   }
 
   private checkRequired(draft: MessageDraft): void {
@@ -263,6 +284,7 @@ class RequestCompilation {
       );
     }
     noteUsage(field, fieldName(source));
+    this.parentReaders.push(compileKeyReader(found));
     return (_args, _caller, parent) => read(parent);
   }
 

@@ -1,5 +1,7 @@
 /** What a runbook says, held against what there is. */
 import { constants } from 'node:os';
+import { limits } from '../../../src/limits';
+import { gatewaySdl } from '../../../src/schema/directives';
 import { container, deployment } from '../../deploy/manifests/checks';
 import { addressesOf, commandProblems, labelProblems, placeholders, urlProblems } from './commands';
 import { pathsOf, type Facts } from './facts';
@@ -131,7 +133,8 @@ const kinds: readonly Kind[] = [
   [/ |:$/, (code, facts) => when(isMessage(code, facts), `nothing says "${code}"`)],
   [/^[A-Z][A-Z0-9_<>]+$/, (code, facts) => when(isConstant(code, facts), `no ${code}`)],
   [/^[A-Z]\w+$/, (code, facts) => when(isRpcOrAlert(code, facts), `no ${code}`)],
-  [/^[a-z]\w*_\w+$/, (code, { metrics }) => when(metrics.has(code), `there is no metric ${code}`)],
+  [/^@\w+$/, (code) => when(gatewaySdl.includes(`directive ${code}(`), `there is no directive ${code}`)],
+  [/^[a-z]\w*_\w+$/, (code, { metrics }) => when(metrics.has(code) || code in limits, `there is no metric ${code}`)],
   [/^[a-z][\w.]*$/, (code, facts) => when(isWord(code, facts), `there is no ${code}`)],
 ];
 

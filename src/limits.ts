@@ -1,0 +1,41 @@
+/**
+ * Every limit that may refuse a request or a connection. The keys are the label `limit` of `limit_refusals_total` and the field
+ * `limit` of access lines; the README's and the runbook's tables are tested against this one.
+ */
+export interface LimitKind {
+  /** What is refused; for the README. */
+  readonly meaning: string;
+  /** The variable that sets the limit; a fixed limit where it is left out. */
+  readonly variable?: string;
+}
+
+export const limits = {
+  document_size: { meaning: 'a GraphQL document of more than 32,768 characters' },
+  document_tokens: { meaning: 'a GraphQL document of more than 4,000 tokens' },
+  document_depth: { meaning: 'a GraphQL document that is nested too deeply to be read' },
+  operations: { meaning: 'a GraphQL document with more than 20 operations' },
+  fragments: { meaning: 'a GraphQL document with more than 100 fragments' },
+  root_fields: { meaning: 'an operation that selects more than 50 fields at its root' },
+  aliases: { meaning: 'a GraphQL document with more than 250 aliases' },
+  directives: { meaning: 'a GraphQL document with more than 250 directives' },
+  repeated_fields: {
+    meaning: 'a GraphQL document that names the same fields too often to be validated in a short time',
+  },
+  cost: { meaning: 'an operation that costs more than it may', variable: 'MAX_COST' },
+  cost_measured: {
+    meaning: 'nothing: with `COST_MODE=measure`, counts what `cost` would refuse',
+    variable: 'MAX_COST',
+  },
+  calls: { meaning: 'an operation, or an event of a stream, that makes more RPCs than it may', variable: 'MAX_CALLS' },
+  result_size: {
+    meaning: 'an operation, or an event of a stream, with a larger result than it may have',
+    variable: 'MAX_RESULT_SIZE',
+  },
+  body_size: { meaning: 'a body of more than 1 MB' },
+  body_memory: { meaning: 'a body that arrives while large bodies take all the memory there is for them' },
+} as const satisfies Record<string, LimitKind>;
+
+/** A key of {@link limits}. */
+export type LimitName = keyof typeof limits;
+
+export const limitNames = Object.keys(limits) as LimitName[];

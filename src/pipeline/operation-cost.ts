@@ -1,0 +1,188 @@
+import {
+  getNamedType,
+  isAbstractType,
+  isIntrospectionType,
+  isLeafType,
+  isListType,
+  isObjectType,
+  getNullableType,
+  Kind,
+  type FieldNode,
+  type GraphQLField,
+  type GraphQLObjectType,
+  type ValueNode,
+} from 'graphql';
+import type { OperationSource } from '../execution/operation-source';
+import type { Variables } from '../execution/run';
+import { collectFields, collectSubfields } from '../internals/graphql';
+import { assumedSize, callWeight, costOf, type ListSize } from '../schema/cost';
+
+/** What an operation costs, by the values of its variables. */
+export type OperationCost = (variables: Variables) => number;
+
+/**
+ * Fields that are looked at to work out what an operation costs, those of fragments as often as they are spread. Beyond this the
+ * cost counts as infinite: most fields cost 1 or more, and what depends on the document alone must not take long.
+ */
+export const maxSelectedFields = 10_000;
+
+/** What a part of an operation costs where it is executed `times` times. */
+type Term = (times: number, variables: Variables) => number;
+
+/** A part of an operation: what costs the same for each execution, and what does not. */
+interface Part {
+  readonly each: number;
+  readonly terms: readonly Term[];
+}
+
+const nothing: Part = { each: 0, terms: [] };
+
+/**
+ * Works out what an operation costs, as far as its document says: fields of one response name count once, as they are executed.
+ *
+ * @param conditions - Values of the variables that @skip and @include name.
+ */
+export function compileCost(source: OperationSource, conditions: Variables): OperationCost {
+  const type = source.schema.getRootType(source.operation.operation);
+  if (!type) return () => 0;
+  const compiler = new CostCompiler(source, conditions);
+  const part = compiler.selection(
+    type,
+    collectFields(source.schema, source.fragments, conditions, type, source.operation.selectionSet),
+    undefined,
+  );
+  if (compiler.isOver) return () => Infinity;
+  const { each, terms } = part;
+  if (terms.length === 0) return () => each;
+  return (variables) => evaluate(part, 1, variables);
+}
+
+function evaluate({ each, terms }: Part, times: number, variables: Variables): number {
+  let total = each * times;
+  for (const term of terms) total += term(times, variables);
+  return total;
+}
+
+/** A list's size where the operation has it, by its variables. */
+type Size = (variables: Variables) => number;
+
+class CostCompiler {
+  private fields = 0;
+
+  constructor(
+    private readonly source: OperationSource,
+    private readonly conditions: Variables,
+  ) {}
+
+  get isOver(): boolean {
+    return this.fields > maxSelectedFields;
+  }
+
+  /** @param sized - Sizes of lists of the object, by name, where the field that gives the object says them. */
+  selection(
+    type: GraphQLObjectType,
+    groups: ReadonlyMap<string, readonly FieldNode[]>,
+    sized: ReadonlyMap<string, Size | number> | undefined,
+  ): Part {
+    let each = 0;
+    const terms: Term[] = [];
+    for (const nodes of groups.values()) {
+      this.fields += 1;
+      if (this.isOver) return nothing;
+      const [first] = nodes;
+      const field = first && type.getFields()[first.name.value];
+      if (!field) {
+        // __typename and introspection.
+        each += 1;
+        continue;
+      }
+      const part = this.field(field, nodes, sized?.get(field.name));
+      each += part.each;
+      terms.push(...part.terms);
+    }
+    return { each, terms };
+  }
+
+  private field(
+    field: GraphQLField<unknown, unknown>,
+    nodes: readonly FieldNode[],
+    givenSize: Size | number | undefined,
+  ): Part {
+    const { weight, batch, argumentWeights, size } = costOf(field);
+    const [node] = nodes;
+    let each = weight;
+    for (const { name } of node?.arguments ?? []) each += argumentWeights?.get(name.value) ?? 0;
+    const terms: Term[] = batch === undefined ? [] : [(times) => callWeight * Math.ceil(times / batch)];
+    const named = getNamedType(field.type);
+    if (isLeafType(named) || !node) return { each, terms };
+    const own = size && sizeFor(size, field, node);
+    const sized = size?.sizedFields && own !== undefined ? sizedMap(size.sizedFields, own) : undefined;
+    const children = this.children(named, nodes, sized);
+    const isList = isListType(getNullableType(field.type));
+    if (!isList) return { each: each + children.each, terms: [...terms, ...children.terms] };
+    const items = givenSize ?? (size?.sizedFields ? undefined : own) ?? (isIntrospectionType(named) ? 1 : assumedSize);
+    if (typeof items === 'number') {
+      return {
+        each: each + children.each * items,
+        terms: [
+          ...terms,
+          ...children.terms.map(
+            (term): Term =>
+              (times, variables) =>
+                term(times * items, variables),
+          ),
+        ],
+      };
+    }
+    return {
+      each,
+      terms: [...terms, (times, variables) => evaluate(children, times * items(variables), variables)],
+    };
+  }
+
+  /** What is selected of an object; the dearest where it may be of several types. */
+  private children(
+    type: ReturnType<typeof getNamedType>,
+    nodes: readonly FieldNode[],
+    sized: ReadonlyMap<string, Size | number> | undefined,
+  ): Part {
+    const { schema, fragments } = this.source;
+    const types = isAbstractType(type) ? schema.getPossibleTypes(type) : isObjectType(type) ? [type] : [];
+    const parts = types.map((each) =>
+      this.selection(each, collectSubfields(schema, fragments, this.conditions, each, nodes), sized),
+    );
+    const [only = nothing] = parts;
+    if (parts.length <= 1) return only;
+    if (parts.every(({ terms }) => terms.length === 0)) {
+      return { each: Math.max(...parts.map(({ each }) => each)), terms: [] };
+    }
+    const dearest: Term = (times, variables) => Math.max(...parts.map((part) => evaluate(part, times, variables)));
+    return { each: 0, terms: [dearest] };
+  }
+}
+
+function sizedMap(names: ReadonlySet<string>, size: Size | number): ReadonlyMap<string, Size | number> {
+  return new Map([...names].map((name) => [name, size]));
+}
+
+/** The size of a list as an operation asks for it: a number where it does not depend on variables. */
+function sizeFor({ of, slicing }: ListSize, field: GraphQLField<unknown, unknown>, node: FieldNode): Size | number {
+  const constants: Record<string, unknown> = {};
+  const variables: (readonly [argument: string, variable: string])[] = [];
+  for (const name of slicing) {
+    const value = node.arguments?.find((argument) => argument.name.value === name)?.value;
+    const preset = field.args.find((argument) => argument.name === name)?.defaultValue;
+    if (value?.kind === Kind.VARIABLE) variables.push([name, value.name.value]);
+    constants[name] = value && value.kind !== Kind.VARIABLE ? integerIn(value) : preset;
+  }
+  if (variables.length === 0) return of(constants);
+  return (given) => {
+    const args = { ...constants };
+    for (const [argument, variable] of variables) if (Object.hasOwn(given, variable)) args[argument] = given[variable];
+    return of(args);
+  };
+}
+
+function integerIn(value: ValueNode): number | null {
+  return value.kind === Kind.INT ? Number(value.value) : null;
+}

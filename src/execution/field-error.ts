@@ -43,7 +43,15 @@ export function locateKnown(
   nodes: readonly FieldNode[],
   path: readonly (string | number)[],
 ): GraphQLError | undefined {
-  if (!(thrown instanceof GatewayError)) return undefined;
+  return thrown instanceof GatewayError ? locate(thrown, nodes, path) : undefined;
+}
+
+/** An error of the catalogue, as that of a field. */
+export function locate(
+  error: GatewayError,
+  nodes: readonly FieldNode[],
+  path: readonly (string | number)[],
+): GraphQLError {
   // The compiler cannot know what is in its prototype chain.
-  return new FieldError(thrown, nodes, path) as unknown as GraphQLError;
+  return new FieldError(error, nodes, path) as unknown as GraphQLError;
 }

@@ -22,8 +22,8 @@ export function executeOperation(
   inputs: VariableInputs,
 ): ExecutionResult | Promise<ExecutionResult> {
   const { caller, scope } = context;
-  const stranger = strangerTo(plan, context);
-  if (stranger) return refused(stranger);
+  const closed = plan.closedTo(caller);
+  if (closed) return { errors: closed };
   const { values, errors } = plan.compiled.coerce(inputs);
   if (errors) return { errors };
   const tooDear = scope.admitCost(plan.costOf(values));
@@ -35,14 +35,6 @@ export function executeOperation(
   return result instanceof Promise
     ? result.then((settled) => withinLimits(settled, scope))
     : withinLimits(result, scope);
-}
-
-/**
- * The error of a caller to whom every field of the operation is closed, whatever its variables are: their values are then not even
- * looked at.
- */
-function strangerTo({ isClosed }: OperationPlan, { caller }: ResolverContext): GatewayError | undefined {
-  return isClosed && caller instanceof GatewayError ? caller : undefined;
 }
 
 /** graphql-js fails on it otherwise than with an error of GraphQL. */
@@ -78,8 +70,8 @@ export async function subscribeOperation(
   const { scope } = context;
   let results;
   try {
-    const stranger = strangerTo(plan, context);
-    if (stranger) return refused(stranger);
+    const closed = plan.closedTo(context.caller);
+    if (closed) return { errors: closed };
     const { values, errors } = compiled.coerce(inputs);
     if (errors) return { errors };
     const tooDear = scope.admitCost(plan.costOf(values));

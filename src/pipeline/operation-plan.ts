@@ -8,6 +8,7 @@ import {
   isObjectType,
   Kind,
   type FieldNode,
+  type GraphQLError,
   type GraphQLField,
   type GraphQLNamedType,
   type GraphQLObjectType,
@@ -15,8 +16,9 @@ import {
   type SelectionNode,
   type SelectionSetNode,
 } from 'graphql';
-import type { GatewayError } from '../errors';
+import { GatewayError } from '../errors';
 import type { CompiledOperation } from '../execution/compiled-operation';
+import { locate } from '../execution/field-error';
 import type { OperationSource } from '../execution/operation-source';
 import type { Variables } from '../execution/run';
 import { accessOf, denial, type AccessRule } from '../schema/access';
@@ -47,9 +49,13 @@ export class OperationPlan {
     return this.traits.rules.length > 0;
   }
 
-  /** True where every root field needs a session: without one there is nothing to be had. */
-  get isClosed(): boolean {
-    return this.traits.isClosed;
+  /**
+   * The errors of a caller to whom every root field is closed, whatever the variables are; undefined where some of it may be had.
+   */
+  closedTo(caller: Caller | GatewayError): readonly GraphQLError[] | undefined {
+    const { isClosed, roots } = this.traits;
+    if (!isClosed || !(caller instanceof GatewayError)) return undefined;
+    return [...roots].map(([key, { node }]) => locate(caller, [node], [key]));
   }
 
   /** The longest that any of its RPCs may take, in ms. */
@@ -79,7 +85,17 @@ export class OperationPlan {
   }
 }
 
-type OperationTraits = Pick<OperationPlan, 'isClosed' | 'timeout' | 'rules' | 'mergesCalls'>;
+interface OperationTraits extends Pick<OperationPlan, 'timeout' | 'rules' | 'mergesCalls'> {
+  /** True where every root field needs a session. */
+  readonly isClosed: boolean;
+  readonly roots: ReadonlyMap<string, RootField>;
+}
+
+interface RootField {
+  readonly node: FieldNode;
+  /** Undefined for those of introspection. */
+  readonly field: GraphQLField<unknown, unknown> | undefined;
+}
 
 function traitsOf(source: OperationSource): OperationTraits {
   const rules = new Set<AccessRule>();
@@ -94,34 +110,37 @@ function traitsOf(source: OperationSource): OperationTraits {
     for (const rule of accessOf(field)) rules.add(independent(rule));
   }
   const roots = rootFieldsOf(source);
+  const rootFields = [...roots.values()].map(({ field }) => field);
   return {
-    isClosed: roots.length > 0 && roots.every((field) => field !== undefined && accessOf(field).length > 0),
+    isClosed: rootFields.every((field) => field !== undefined && accessOf(field).length > 0),
+    roots,
     timeout,
     rules: [...rules],
     // One call that is made once is equal to no other.
-    mergesCalls: calls > 1 || (calls === 1 && !roots.some((field) => field?.extensions['timeout'] !== undefined)),
+    mergesCalls: calls > 1 || (calls === 1 && !rootFields.some((field) => field?.extensions['timeout'] !== undefined)),
   };
 }
 
-/** The fields of the root type that an operation selects, whatever its conditions; undefined for those of introspection. */
-function rootFieldsOf({
-  schema,
-  operation,
-  fragments,
-}: OperationSource): (GraphQLField<unknown, unknown> | undefined)[] {
+/** The root fields of an operation by response name, whatever its conditions. */
+function rootFieldsOf({ schema, operation, fragments }: OperationSource): ReadonlyMap<string, RootField> {
   const fields = schema.getRootType(operation.operation)?.getFields() ?? {};
+  const found = new Map<string, RootField>();
   const seen = new Set<string>();
-  const visit = ({ selections }: SelectionSetNode): (GraphQLField<unknown, unknown> | undefined)[] =>
-    selections.flatMap((selection) => {
-      if (selection.kind === Kind.FIELD) return [fields[selection.name.value]];
-      if (selection.kind === Kind.INLINE_FRAGMENT) return visit(selection.selectionSet);
-      const name = selection.name.value;
-      const fragment = fragments[name];
-      if (!fragment || seen.has(name)) return [];
-      seen.add(name);
-      return visit(fragment.selectionSet);
-    });
-  return visit(operation.selectionSet);
+  const visit = ({ selections }: SelectionSetNode): void => {
+    for (const selection of selections) {
+      if (selection.kind === Kind.FIELD) {
+        const { name, alias } = selection;
+        found.set((alias ?? name).value, { node: selection, field: fields[name.value] });
+      } else if (selection.kind === Kind.INLINE_FRAGMENT) visit(selection.selectionSet);
+      else if (!seen.has(selection.name.value)) {
+        seen.add(selection.name.value);
+        const fragment = fragments[selection.name.value];
+        if (fragment) visit(fragment.selectionSet);
+      }
+    }
+  };
+  visit(operation.selectionSet);
+  return found;
 }
 
 const signedIn: AccessRule = {};

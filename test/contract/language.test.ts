@@ -41,7 +41,7 @@ describe('what is no schema at all', () => {
   );
   mistake('a directive that is like no other', { [sdl]: [['blurb: String', 'blurb: String @translated']] }, [
     'schema/shop.graphql:25:17: Unknown directive "@translated"',
-    '    There are @upstream, @grpc, @connection, @lookup, @join, @proto, @resolver, @public, @authenticated, @requiresScopes, @include, @skip, @deprecated, @specifiedBy, @oneOf.',
+    '    There are @upstream, @grpc, @connection, @lookup, @join, @proto, @resolver, @public, @authenticated, @requiresScopes, @cost, @listSize, @include, @skip, @deprecated, @specifiedBy, @oneOf.',
   ]);
   mistake(
     'an argument that the directive does not take',

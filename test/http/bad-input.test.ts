@@ -222,7 +222,7 @@ describe('POST /graphql refuses', () => {
   test.each([
     ['unknown fields', '{ me { id passwordHash } }'],
     ['fields of everything', '{ __proto__ { constructor } }'],
-    ['selections 900 deep', nested(900, '{ me ', '}', '{ id }')],
+    ['selections 300 deep', nested(300, '{ me ', '}', '{ id }')],
     ['a type 1,500 deep', `query ($x: ${nested(1_500, '[', ']', 'Int')}) { me { id } }`],
     ['a fragment of itself', '{ me { ...F } } fragment F on User { ...F }'],
     ['fragments in a ring', '{ me { ...A } } fragment A on User { ...B } fragment B on User { ...A }'],
@@ -497,7 +497,7 @@ describe('what is no HTTP', () => {
   });
 
   describe('100 Continue behind a request that is under way', () => {
-    const fields = Array.from({ length: 400 }, (_, index) => `${'name'.repeat(10)}${index}: name`).join(' ');
+    const fields = Array.from({ length: 240 }, (_, index) => `${'name'.repeat(20)}${index}: name`).join(' ');
     const body = JSON.stringify({ query: `{gateway{${fields}}}` });
     const ask = (...more: string[]): string =>
       lines(
@@ -511,7 +511,7 @@ describe('what is no HTTP', () => {
       const [head = '', text = ''] = answer.split('\r\n\r\n');
       expect(head).toMatch(/^HTTP\/1\.1 200 /);
       expect(head).toContain(`content-length: ${text.length}`);
-      expect(Object.keys(JSON.parse(text).data.gateway)).toHaveLength(400);
+      expect(Object.keys(JSON.parse(text).data.gateway)).toHaveLength(240);
     };
 
     test('is not put into the answer where the body has come, and the connection ends', async () => {
@@ -732,7 +732,6 @@ describe('a small request cannot keep the gateway busy', () => {
   test('a list of wrong values', async () => {
     const { status, errors } = await small.graphql('mutation ($i: InviteUserInput!) { inviteUser(input: $i) { id } }', {
       variables: { i: { email: 'a', roles: Array.from({ length: 200_000 }, () => 1) } },
-      token: null,
     });
     expect(status).toBe(400);
     expect(errors?.length).toBeLessThan(100);

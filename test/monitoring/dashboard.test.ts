@@ -147,6 +147,7 @@ const grafana = { __rate_interval: '1m' };
     const ask = () => world.rest('POST', '/api/ai', { body: { query: 'who am I' } });
     await Promise.all([world.graphql(me, { token }), world.graphql('{ users { totalCount } }'), ask()]);
     await world.graphql(me, { token: null });
+    await world.graphql(`{ ${'x'.repeat(40_000)} }`);
     await world.graphql('{ gateway { name } }');
     await world.rest('GET', '/nowhere');
     await world.rest('GET', '/api/v1/auth/nobody/login');

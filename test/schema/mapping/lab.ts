@@ -49,6 +49,9 @@ export async function startLab(names: string | readonly string[], options: LabOp
   const upstreams = new Upstreams(loadProtos(), [...services.values()].flat(), answers);
   const auth = await startAuthService();
   const env: Record<string, string> = {
+    // Whole messages are asked for, however deep.
+    MAX_COST: '1000000000',
+    MAX_CALLS: '100000',
     SCHEMA_DIR: join(folder, 'schema'),
     PROTO_DIR: join(folder, 'proto'),
     AUTH_SERVICE_ADDR: auth.address,

@@ -37,8 +37,6 @@ export interface Gateway {
   readonly refuse: Refuse;
   /** Answers requests of the admin listener. */
   readonly handleAdmin: RequestListener;
-  /** True from the start until {@link drain}. */
-  ready(): boolean;
   /** Says "not ready" from now on, and goes on serving. */
   drain(): void;
   /** Ends open streams, each with a last event that says why. */
@@ -136,8 +134,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
   return {
     handle: http.handle,
     refuse: http.refuse,
-    handleAdmin: createAdminHandler(metrics.registry, { started: () => true, ready }),
-    ready,
+    handleAdmin: createAdminHandler(metrics.registry, ready),
     drain() {
       isDraining = true;
       http.drain();

@@ -1,9 +1,7 @@
 import { useGenericAuth } from '@envelop/generic-auth';
 import { usePrometheus, type PrometheusTracingPluginConfig } from '@envelop/prometheus';
-import { OperationTypeNode, type DocumentNode, type ExecutionResult, type GraphQLError } from 'graphql';
+import { OperationTypeNode, type DocumentNode, type ExecutionResult } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
-import { whenAborted } from '../cancellation';
-import { isClientClosed } from '../errors';
 import type { Exchange } from '../http/exchange';
 import { authenticate, callerOf, type Identity } from '../pipeline/authenticate';
 import { chooseOperation } from '../pipeline/choose-operation';
@@ -19,6 +17,7 @@ import type { OperationPlan } from '../pipeline/operation-plan';
 import type { OperationRecord } from '../pipeline/operation-record';
 import type { OperationRequest, PipelineOptions } from '../pipeline/pipeline';
 import { fromGraphQLError, presentResult, type PresentedResult } from '../pipeline/present';
+import { streamResults } from '../pipeline/stream-results';
 import type { Metrics } from '../telemetry/metrics';
 import type { Accepted } from './accept';
 import { headOf } from './response-head';
@@ -154,25 +153,17 @@ export function useApiGateway(options: PipelineOptions): Plugin<YogaContext, Ser
     },
   };
 
-  /** A stream that ends with a last result that says why it failed, and then lets go of its session. */
-  function watched(results: AsyncIterable<ExecutionResult>, context: YogaContext) {
-    const { exchange, record, prepared, release } = context;
-    const ended = (): void => {
-      release?.();
-      record.end(OperationTypeNode.SUBSCRIPTION);
-    };
-    // The stream may never be read, where the client leaves first.
-    whenAborted(exchange.cancellation, ended);
-    return (async function* () {
-      try {
-        yield* results;
-      } catch (error) {
-        if (!isClientClosed(error)) yield { errors: [error as GraphQLError] };
-      } finally {
-        documents.ran(prepared);
-        ended();
-      }
-    })();
+  function watched(results: AsyncIterable<ExecutionResult>, { exchange, record, prepared, release }: YogaContext) {
+    const streamed = streamResults(results, {
+      cancellation: exchange.cancellation,
+      finished: () => documents.ran(prepared),
+      ended() {
+        release?.();
+        record.end(OperationTypeNode.SUBSCRIPTION);
+      },
+    });
+    // Errors are presented when Yoga processes the results.
+    return streamed as AsyncGenerator<ExecutionResult, void>;
   }
 }
 

@@ -1,23 +1,17 @@
 import type { RequestListener } from 'node:http';
 import type { Registry } from 'prom-client';
 
-/** State of the process, for the probes of the admin listener. */
-export interface Health {
-  /** True once the schema is built and the doors are open. */
-  readonly started: () => boolean;
-  /** True while new requests are welcome: started, and not draining. */
-  readonly ready: () => boolean;
-}
-
 /**
  * Answers on the admin listener: `/metrics`, `/livez`, `/readyz`, `/startupz`. An upstream that is down does not make the
  * gateway unready: every replica would leave the load balancer at once, though public fields still answer.
+ *
+ * @param ready - True while new requests are welcome. It listens only once everything has started.
  */
-export function createAdminHandler(registry: Registry, health: Health): RequestListener {
+export function createAdminHandler(registry: Registry, ready: () => boolean): RequestListener {
   const checks: Record<string, () => boolean> = {
     '/livez': () => true,
-    '/startupz': health.started,
-    '/readyz': health.ready,
+    '/startupz': () => true,
+    '/readyz': ready,
   };
   let rendering: Promise<string> | undefined;
   /** Scrapes at the same time share one rendering. */

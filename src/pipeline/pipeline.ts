@@ -1,6 +1,4 @@
-import { OperationTypeNode, type ExecutionResult } from 'graphql';
-import { whenAborted } from '../cancellation';
-import { isClientClosed } from '../errors';
+import { OperationTypeNode } from 'graphql';
 import type { Exchange } from '../http/exchange';
 import type { Gatekeeper } from '../session/gatekeeper';
 import type { Metrics } from '../telemetry/metrics';
@@ -12,6 +10,7 @@ import { OperationContext, type OperationLimits } from './operation-context';
 import { createOperationCounts } from './operation-counts';
 import { OperationRecord } from './operation-record';
 import { presentResult, type PresentedResult, type RawResult } from './present';
+import { streamResults } from './stream-results';
 
 /** An operation, as a door read it. */
 export interface OperationRequest {
@@ -82,18 +81,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   }
 
   async function* presentStream(
-    results: AsyncIterable<ExecutionResult>,
+    results: AsyncIterable<RawResult>,
     recorded: Recorded,
-    finished: () => void,
   ): AsyncGenerator<PresentedResult, void> {
-    try {
-      for await (const result of results) yield present(result, OperationTypeNode.SUBSCRIPTION, recorded);
-    } catch (error) {
-      // The stream ends with a last result that says why. Nobody is left to read that the client left.
-      if (!isClientClosed(error)) yield present({ errors: [error] }, OperationTypeNode.SUBSCRIPTION, recorded);
-    } finally {
-      finished();
-    }
+    for await (const result of results) yield present(result, OperationTypeNode.SUBSCRIPTION, recorded);
   }
 
   /** @param release - Ends the watch over the stream's session. */
@@ -109,17 +100,18 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       counts.executed(type, record.began);
       return conclude(results, type, recorded);
     }
-    const ended = (): void => {
-      release?.();
-      record.end(type);
-    };
-    // The stream may never be read, where the client leaves first.
-    whenAborted(exchange.cancellation, ended);
-    return presentStream(results, recorded, () => {
-      documents.ran(prepared);
-      counts.executed(type, record.began);
-      ended();
+    const streamed = streamResults(results, {
+      cancellation: exchange.cancellation,
+      finished() {
+        documents.ran(prepared);
+        counts.executed(type, record.began);
+      },
+      ended() {
+        release?.();
+        record.end(type);
+      },
     });
+    return presentStream(streamed, recorded);
   }
 
   return {

@@ -248,7 +248,7 @@ function setOption(target: OptionsTarget, name: string, value: unknown): void {
   target.options ??= {};
   target.parsedOptions ??= [];
   for (const item of Array.isArray(value) ? (value as unknown[]) : [value]) {
-    target.parsedOptions.push({ [name]: unwrapped(item) });
+    target.parsedOptions.push({ [name]: withoutSingleLists(item) });
     setPaths(target.options, name, item);
   }
 }
@@ -260,10 +260,10 @@ function setPaths(options: Record<string, unknown>, path: string, value: unknown
 }
 
 /** The parser cannot know that what is there once may be repeated. */
-function unwrapped(value: unknown): unknown {
-  if (Array.isArray(value)) return value.length === 1 ? unwrapped(value[0]) : value.map(unwrapped);
+function withoutSingleLists(value: unknown): unknown {
+  if (Array.isArray(value)) return value.length === 1 ? withoutSingleLists(value[0]) : value.map(withoutSingleLists);
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, content]) => [name, unwrapped(content)]));
+  return Object.fromEntries(Object.entries(value).map(([name, content]) => [name, withoutSingleLists(content)]));
 }
 
 /** The comment of an object, by its path in the file: what is in front of it, else what is behind it. */

@@ -273,7 +273,7 @@ function filesBelow(folder: string): string[] {
     try {
       entries = readdirSync(path).sort();
     } catch (error) {
-      throw unreadable(path, error);
+      throw fileError(path, error);
     }
     return entries
       .filter((entry) => !entry.startsWith('.'))
@@ -289,11 +289,11 @@ function bytesOf(path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {
-    throw unreadable(path, error);
+    throw fileError(path, error);
   }
 }
 
-function unreadable(path: string, error: unknown): ProtoError {
+function fileError(path: string, error: unknown): ProtoError {
   return new ProtoError(displayPath(path), `it cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
 }
 

@@ -137,7 +137,7 @@ describe('HEALTHCHECK', () => {
     string,
   ];
   let ready = true;
-  const admin = createServer(createAdminHandler(new Registry(), { started: () => true, ready: () => ready }));
+  const admin = createServer(createAdminHandler(new Registry(), () => ready));
   beforeAll(() => once(admin.listen(0, '127.0.0.1'), 'listening'));
   afterAll(() => admin.close());
 

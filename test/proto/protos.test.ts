@@ -7,7 +7,7 @@ import { printSchema } from 'graphql';
 import { type SchemaError } from '../../src/diagnostics/findings';
 import { ProtoError } from '../../src/proto/proto-error';
 import { findService, loadProtos, protosOf, rpcOf } from '../../src/proto/protos';
-import { loadSchema } from '../../src/schema/compile/compile-schema';
+import { loadSchema } from '../schema-fixture';
 import { loadSources } from '../../src/schema/sources';
 import { descriptorSetOf } from './descriptor-set';
 

@@ -1,5 +1,5 @@
 import type { GraphQLObjectType, GraphQLSchema } from 'graphql';
-import { Findings } from '../../diagnostics/findings';
+import type { Findings } from '../../diagnostics/findings';
 import type { Upstream } from '../../grpc/upstream';
 import { accessOf, applyAccess, type Access } from '../access';
 import { applyCost } from '../cost';
@@ -45,18 +45,10 @@ export interface CompiledSchema {
 }
 
 /**
- * Compiles SDL and protos to the executable schema, checking the one against the other.
+ * Compiles SDL and protos to the executable schema, checking the one against the other: what does not fit goes to the findings.
  *
- * @throws SchemaError listing everything that does not fit
+ * @throws SchemaError where the SDL itself is not valid
  */
-export function loadSchema(options: SchemaOptions): CompiledSchema {
-  const findings = new Findings();
-  const compiled = compileSchema(options, findings);
-  findings.throwIfAny();
-  return compiled;
-}
-
-/** As {@link loadSchema}, but what does not fit goes to the findings. Throws only where the SDL itself is not valid. */
 export function compileSchema(options: SchemaOptions, findings: Findings): CompiledSchema {
   const { sources, upstream, deadlines = {}, resolvers = {} } = options;
   const services = new Services(sources, deadlines, findings);

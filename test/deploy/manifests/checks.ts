@@ -338,7 +338,7 @@ function accepted(secret: string): boolean {
 
 /** What the admin listener of a gateway that is ready answers. */
 async function adminStatus(path: string): Promise<number> {
-  const listener: RequestListener = createAdminHandler(new Registry(), { started: () => true, ready: () => true });
+  const listener: RequestListener = createAdminHandler(new Registry(), () => true);
   const server = createServer(listener).listen(0, '127.0.0.1');
   try {
     await new Promise((resolve) => server.once('listening', resolve));

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Upstream } from '../../../src/grpc/upstream';
 import type { Documents, PreparedDocument } from '../../../src/pipeline/documents';
-import { loadSchema } from '../../../src/schema/compile/compile-schema';
+import { loadSchema } from '../../schema-fixture';
 import { loadSources } from '../../../src/schema/sources';
 import { createMetrics } from '../../../src/telemetry/metrics';
 

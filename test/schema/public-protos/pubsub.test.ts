@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { printSchema } from 'graphql';
-import { loadSchema } from '../../../src/schema/compile/compile-schema';
+import { loadSchema } from '../../schema-fixture';
 import { loadSources } from '../../../src/schema/sources';
 import { rpcsIn, rpcsOf, type Backend } from './backend';
 import { startFront, writeFolders, type Front } from './front';

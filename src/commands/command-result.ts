@@ -7,6 +7,10 @@ export interface CommandResult {
 
 /** Ends the process with a result, once the output is written. */
 export function exitWith({ exitCode, stdout, stderr }: CommandResult): void {
+  // Whoever reads may have had enough, as head does.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
   process.stdout.write(stdout);
   process.stderr.write(stderr);
   process.exitCode = exitCode;

@@ -137,7 +137,7 @@ export const variables = {
     name: 'ADMIN_PORT',
     default: '9090',
     parse: port,
-    expected: 'a whole number from 0 to 65535 that is not PORT, such as 9090',
+    expected: 'a whole number from 0 to 65535 that is not PORT',
     description:
       'Port of the admin listener (`/metrics`, `/livez`, `/readyz`, `/startupz`); another one than `PORT`. `0` takes a free one.',
   },

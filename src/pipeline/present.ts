@@ -1,6 +1,7 @@
-import { GraphQLError, type ExecutionResult } from 'graphql';
+import { GraphQLError, Kind, type ExecutionResult } from 'graphql';
 import { GatewayError, logBug, publicDetails, toGatewayError } from '../errors';
 import type { Exchange } from '../http/exchange';
+import { UnreadableValue } from '../proto/value-error';
 
 /**
  * The error of the catalogue behind an error of GraphQL. Those of documents carry theirs; what graphql-js says of variables and
@@ -51,12 +52,25 @@ export function presentError(error: unknown, exchange: Exchange): PresentedError
   exchange.facts.code ??= converted.code;
   if (converted.limit) exchange.facts.limit ??= converted.limit;
   logBug(converted, exchange);
+  logUnreadable(error, converted, exchange);
   const { locations, path } = error instanceof GraphQLError ? error : nowhere;
   const extensions = { code: converted.code, requestId: exchange.id, ...publicDetails(converted) };
   return new PresentedError(converted.message, locations, path, extensions, converted);
 }
 
 const nowhere = { locations: undefined, path: undefined };
+
+/** Ms between two lines, at least: what is wrong with a schema fails many requests alike. */
+const logInterval = 1_000;
+let lastUnreadable = -Infinity;
+
+/** Says why a value could not be shown: the upstream has answered, and neither its log nor ours has anything else. */
+function logUnreadable(error: unknown, { cause }: GatewayError, { log }: Exchange): void {
+  if (!(cause instanceof UnreadableValue) || performance.now() - lastUnreadable < logInterval) return;
+  lastUnreadable = performance.now();
+  const field = error instanceof GraphQLError ? error.nodes?.find((node) => node.kind === Kind.FIELD) : undefined;
+  log.warn({ field: field?.name.value, reason: cause.message }, 'a value of an upstream cannot be shown');
+}
 
 /** The catalogue's errors of a result. */
 export function errorsOf(result: PresentedResult): GatewayError[] {

@@ -31,7 +31,7 @@ export function listToJson({ values }: ListMessage): unknown[] {
 
 /** Refuses numbers that JSON cannot write. */
 export function finite(value: number): number {
-  if (!Number.isFinite(value)) unreadable(`${value} has no JSON form`);
+  if (!Number.isFinite(value)) unreadable('a number that is not finite has no JSON form');
   return value;
 }
 

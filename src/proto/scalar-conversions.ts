@@ -25,7 +25,7 @@ const uint32Range = { min: 0, max: 2 ** 32 - 1 };
 /** `Int` is a signed 32-bit number. A value outside is an error, never a wrapped number. */
 function toInt(value: number): number {
   if (!Number.isInteger(value) || value > int32Range.max || value < int32Range.min) {
-    unreadable(`${value} does not fit Int`);
+    unreadable('a number does not fit Int: BigInt holds 64 bits');
   }
   return value;
 }
@@ -41,7 +41,7 @@ function longToInt(value: Long | number): number {
 /** Beyond 2^53 a `Float` would lose digits. */
 function longToFloat(value: Long | number): number {
   const number = typeof value === 'number' ? value : value.toNumber();
-  if (!Number.isSafeInteger(number)) unreadable(`${value.toString()} does not fit Float exactly`);
+  if (!Number.isSafeInteger(number)) unreadable('a number does not fit Float exactly: BigInt holds 64 bits');
   return number;
 }
 

@@ -71,7 +71,7 @@ function calendarDay(day: number): string {
 export function timestampToText(value: TimeMessage): string {
   const seconds = secondsOf(value);
   if (seconds < timestampRange.min || seconds > timestampRange.max || value.nanos < 0 || value.nanos > 999_999_999) {
-    unreadable(`a Timestamp of ${seconds} s and ${value.nanos} ns is out of range`);
+    unreadable('a Timestamp is out of range');
   }
   return `${dateTime(seconds)}${fraction(value.nanos)}Z`;
 }
@@ -94,7 +94,7 @@ export function durationToText(value: TimeMessage): string {
   const seconds = secondsOf(value);
   const { nanos } = value;
   if (Math.abs(seconds) > longest || Math.abs(nanos) > 999_999_999 || seconds * nanos < 0) {
-    unreadable(`a Duration of ${seconds} s and ${nanos} ns is out of range`);
+    unreadable('a Duration is out of range');
   }
   const sign = seconds < 0 || nanos < 0 ? '-' : '';
   return `${sign}${Math.abs(seconds)}${fraction(Math.abs(nanos))}s`;

@@ -45,7 +45,12 @@ export function badInput(error: unknown): unknown {
  * @throws GatewayError UPSTREAM_ERROR
  */
 export function unreadable(what: string): never {
-  throw new GatewayError('UPSTREAM_ERROR', undefined, { cause: new Error(what) });
+  throw new GatewayError('UPSTREAM_ERROR', undefined, { cause: new UnreadableValue(what) });
+}
+
+/** A value of an upstream that GraphQL cannot show. Its message is logged, and so never holds the value. */
+export class UnreadableValue extends Error {
+  override readonly name = 'UnreadableValue';
 }
 
 /** Reads one of several values. One that cannot be read becomes an error value, which graphql-js puts in its place alone. */

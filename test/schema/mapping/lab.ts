@@ -2,13 +2,14 @@
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { PassThrough } from 'node:stream';
 import { loadSync } from '@grpc/proto-loader';
 import { createClient } from 'graphql-sse';
 import { createGateway } from '../../../src/gateway';
 import { startServer } from '../../../src/http/server';
 import { createLog } from '../../../src/telemetry/log';
-import { testConfig, type Decoded, type GraphqlAnswer } from '../../gateway-fixture';
+import { testConfig, type Decoded, type GraphqlAnswer, type LogLine } from '../../gateway-fixture';
 import { startAuthService } from '../../upstreams/auth/service';
 import { Upstreams, type Answer } from './upstream';
 
@@ -18,6 +19,8 @@ const googleDir = join(__dirname, '../../../node_modules/google-proto-files');
 
 export interface Lab {
   readonly upstreams: Upstreams;
+  /** Lines of the log, from warnings on. */
+  readonly logs: readonly LogLine[];
   readonly url: string;
   /** The sessions of an admin and of a member. */
   readonly adminToken: string;
@@ -63,7 +66,8 @@ export async function startLab(names: string | readonly string[], options: LabOp
     await Promise.all([auth.close(), upstreams.close()]);
     rmSync(folder, { recursive: true });
   };
-  const server = await startGateway(env).catch(async (error: unknown) => {
+  const logs: LogLine[] = [];
+  const server = await startGateway(env, logs).catch(async (error: unknown) => {
     await closeUpstreams();
     throw error;
   });
@@ -71,6 +75,7 @@ export async function startLab(names: string | readonly string[], options: LabOp
   const sse = createClient({ url, retryAttempts: 0 });
   const lab: Lab = {
     upstreams,
+    logs,
     url,
     adminToken: auth.adminToken,
     memberToken: auth.memberToken,
@@ -101,10 +106,11 @@ export async function startLab(names: string | readonly string[], options: LabOp
   return lab;
 }
 
-async function startGateway(env: Readonly<Record<string, string>>) {
+async function startGateway(env: Readonly<Record<string, string>>, logs: LogLine[]) {
   const config = testConfig(env);
-  const sink = new PassThrough().resume();
-  const log = createLog('error', sink);
+  const sink = new PassThrough();
+  createInterface({ input: sink }).on('line', (line) => logs.push(JSON.parse(line) as LogLine));
+  const log = createLog('warn', sink);
   return startServer(createGateway(config, { log }), config, log);
 }
 

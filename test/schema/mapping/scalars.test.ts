@@ -1,3 +1,4 @@
+import { until } from '../../gateway-fixture';
 import { startLab, type Lab } from './lab';
 
 let lab: Lab;
@@ -84,6 +85,14 @@ describe('whole numbers of 64 bits', () => {
       { path: ['scalarsAsInt', 'sfixed64'], extensions: { code: 'UPSTREAM_ERROR' } },
       { path: ['scalarsAsInt', 'uint64'], extensions: { code: 'UPSTREAM_ERROR' } },
     ]);
+    const line = await until(
+      () => lab.logs.find(({ msg }) => msg === 'a value of an upstream cannot be shown'),
+      (found) => found !== undefined,
+    );
+    // One a second at most, and never the value.
+    expect(line).toMatchObject({ level: 'warn', reason: 'a number does not fit Int: BigInt holds 64 bits' });
+    expect(line!['field']).toMatch(/^[a-z]+\d+$/);
+    expect(JSON.stringify(line)).not.toContain('2147483648');
   });
 
   test('as Float are an error of their field alone where digits would be lost', async () => {

@@ -52,6 +52,8 @@ export interface Config {
   };
   readonly sessionCacheTtl: number;
   readonly allowedOrigins: readonly string[];
+  /** Whether pages of any other origin may read answers to requests without cookies. */
+  readonly corsPublic: boolean;
   readonly requestTimeout: number;
   /** What one operation may take. */
   readonly limits: {
@@ -152,6 +154,7 @@ export function readConfig(env: NodeJS.ProcessEnv, upstreamNames: readonly strin
     signIn: { providers, secrets: secretList ?? [randomBytes(32).toString('base64url')] },
     sessionCacheTtl: reader.required(variables.sessionCacheTtl),
     allowedOrigins: reader.optional(variables.allowedOrigins) ?? [],
+    corsPublic: reader.required(variables.corsPublic),
     requestTimeout: reader.required(variables.requestTimeout),
     limits: {
       maxCost: reader.required(variables.maxCost),

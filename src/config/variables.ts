@@ -261,11 +261,20 @@ export const variables = {
     without: 'only `PUBLIC_URL`',
     parse: listOf((text) => {
       if (text === '*' || text === 'null') rejectText(text, 'would let any site act for its visitors');
+      if (text.includes('*')) rejectText(text, 'has a wildcard, which no origin fits');
       return origin(text).origin;
     }),
     expected: 'exact origins, each once, separated by commas, such as https://app.example.com',
     description:
-      'Other origins whose pages may send requests with the session cookie, separated by commas. Exact: no wildcards, no paths.',
+      'Other origins whose pages may send requests with the session cookie and read the answers (CORS), separated by commas. Exact: no wildcards, no paths.',
+  },
+  corsPublic: {
+    name: 'CORS_PUBLIC',
+    default: 'false',
+    parse: boolean,
+    expected: 'true or false',
+    description:
+      '`true` lets pages of every origin read answers to requests without cookies, as those with a bearer token are. Requests with the session cookie stay with `PUBLIC_URL` and `ALLOWED_ORIGINS`.',
   },
   requestTimeout: {
     name: 'REQUEST_TIMEOUT',

@@ -18,6 +18,7 @@ import {
   origin,
   otelServiceName,
   pairs,
+  pathOrUrl,
   port,
   privateKey,
   providerName,
@@ -247,6 +248,14 @@ export const variables = {
     parse: (text) => secrets(fileContent(text).toString('utf8').trim()),
     expected: `the path of a file with secrets of ${shortestSecret} characters or more, separated by commas`,
     description: 'File to read `SESSION_SECRET` from instead. Read once, at start.',
+  },
+  postLoginUrl: {
+    name: 'POST_LOGIN_URL',
+    default: '/',
+    parse: pathOrUrl,
+    expected: 'a path such as /home, or a URL of PUBLIC_URL or one of ALLOWED_ORIGINS',
+    description:
+      'Where users go after sign-in whose `returnTo` is missing or not allowed: a path, or a URL whose origin is `PUBLIC_URL` or one of `ALLOWED_ORIGINS`. In production the gateway itself has no page at `/`.',
   },
   sessionCacheTtl: {
     name: 'SESSION_CACHE_TTL',

@@ -103,6 +103,7 @@ describe('what is read', () => {
       warnings: [],
     });
     expect(signInConfig.providers).toEqual([]);
+    expect(signInConfig.postLoginUrl).toBe('/');
     expect(signInConfig.secrets).toEqual([expect.stringMatching(/^.{43}$/)]);
   });
 
@@ -122,6 +123,7 @@ describe('what is read', () => {
       SSO_MY_IDP_ISSUER: 'http://127.0.0.1:4000/realms/a',
       SSO_MY_IDP_CLIENT_ID: 'client 2',
       SESSION_SECRET: `${secret},${'b'.repeat(32)}`,
+      POST_LOGIN_URL: 'https://A.example/home?from=sign-in#top',
       SESSION_CACHE_TTL: '0s',
       ALLOWED_ORIGINS: 'https://a.example:443, http://localhost:5173',
       CORS_PUBLIC: 'true',
@@ -159,6 +161,7 @@ describe('what is read', () => {
           },
         ],
         secrets: [secret, 'b'.repeat(32)],
+        postLoginUrl: 'https://a.example/home?from=sign-in#top',
       },
       sessionCacheTtl: 0,
       allowedOrigins: ['https://a.example', 'http://localhost:5173'],
@@ -331,6 +334,19 @@ describe('problems', () => {
     SSO_GOOGLE_CLIENT_ID: ['a\nb', 'clé', 'a\u0000'],
     SSO_GOOGLE_SCOPES: ['email', 'openid,email', 'openid "x"', 'openid é', 'openid\temail', 'OpenID'],
     SESSION_SECRET: ['short', 'x'.repeat(31), `${secret},`, `${secret},short`, ','],
+    POST_LOGIN_URL: [
+      'home',
+      '//evil.example',
+      '/\\evil.example',
+      '/.//evil.example',
+      '/a b',
+      'https://evil.example/',
+      'http://app.example.com/',
+      'https://app.example.com:444/',
+      'https://u:p@app.example.com/',
+      'https://app.example.com\\@evil.example',
+      'javascript:alert(1)',
+    ],
     SESSION_CACHE_TTL: ['60001ms', '1.1m', '10', '-1s', 's', '1h'],
     ALLOWED_ORIGINS: [
       '*',

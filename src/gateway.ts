@@ -123,6 +123,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
     metrics,
     requestTimeout,
     strictTransport: config.production,
+    cors: { origins: [publicOrigin, ...allowedOrigins], isPublic: config.corsPublic },
     tracer,
   });
 

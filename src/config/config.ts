@@ -49,9 +49,13 @@ export interface Config {
     readonly providers: readonly ProviderConfig[];
     /** The first seals, every one unseals. Never empty. */
     readonly secrets: readonly string[];
+    /** Where users go who came from no page that is allowed: a path, or a URL of `publicUrl` or one of `allowedOrigins`. */
+    readonly postLoginUrl: string;
   };
   readonly sessionCacheTtl: number;
   readonly allowedOrigins: readonly string[];
+  /** Whether pages of any other origin may read answers to requests without cookies. */
+  readonly corsPublic: boolean;
   readonly requestTimeout: number;
   /** What one operation may take. */
   readonly limits: {
@@ -131,6 +135,8 @@ export function readConfig(env: NodeJS.ProcessEnv, upstreamNames: readonly strin
   if (secretList === undefined && providers.length > 0) {
     warnings.push('SESSION_SECRET is not set: sign-ins under way do not survive a restart, nor reach another replica');
   }
+  const allowedOrigins = reader.optional(variables.allowedOrigins) ?? [];
+  const postLoginUrl = readPostLoginUrl(reader, [...(publicUrl ? [publicUrl.origin] : []), ...allowedOrigins]);
   const shutdownGrace = reader.required(variables.shutdownGrace);
   const shutdownDelay = reader.required(variables.shutdownDelay);
   if (shutdownDelay >= shutdownGrace) {
@@ -149,9 +155,10 @@ export function readConfig(env: NodeJS.ProcessEnv, upstreamNames: readonly strin
     publicUrl: publicUrl?.origin ?? '',
     insecureCookies: publicUrl !== undefined && !production && publicUrl.protocol === 'http:' && isLoopback(publicUrl),
     upstreams,
-    signIn: { providers, secrets: secretList ?? [randomBytes(32).toString('base64url')] },
+    signIn: { providers, secrets: secretList ?? [randomBytes(32).toString('base64url')], postLoginUrl },
     sessionCacheTtl: reader.required(variables.sessionCacheTtl),
-    allowedOrigins: reader.optional(variables.allowedOrigins) ?? [],
+    allowedOrigins,
+    corsPublic: reader.required(variables.corsPublic),
     requestTimeout: reader.required(variables.requestTimeout),
     limits: {
       maxCost: reader.required(variables.maxCost),
@@ -182,6 +189,17 @@ function readPublicUrl(reader: EnvironmentReader, production: boolean, warnings:
   if (production) reader.problem(variables.publicUrl, `${shown(publicUrl.origin)} is not https`);
   else warnings.push('PUBLIC_URL is plain http and not loopback: browsers will not keep the session cookie');
   return publicUrl;
+}
+
+/** @param origins - Those that users may be sent to. */
+function readPostLoginUrl(reader: EnvironmentReader, origins: readonly string[]): string {
+  const text = reader.required(variables.postLoginUrl);
+  // Undefined where the value is wrong, which has been reported.
+  const place = text === undefined || text.startsWith('/') ? undefined : new URL(text).origin;
+  if (place !== undefined && !origins.includes(place)) {
+    reader.problem(variables.postLoginUrl, `${shown(place)} is neither PUBLIC_URL nor one of ALLOWED_ORIGINS`);
+  }
+  return text;
 }
 
 function readUpstreams(reader: EnvironmentReader, names: readonly string[]): Record<string, UpstreamConfig> {

@@ -63,6 +63,16 @@ export function origin(text: string): URL {
   return parsed;
 }
 
+/** A path with query and fragment, or an http or https URL; as browsers will resolve it. */
+export function pathOrUrl(text: string): string {
+  if (!text.startsWith('/')) return url(text).href;
+  const here = 'http://localhost';
+  const resolved = /^\/[^\s\\]*$/.test(text) && URL.canParse(text, here) ? new URL(text, here) : undefined;
+  const path = resolved?.origin === here ? resolved.pathname + resolved.search + resolved.hash : '//';
+  // What names a host without a scheme, even if only once dot segments are removed.
+  return path.startsWith('//') ? rejectText(text, 'is no path') : path;
+}
+
 export function issuer(text: string): string {
   url(text);
   if (/[?#]/.test(text)) rejectText(text, 'has a query or a fragment');

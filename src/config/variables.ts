@@ -18,6 +18,7 @@ import {
   origin,
   otelServiceName,
   pairs,
+  pathOrUrl,
   port,
   privateKey,
   providerName,
@@ -248,6 +249,14 @@ export const variables = {
     expected: `the path of a file with secrets of ${shortestSecret} characters or more, separated by commas`,
     description: 'File to read `SESSION_SECRET` from instead. Read once, at start.',
   },
+  postLoginUrl: {
+    name: 'POST_LOGIN_URL',
+    default: '/',
+    parse: pathOrUrl,
+    expected: 'a path such as /home, or a URL of PUBLIC_URL or one of ALLOWED_ORIGINS',
+    description:
+      'Where users go after sign-in whose `returnTo` is missing or not allowed: a path, or a URL whose origin is `PUBLIC_URL` or one of `ALLOWED_ORIGINS`. In production the gateway itself has no page at `/`.',
+  },
   sessionCacheTtl: {
     name: 'SESSION_CACHE_TTL',
     default: '10s',
@@ -261,11 +270,20 @@ export const variables = {
     without: 'only `PUBLIC_URL`',
     parse: listOf((text) => {
       if (text === '*' || text === 'null') rejectText(text, 'would let any site act for its visitors');
+      if (text.includes('*')) rejectText(text, 'has a wildcard, which no origin fits');
       return origin(text).origin;
     }),
     expected: 'exact origins, each once, separated by commas, such as https://app.example.com',
     description:
-      'Other origins whose pages may send requests with the session cookie, separated by commas. Exact: no wildcards, no paths.',
+      'Other origins whose pages may send requests with the session cookie and read the answers (CORS), separated by commas. Exact: no wildcards, no paths.',
+  },
+  corsPublic: {
+    name: 'CORS_PUBLIC',
+    default: 'false',
+    parse: boolean,
+    expected: 'true or false',
+    description:
+      '`true` lets pages of every origin read answers to requests without cookies, as those with a bearer token are. Requests with the session cookie stay with `PUBLIC_URL` and `ALLOWED_ORIGINS`.',
   },
   requestTimeout: {
     name: 'REQUEST_TIMEOUT',

@@ -4,6 +4,7 @@ import type { Logger } from '../telemetry/log';
 import type { Metrics } from '../telemetry/metrics';
 import type { Tracer } from '../telemetry/trace';
 import { Bodies } from './bodies';
+import { Cors, type CorsPolicy } from './cors';
 import { errorReply } from './error-reply';
 import type { Reply, Route } from './exchange';
 import { IncomingExchange, type IncomingOptions } from './incoming-exchange';
@@ -26,6 +27,8 @@ export interface HandlerOptions {
   readonly writeTimeout?: number;
   /** Whether browsers are told to use HTTPS alone from now on. */
   readonly strictTransport: boolean;
+  /** Which other pages may read answers; none where it is left out. */
+  readonly cors?: CorsPolicy;
 }
 
 export interface HttpHandler {
@@ -44,7 +47,8 @@ export interface HttpHandler {
 export function createHttpHandler(options: HandlerOptions): HttpHandler {
   const { routes, log, metrics, tracer, requestTimeout, writeTimeout = 30_000, strictTransport } = options;
   const recorder = new RequestRecorder(log, metrics, routes);
-  const heads = new ReplyHeads(strictTransport);
+  const cors = new Cors(options.cors ?? { origins: [], isPublic: false });
+  const heads = new ReplyHeads(strictTransport, cors);
   const whole = new WholeReplies(heads, writeTimeout);
   const streamed = new StreamedReplies(heads, writeTimeout);
   metrics.httpStreams.read({}, () => streamed.size);
@@ -71,7 +75,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
       try {
         requireHost(request);
         const { route, params } = exchange.match;
-        const reply = route ? route.handle(exchange, params) : unroutedReply(exchange);
+        const reply = route ? route.handle(exchange, params) : unroutedReply(exchange, cors);
         if ('then' in reply) {
           reply.then(
             (settled) => send(exchange, settled),
@@ -102,10 +106,12 @@ function requireHost({ headers, httpVersion }: IncomingMessage): void {
  *
  * @throws GatewayError NOT_FOUND, METHOD_NOT_ALLOWED
  */
-function unroutedReply({ method, match }: IncomingExchange): Reply {
+function unroutedReply(exchange: IncomingExchange, cors: Cors): Reply {
+  const { method, match } = exchange;
   const { path, otherMethods } = match;
   if (path === undefined) throw new GatewayError('NOT_FOUND', 'There is nothing at this path.');
-  const allow = [...otherMethods, ...(otherMethods.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ');
-  if (method === 'OPTIONS') return { status: 204, headers: { allow } };
+  const methods = [...otherMethods, ...(otherMethods.includes('GET') ? ['HEAD'] : [])].join(', ');
+  const allow = `${methods}, OPTIONS`;
+  if (method === 'OPTIONS') return { status: 204, headers: { allow, ...cors.preflightHeaders(exchange, methods) } };
   throw new GatewayError('METHOD_NOT_ALLOWED', undefined, { headers: { allow } });
 }

@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeader } from 'node:http';
+import type { Cors } from './cors';
 import type { Reply } from './exchange';
 import type { IncomingExchange } from './incoming-exchange';
 
@@ -8,7 +9,10 @@ export class ReplyHeads {
   private isDraining = false;
 
   /** @param strictTransport - Whether browsers are told to use HTTPS alone from now on. */
-  constructor(strictTransport: boolean) {
+  constructor(
+    strictTransport: boolean,
+    private readonly cors: Cors,
+  ) {
     this.base = [
       ['x-content-type-options', 'nosniff'],
       ['referrer-policy', 'no-referrer'],
@@ -31,7 +35,13 @@ export class ReplyHeads {
     for (const [name, value] of this.base) if (headers[name] === undefined) head.push(name, value);
     // Headers, cookies and codes hold tokens, so no cache may keep one caller's answer for another.
     if (exchange.match.route && headers['cache-control'] === undefined) head.push('cache-control', 'no-store');
-    for (const name in headers) if (name !== 'content-length') head.push(name, headers[name] as OutgoingHttpHeader);
+    for (const name in headers) {
+      if (name !== 'content-length' && name !== 'vary') head.push(name, headers[name] as OutgoingHttpHeader);
+    }
+    // Always, since the answer to a request without Origin must not be kept for one with it (Fetch, "CORS protocol and caches").
+    const { vary } = headers;
+    head.push('vary', vary === undefined ? 'Origin' : `${String(vary)}, Origin`);
+    for (const each of this.cors.headOf(exchange)) head.push(each);
     head.push('x-request-id', exchange.id);
     // A client that sends another request on a connection about to close would lose it.
     if (this.isDraining && headers['connection'] === undefined) head.push('connection', 'close');

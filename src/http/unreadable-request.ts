@@ -47,6 +47,7 @@ export function writeUnreadableReply(socket: Socket, unreadable: UnreadableReque
     'Connection: close',
     `Content-Type: ${contentType}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
+    'Vary: Origin',
     `X-Request-Id: ${requestId}`,
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);

@@ -15,10 +15,24 @@ export function requestCookies({ headers }: Pick<Exchange, 'headers'>): RequestC
     .split(';')
     .map((pair) => {
       const at = pair.indexOf('=');
-      return at < 0 ? undefined : { name: pair.slice(0, at).trim(), value: pair.slice(at + 1).trim() };
+      return at < 0 ? undefined : { name: trimmed(pair.slice(0, at)), value: trimmed(pair.slice(at + 1)) };
     })
     .filter((cookie) => cookie !== undefined);
 }
+
+/**
+ * Without the white space that cookies know, which is SP and HTAB (RFC 6265bis, section 5.6). `trim()` takes off more, such as
+ * the byte A0: browsers take a name with it for another one, so a sibling host could set a cookie that counts as `__Host-`.
+ */
+function trimmed(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isBlank(text.charCodeAt(start))) start += 1;
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end -= 1;
+  return text.slice(start, end);
+}
+
+const isBlank = (code: number): boolean => code === 0x20 || code === 0x09;
 
 /**
  * Writes the value of a `Set-Cookie` header. Always HttpOnly, SameSite=Lax and for every path of this host alone. Lax, so

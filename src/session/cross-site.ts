@@ -21,9 +21,9 @@ export interface CrossSiteRequest {
  * Refuses a request with the session cookie that another site's page may have made the browser send. Requests with a bearer
  * token need no check: their sender knows the token.
  *
- * `X-CSRF` must always be there: no form and no link can send it, and across origins it forces a preflight (Fetch,
- * "CORS-preflight"). `Sec-Fetch-Site`, which every current browser sends, and `Origin`, which older ones send too, are checked
- * where they are present; curl sends neither.
+ * It must say by itself that no other site made it: by `X-CSRF`, which no form and no link can send, and which across origins
+ * forces a preflight (Fetch, "CORS-preflight"), or by `Sec-Fetch-Site: same-origin`, which pages can neither set nor change
+ * (Fetch Metadata). `Origin` and `Sec-Fetch-Site` must fit besides, where they are there; curl sends neither.
  *
  * @throws GatewayError FORBIDDEN, saying which header is missing or does not fit.
  */
@@ -33,16 +33,19 @@ export function checkCrossSite(
   { navigation }: CrossSiteRequest,
 ): void {
   if (navigation && (exchange.method === 'GET' || exchange.method === 'HEAD')) return;
-  if (exchange.headers['x-csrf'] !== '1') {
-    throw new GatewayError('FORBIDDEN', 'Requests with the session cookie need the header "X-CSRF: 1".');
+  // Node joins two headers of one name into one value, which is none of these.
+  const site = exchange.headers['sec-fetch-site'];
+  if (exchange.headers['x-csrf'] !== '1' && site !== 'same-origin') {
+    throw new GatewayError(
+      'FORBIDDEN',
+      'Requests with the session cookie need the header "X-CSRF: 1", or "Sec-Fetch-Site: same-origin", as browsers send it.',
+    );
   }
-  // Node joins two Origin headers into one value, which matches no origin.
   const { origin } = exchange.headers;
   const allowed = origin !== undefined && allowedOrigins.includes(origin);
   if (origin !== undefined && origin !== publicOrigin && !allowed) {
     throw new GatewayError('FORBIDDEN', 'The page that "Origin" names may not use the session cookie here.');
   }
-  const site = exchange.headers['sec-fetch-site'];
   if (site !== undefined && site !== 'same-origin' && site !== 'none' && !allowed) {
     throw new GatewayError(
       'FORBIDDEN',

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { errorHeaders, type GatewayError } from '../errors';
 import type { Exchange, Reply } from '../http/exchange';
 
-/** Where a user can go from the page: paths on this origin. */
+/** Where a user can go from the page: places that sign-in may lead to. */
 export interface WaysOn {
   /** Starts another sign-in; undefined where there is no such provider. */
   readonly again: string | undefined;

@@ -20,6 +20,10 @@ export interface SignInOptions {
   readonly secrets: readonly string[];
   /** Where the gateway is reached, without a path. */
   readonly publicUrl: string;
+  /** Other origins whose pages may send users here and get them back. */
+  readonly allowedOrigins: readonly string[];
+  /** Where users go who came from no page that is allowed. */
+  readonly postLoginUrl: string;
   /** Whether cookies do without Secure and prefix. */
   readonly insecureCookies: boolean;
   readonly authService: Pick<AuthService, 'handleSsoCallback'>;
@@ -41,8 +45,8 @@ export function createSignInRoutes(options: SignInOptions): Route[] {
   if (options.providers.length === 0) return [logout];
   const { login, callback } = createSignIn(options);
   return [
-    { method: 'GET', path: signInPaths.login, statuses: [302], handle: forBrowsers(login) },
-    { method: 'GET', path: signInPaths.callback, statuses: [302], handle: forBrowsers(callback) },
+    { method: 'GET', path: signInPaths.login, statuses: [302], handle: forBrowsers(login, options) },
+    { method: 'GET', path: signInPaths.callback, statuses: [302], handle: forBrowsers(callback, options) },
     logout,
   ];
 }
@@ -61,12 +65,12 @@ type Ways = { -readonly [Key in keyof WaysOn]: WaysOn[Key] };
 type SignInStep = (exchange: Exchange, provider: string, ways: Ways) => Promise<Reply>;
 
 function createSignIn(options: SignInOptions): { login: SignInStep; callback: SignInStep } {
-  const { authService, sessions, cookie, publicUrl } = options;
+  const { authService, sessions, cookie, postLoginUrl } = options;
   const providers = createProviders(options);
   const attempts = createAttempts({ secrets: options.secrets, secure: !options.insecureCookies });
 
   async function login(exchange: Exchange, provider: string, ways: Ways): Promise<Reply> {
-    const returnTo = safeReturnTo(new URLSearchParams(exchange.query).getAll('returnTo'), publicUrl);
+    const returnTo = safeReturnTo(new URLSearchParams(exchange.query).getAll('returnTo'), options);
     if (providers.has(provider)) Object.assign(ways, waysOn(provider, returnTo));
     const secrets = { state: randomSecret(), nonce: randomSecret(), codeVerifier: randomSecret() };
     const { url, issuer, issuerRequired } = await providers.authorize(provider, secrets, exchange);
@@ -82,7 +86,7 @@ function createSignIn(options: SignInOptions): { login: SignInStep; callback: Si
     const answer = new URLSearchParams(exchange.query);
     const attempt = await attempts.take(exchange, answer.getAll('state'));
     if (!providers.has(provider)) throw unknownProvider();
-    Object.assign(ways, waysOn(provider, attempt?.returnTo ?? '/'));
+    Object.assign(ways, waysOn(provider, attempt?.returnTo ?? postLoginUrl));
     if (attempt?.provider !== provider) throw unknownAttempt();
     const code = acceptedCode(answer, attempt);
     const session = await redeem(exchange, attempt, code);
@@ -127,9 +131,9 @@ function createSignIn(options: SignInOptions): { login: SignInStep; callback: Si
  * Answers browsers with a page where the answer would be a JSON error. Refuses HEAD: neither step is safe (RFC 9110
  * section 9.2.1), and a link preview must not use up the attempt or the code.
  */
-function forBrowsers(step: SignInStep): Handler {
+function forBrowsers(step: SignInStep, { postLoginUrl }: SignInOptions): Handler {
   return async (exchange, { provider = '' }) => {
-    const ways: Ways = { again: undefined, back: '/' };
+    const ways: Ways = { again: undefined, back: postLoginUrl };
     try {
       if (exchange.method === 'HEAD') {
         throw new GatewayError('METHOD_NOT_ALLOWED', undefined, { headers: { allow: 'GET' } });

@@ -90,6 +90,7 @@ describe('what is read', () => {
       },
       sessionCacheTtl: 10_000,
       allowedOrigins: [],
+      corsPublic: false,
       requestTimeout: 30_000,
       limits: { maxCost: 10_000, enforcesCost: true, maxCalls: 200, maxResultSize: 10_485_760 },
       shutdownGrace: 25_000,
@@ -102,6 +103,7 @@ describe('what is read', () => {
       warnings: [],
     });
     expect(signInConfig.providers).toEqual([]);
+    expect(signInConfig.postLoginUrl).toBe('/');
     expect(signInConfig.secrets).toEqual([expect.stringMatching(/^.{43}$/)]);
   });
 
@@ -121,8 +123,10 @@ describe('what is read', () => {
       SSO_MY_IDP_ISSUER: 'http://127.0.0.1:4000/realms/a',
       SSO_MY_IDP_CLIENT_ID: 'client 2',
       SESSION_SECRET: `${secret},${'b'.repeat(32)}`,
+      POST_LOGIN_URL: 'https://A.example/home?from=sign-in#top',
       SESSION_CACHE_TTL: '0s',
       ALLOWED_ORIGINS: 'https://a.example:443, http://localhost:5173',
+      CORS_PUBLIC: 'true',
       REQUEST_TIMEOUT: '1.5s',
       MAX_COST: '500',
       COST_MODE: 'measure',
@@ -157,9 +161,11 @@ describe('what is read', () => {
           },
         ],
         secrets: [secret, 'b'.repeat(32)],
+        postLoginUrl: 'https://a.example/home?from=sign-in#top',
       },
       sessionCacheTtl: 0,
       allowedOrigins: ['https://a.example', 'http://localhost:5173'],
+      corsPublic: true,
       requestTimeout: 1500,
       limits: { maxCost: 500, enforcesCost: false, maxCalls: 50, maxResultSize: 1_572_864 },
       shutdownGrace: 10_000,
@@ -328,6 +334,19 @@ describe('problems', () => {
     SSO_GOOGLE_CLIENT_ID: ['a\nb', 'clé', 'a\u0000'],
     SSO_GOOGLE_SCOPES: ['email', 'openid,email', 'openid "x"', 'openid é', 'openid\temail', 'OpenID'],
     SESSION_SECRET: ['short', 'x'.repeat(31), `${secret},`, `${secret},short`, ','],
+    POST_LOGIN_URL: [
+      'home',
+      '//evil.example',
+      '/\\evil.example',
+      '/.//evil.example',
+      '/a b',
+      'https://evil.example/',
+      'http://app.example.com/',
+      'https://app.example.com:444/',
+      'https://u:p@app.example.com/',
+      'https://app.example.com\\@evil.example',
+      'javascript:alert(1)',
+    ],
     SESSION_CACHE_TTL: ['60001ms', '1.1m', '10', '-1s', 's', '1h'],
     ALLOWED_ORIGINS: [
       '*',
@@ -336,7 +355,10 @@ describe('problems', () => {
       'https://a.example/x',
       'https://a.example,',
       'https://*.example?',
+      'https://*.example.com',
+      'https://a.example, https://*.example.com',
     ],
+    CORS_PUBLIC: ['*', 'yes', '1', 'https://a.example'],
     REQUEST_TIMEOUT: ['99ms', '10.1m', '0s', 'forever', '1e3s'],
     MAX_COST: ['0', '-1', '1.5', '1e4', '10k', '99999999999'],
     COST_MODE: ['off', 'Measure', 'true'],

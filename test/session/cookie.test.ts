@@ -74,11 +74,35 @@ describe.each(everyUse)('with the session cookie, $name', ({ sent }) => {
     expect((await send(sent, { ...cookie(), 'x-csrf': '1' })).status).toBeLessThan(300);
   });
 
-  test('is refused without X-CSRF, before anybody is asked', async () => {
+  test('is refused where nothing says that no other site sent it, before anybody is asked', async () => {
     const { status, code, message } = await send(sent, cookie());
     expect(status).toBe(403);
     expect(code).toBe('FORBIDDEN');
-    expect(message).toBe('Requests with the session cookie need the header "X-CSRF: 1".');
+    expect(message).toBe(
+      'Requests with the session cookie need the header "X-CSRF: 1", or "Sec-Fetch-Site: same-origin", as browsers send it.',
+    );
+    expectNothingDone();
+  });
+
+  test.each([
+    ['with an Origin', { origin: self }],
+    ['without, as on GET', {}],
+    ['beside the credential of a proxy', { authorization: 'Basic c3RhZ2luZzpzZWNyZXQ=' }],
+  ])('works by Sec-Fetch-Site: same-origin alone, %s', async (_how, headers: Record<string, string>) => {
+    expect((await send(sent, { ...cookie(), 'sec-fetch-site': 'same-origin', ...headers })).status).toBeLessThan(300);
+  });
+
+  test.each([
+    ['of the address bar', { 'sec-fetch-site': 'none' }],
+    ['of an allowed origin', { origin: app, 'sec-fetch-site': 'cross-site' }],
+    ['of a sibling host', { 'sec-fetch-site': 'same-site' }],
+    ['of two values', { 'sec-fetch-site': 'same-origin, cross-site' }],
+    ['in capitals', { 'sec-fetch-site': 'Same-Origin' }],
+    ['that an Origin elsewhere contradicts', { origin: 'https://evil.example', 'sec-fetch-site': 'same-origin' }],
+    ['that the Origin "null" contradicts', { origin: 'null', 'sec-fetch-site': 'same-origin' }],
+  ])('without X-CSRF is refused with a Sec-Fetch-Site %s', async (_what, headers: Record<string, string>) => {
+    const { status, code } = await send(sent, { ...cookie(), ...headers });
+    expect([status, code]).toEqual([403, 'FORBIDDEN']);
     expectNothingDone();
   });
 
@@ -170,6 +194,21 @@ test.each([
   const own = [`Content-Length: ${body.length}`, 'X-CSRF: 1', `Cookie: session=${world.auth.memberToken}`];
   const answer = await world.raw(`${[...head, ...own, ...lines].join('\r\n')}\r\n\r\n${body}`);
   expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+});
+
+test('a cookie of a sibling host whose name only looks like the session is none, whatever byte is around it', async () => {
+  const mine = world.auth.createSession('user-mel');
+  const head = ['GET /api/v1/users/me HTTP/1.1', 'Host: gateway', 'Connection: close', 'X-CSRF: 1'];
+  const ask = (cookies: string) =>
+    world.raw(Buffer.from(`${[...head, `Cookie: ${cookies}`].join('\r\n')}\r\n\r\n`, 'latin1'));
+  for (let code = 0x21; code <= 0xff; code += 1) {
+    const byte = String.fromCharCode(code);
+    if (';='.includes(byte) || code === 0x7f) continue;
+    const answers = await Promise.all(
+      [`${byte}session=planted`, `session${byte}=planted`].map((planted) => ask(`${planted}; session=${mine}`)),
+    );
+    expect([code, ...answers.map((answer) => answer.slice(9, 12))]).toEqual([code, '200', '200']);
+  }
 });
 
 test('two bearer tokens are a bad request', async () => {

@@ -42,14 +42,64 @@ test.each([
   ['two cookies in one line', { cookie: ['__Host-session=abc; __Host-session=abc'] }],
   ['two cookies in two lines', { cookie: ['__Host-session=abc', '__Host-session=def'] }],
   ['two bearer tokens', { authorization: ['Bearer abc', 'Bearer abc'] }],
-  ['a cookie and what is no bearer token', { cookie: ['__Host-session=abc'], authorization: ['Basic YTpi'] }],
+  ['a cookie and a bearer token that is malformed', { cookie: ['__Host-session=abc'], authorization: ['Bearer'] }],
+  ['two bearer tokens around another scheme', { authorization: ['Bearer abc', 'Basic YTpi', 'bearer abc'] }],
 ])('%s are refused as a bad request', (_name, headers) => {
   expect(() => read(headers)).toThrow(expect.objectContaining({ code: 'BAD_USER_INPUT' }));
 });
 
+const otherSchemes = [
+  'Basic YTpi',
+  'basic',
+  'Digest username="a"',
+  'Negotiate YTpi',
+  'Bearerx abc',
+  'Bearer:abc',
+  'abc',
+  '',
+];
+
+test.each(otherSchemes)('Authorization "%s" is of another scheme, and no credential of ours', (authorization) => {
+  expect(read({ authorization: [authorization], cookie: ['__Host-session=abc'] })).toEqual({
+    token: 'abc',
+    via: 'cookie',
+  });
+  expect(read({ authorization: [authorization, 'Bearer abc'] })).toEqual({ token: 'abc', via: 'bearer' });
+  expect(() => read({ authorization: [authorization] })).toThrow(
+    expect.objectContaining({
+      code: 'UNAUTHENTICATED',
+      message: 'Sign in to continue. Of "Authorization", only the scheme "Bearer" is read.',
+    }),
+  );
+});
+
+test('no byte but space and tab around a cookie counts as white space', () => {
+  // As node:http decodes headers: a character for each byte. A semicolon ends a cookie, and an equals sign its name.
+  const bytes = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code));
+  for (const byte of bytes.filter((each) => each !== ';' && each !== '=')) {
+    const blank = byte === ' ' || byte === '\t';
+    const found = (cookie: string) => createSessionCookie({ secure: true }).values(exchangeWith({ cookie: [cookie] }));
+    for (const both of [byte, byte + byte]) {
+      expect([byte, found(`${both}__Host-session=abc`)]).toEqual([byte, blank ? ['abc'] : []]);
+      expect([byte, found(`theme=dark; ${both}__Host-session=abc`)]).toEqual([byte, blank ? ['abc'] : []]);
+      expect([byte, found(`__Host-session${both}=abc`)]).toEqual([byte, blank ? ['abc'] : []]);
+      expect([byte, found(`__Host-session=${both}abc`)]).toEqual([byte, [blank ? 'abc' : `${both}abc`]]);
+      expect([byte, found(`__Host-session=abc${both}; theme=dark`)]).toEqual([byte, [blank ? 'abc' : `abc${both}`]]);
+    }
+  }
+});
+
+test('white space without end around a cookie takes no time', () => {
+  const blanks = ' \t'.repeat(500_000);
+  const cookie = `${blanks}x${blanks}__Host-session${blanks}=${blanks}abc${blanks}`;
+  const began = performance.now();
+  createSessionCookie({ secure: true }).values(exchangeWith({ cookie: [cookie] }));
+  expect(performance.now() - began).toBeLessThan(2_000);
+});
+
 test.each([
-  ['another scheme', 'Basic YTpi'],
   ['no token', 'Bearer'],
+  ['a tab behind the scheme', 'Bearer\tabc'],
   ['an empty token', 'Bearer '],
   ['two tokens', 'Bearer abc, Bearer def'],
   ['padding in the middle', 'Bearer ab=c'],

@@ -220,6 +220,28 @@ describe('returnTo', () => {
     expect(headers.get('location')).toBe(location);
   });
 
+  test('may be a place of an allowed origin, and without one sign-in leads to POST_LOGIN_URL', async () => {
+    const app = 'https://app.example';
+    const there = await startSignInWorld({ env: { ALLOWED_ORIGINS: app, POST_LOGIN_URL: '/home' } });
+    const place = `${app}/orders/7?tab=lines&q=a%2Fb#top`;
+    const leadsTo = async (returnTo?: string) =>
+      (await there.open().signIn(mel, returnTo === undefined ? {} : { returnTo })).headers.get('location');
+    try {
+      expect(await leadsTo(place)).toBe(place);
+      expect(await leadsTo(`${there.world.url}/orders?a=b#c`)).toBe(`${there.world.url}/orders?a=b#c`);
+      expect(await leadsTo('/orders')).toBe('/orders');
+      expect(await leadsTo(`${app}@evil.example/`)).toBe('/home');
+      expect(await leadsTo('https://evil.example/')).toBe('/home');
+      expect(await leadsTo()).toBe('/home');
+      const refused = await there
+        .open()
+        .fetch('/api/v1/auth/dev/callback?code=a', { headers: { accept: 'text/html' } });
+      expect(await refused.text()).toContain('<a href="/home">Go back</a>');
+    } finally {
+      await there.close();
+    }
+  });
+
   test('more than one leads to /', async () => {
     const browser = here.open();
     const response = await browser.fetch('/api/v1/auth/dev/login?returnTo=/a&returnTo=/b');

@@ -125,6 +125,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
     metrics,
     requestTimeout,
     strictTransport: config.production,
+    trustedProxies: config.trustedProxies,
     tracer,
   });
 

@@ -52,6 +52,8 @@ export interface Config {
   };
   readonly sessionCacheTtl: number;
   readonly allowedOrigins: readonly string[];
+  /** IP addresses, and networks in CIDR notation. */
+  readonly trustedProxies: readonly string[];
   readonly requestTimeout: number;
   /** What one operation may take. */
   readonly limits: {
@@ -152,6 +154,7 @@ export function readConfig(env: NodeJS.ProcessEnv, upstreamNames: readonly strin
     signIn: { providers, secrets: secretList ?? [randomBytes(32).toString('base64url')] },
     sessionCacheTtl: reader.required(variables.sessionCacheTtl),
     allowedOrigins: reader.optional(variables.allowedOrigins) ?? [],
+    trustedProxies: reader.optional(variables.trustedProxies) ?? [],
     requestTimeout: reader.required(variables.requestTimeout),
     limits: {
       maxCost: reader.required(variables.maxCost),

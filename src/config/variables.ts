@@ -14,6 +14,7 @@ import {
   listenHost,
   listOf,
   milliseconds,
+  network,
   oneOf,
   origin,
   otelServiceName,
@@ -266,6 +267,14 @@ export const variables = {
     expected: 'exact origins, each once, separated by commas, such as https://app.example.com',
     description:
       'Other origins whose pages may send requests with the session cookie, separated by commas. Exact: no wildcards, no paths.',
+  },
+  trustedProxies: {
+    name: 'TRUSTED_PROXIES',
+    without: 'none',
+    parse: listOf(network),
+    expected: 'IP addresses and networks, each once, separated by commas, such as 10.0.0.0/8,192.0.2.7',
+    description:
+      'Addresses and networks of the proxies in front, separated by commas, such as `10.0.0.0/8`. From them alone `X-Forwarded-For` counts: the client is the last address there that is none of these. Unset behind a proxy, all clients have its address; a network that clients are in lets them choose theirs.',
   },
   requestTimeout: {
     name: 'REQUEST_TIMEOUT',

@@ -1,9 +1,11 @@
-import type { IncomingMessage, RequestListener } from 'node:http';
+import type { RequestListener } from 'node:http';
 import { GatewayError } from '../errors';
 import type { Logger } from '../telemetry/log';
 import type { Metrics } from '../telemetry/metrics';
 import type { Tracer } from '../telemetry/trace';
 import { Bodies } from './bodies';
+import { checkHead } from './check-head';
+import { ClientAddresses } from './client-address';
 import { errorReply } from './error-reply';
 import type { Reply, Route } from './exchange';
 import { IncomingExchange, type IncomingOptions } from './incoming-exchange';
@@ -26,6 +28,8 @@ export interface HandlerOptions {
   readonly writeTimeout?: number;
   /** Whether browsers are told to use HTTPS alone from now on. */
   readonly strictTransport: boolean;
+  /** Addresses and networks of the proxies whose `X-Forwarded-For` counts; none where it is left out. */
+  readonly trustedProxies?: readonly string[];
 }
 
 export interface HttpHandler {
@@ -54,6 +58,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
     tracer,
     router: new Router(routes),
     bodies: new Bodies(),
+    addresses: new ClientAddresses(options.trustedProxies ?? []),
     onEnd: (exchange) => recorder.end(exchange),
   };
 
@@ -69,7 +74,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
       recorder.begin();
       response.on('close', () => exchange.markClosed());
       try {
-        requireHost(request);
+        checkHead(request);
         const { route, params } = exchange.match;
         const reply = route ? route.handle(exchange, params) : unroutedReply(exchange);
         if ('then' in reply) {
@@ -89,12 +94,6 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
     endStreams: (reason) => streamed.end(reason),
     settled: () => recorder.settled(),
   };
-}
-
-/** @throws GatewayError BAD_USER_INPUT where a request does not name its host (RFC 9112, 3.2) */
-function requireHost({ headers, httpVersion }: IncomingMessage): void {
-  if (headers.host !== undefined || httpVersion === '1.0') return;
-  throw new GatewayError('BAD_USER_INPUT', 'The header "Host" is missing.', { headers: { connection: 'close' } });
 }
 
 /**

@@ -86,7 +86,7 @@ export const catalogue = {
   NOT_IMPLEMENTED: {
     http: 501,
     message: 'This is not available.',
-    meaning: 'the upstream said UNIMPLEMENTED',
+    meaning: 'the upstream said UNIMPLEMENTED, or the body has a Transfer-Encoding other than chunked',
   },
   UPSTREAM_ERROR: {
     http: 502,

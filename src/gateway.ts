@@ -124,6 +124,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
     requestTimeout,
     strictTransport: config.production,
     cors: { origins: [publicOrigin, ...allowedOrigins], isPublic: config.corsPublic },
+    trustedProxies: config.trustedProxies,
     tracer,
   });
 

@@ -56,6 +56,8 @@ export interface Config {
   readonly allowedOrigins: readonly string[];
   /** Whether pages of any other origin may read answers to requests without cookies. */
   readonly corsPublic: boolean;
+  /** IP addresses, and networks in CIDR notation. */
+  readonly trustedProxies: readonly string[];
   readonly requestTimeout: number;
   /** What one operation may take. */
   readonly limits: {
@@ -159,6 +161,7 @@ export function readConfig(env: NodeJS.ProcessEnv, upstreamNames: readonly strin
     sessionCacheTtl: reader.required(variables.sessionCacheTtl),
     allowedOrigins,
     corsPublic: reader.required(variables.corsPublic),
+    trustedProxies: reader.optional(variables.trustedProxies) ?? [],
     requestTimeout: reader.required(variables.requestTimeout),
     limits: {
       maxCost: reader.required(variables.maxCost),

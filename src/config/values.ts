@@ -44,6 +44,15 @@ function isHostname(text: string): boolean {
   return text.length <= 253 && /^(?!-)[\w-]{1,63}(?<!-)(\.(?!-)[\w-]{1,63}(?<!-))*\.?$/.test(text);
 }
 
+/** An IP address, or a network in CIDR notation. */
+export function network(text: string): string {
+  const [, address = '', bits] = /^([^/%]*)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const family = isIP(address);
+  if (family === 0) rejectText(text, 'is neither an IP address nor a network');
+  if (Number(bits ?? 0) > (family === 4 ? 32 : 128)) rejectText(text, `has more bits than IPv${family}`);
+  return text;
+}
+
 export function listenHost(text: string): string {
   if (isIP(text) === 0 && !isHostname(text)) rejectText(text, 'is neither an IP address nor a host name');
   return text;

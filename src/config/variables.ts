@@ -14,6 +14,7 @@ import {
   listenHost,
   listOf,
   milliseconds,
+  network,
   oneOf,
   origin,
   otelServiceName,
@@ -284,6 +285,14 @@ export const variables = {
     expected: 'true or false',
     description:
       '`true` lets pages of every origin read answers to requests without cookies, as those with a bearer token are. Requests with the session cookie stay with `PUBLIC_URL` and `ALLOWED_ORIGINS`.',
+  },
+  trustedProxies: {
+    name: 'TRUSTED_PROXIES',
+    without: 'none',
+    parse: listOf(network),
+    expected: 'IP addresses and networks, each once, separated by commas, such as 10.0.0.0/8,192.0.2.7',
+    description:
+      'Addresses and networks of the proxies in front, separated by commas, such as `10.0.0.0/8`. From them alone `X-Forwarded-For` counts: the client is the last address there that is none of these. Unset behind a proxy, all clients have its address; a network that clients are in lets them choose theirs.',
   },
   requestTimeout: {
     name: 'REQUEST_TIMEOUT',

@@ -25,7 +25,10 @@ export interface Exchange {
    * @param name - Lower case.
    */
   headerLines(name: string): readonly string[];
-  /** The peer's address. */
+  /**
+   * The client's address: the peer's, or what a proxy says that is trusted. Empty where the connection is gone before anybody asks.
+   * IPv4 and IPv6 in one way of writing them each, without a zone.
+   */
   readonly clientAddress: string;
   /**
    * Aborted when the response ends before it is complete. The reason is a GatewayError: CLIENT_CLOSED_REQUEST where the client

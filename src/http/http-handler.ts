@@ -1,10 +1,12 @@
-import type { IncomingMessage, RequestListener } from 'node:http';
+import type { RequestListener } from 'node:http';
 import { GatewayError } from '../errors';
 import type { Logger } from '../telemetry/log';
 import type { Metrics } from '../telemetry/metrics';
 import type { Tracer } from '../telemetry/trace';
 import { Bodies } from './bodies';
 import { Cors, type CorsPolicy } from './cors';
+import { checkHead } from './check-head';
+import { ClientAddresses } from './client-address';
 import { errorReply } from './error-reply';
 import type { Reply, Route } from './exchange';
 import { IncomingExchange, type IncomingOptions } from './incoming-exchange';
@@ -29,6 +31,8 @@ export interface HandlerOptions {
   readonly strictTransport: boolean;
   /** Which other pages may read answers; none where it is left out. */
   readonly cors?: CorsPolicy;
+  /** Addresses and networks of the proxies whose `X-Forwarded-For` counts; none where it is left out. */
+  readonly trustedProxies?: readonly string[];
 }
 
 export interface HttpHandler {
@@ -58,6 +62,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
     tracer,
     router: new Router(routes),
     bodies: new Bodies(),
+    addresses: new ClientAddresses(options.trustedProxies ?? []),
     onEnd: (exchange) => recorder.end(exchange),
   };
 
@@ -73,7 +78,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
       recorder.begin();
       response.on('close', () => exchange.markClosed());
       try {
-        requireHost(request);
+        checkHead(request);
         const { route, params } = exchange.match;
         const reply = route ? route.handle(exchange, params) : unroutedReply(exchange, cors);
         if ('then' in reply) {
@@ -93,12 +98,6 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
     endStreams: (reason) => streamed.end(reason),
     settled: () => recorder.settled(),
   };
-}
-
-/** @throws GatewayError BAD_USER_INPUT where a request does not name its host (RFC 9112, 3.2) */
-function requireHost({ headers, httpVersion }: IncomingMessage): void {
-  if (headers.host !== undefined || httpVersion === '1.0') return;
-  throw new GatewayError('BAD_USER_INPUT', 'The header "Host" is missing.', { headers: { connection: 'close' } });
 }
 
 /**

@@ -6,8 +6,10 @@ import { GatewayError, logBug, toGatewayError } from '../errors';
 import type { Logger } from '../telemetry/log';
 import { continueTrace, type RequestSpan, type TraceContext, type Tracer } from '../telemetry/trace';
 import type { Bodies } from './bodies';
+import { normalAddress, type ClientAddresses } from './client-address';
 import { destroyInTurn } from './destroy-in-turn';
 import type { Exchange } from './exchange';
+import { readTarget } from './request-target';
 import type { Match, Router } from './router';
 import { clientEnded, type UnreadableRequest } from './unreadable-request';
 
@@ -18,6 +20,7 @@ export interface IncomingOptions {
   readonly requestTimeout: number;
   readonly router: Router;
   readonly bodies: Bodies;
+  readonly addresses: ClientAddresses;
   /** Records requests as spans; none where it is left out. */
   readonly tracer?: Tracer | undefined;
   /** Called once for each exchange, when its handler is done and its response is closed. */
@@ -54,6 +57,7 @@ export class IncomingExchange implements Exchange {
   private lazyTrace: TraceContext | undefined;
   private lazySpan: RequestSpan | undefined;
   private lazyLog: Logger | undefined;
+  private lazyAddress: string | undefined;
 
   constructor(
     private readonly request: IncomingMessage,
@@ -61,10 +65,9 @@ export class IncomingExchange implements Exchange {
     private readonly options: IncomingOptions,
   ) {
     this.method = request.method ?? 'GET';
-    const url = request.url ?? '/';
-    const mark = url.indexOf('?');
-    this.path = mark < 0 ? url : url.slice(0, mark);
-    this.query = mark < 0 ? '' : url.slice(mark + 1);
+    const { path, query } = readTarget(request.url ?? '/');
+    this.path = path;
+    this.query = query;
     this.match = options.router.match(this.method, this.path);
     (response as Answer).exchange = this;
   }
@@ -84,7 +87,16 @@ export class IncomingExchange implements Exchange {
   }
 
   get clientAddress(): string {
-    return this.request.socket.remoteAddress ?? '';
+    this.lazyAddress ??= this.findAddress();
+    return this.lazyAddress;
+  }
+
+  private findAddress(): string {
+    const { addresses } = this.options;
+    const peer = this.request.socket.remoteAddress ?? '';
+    const forwardedFor = this.headers['x-forwarded-for'];
+    if (forwardedFor === undefined || !addresses.isTrusted(peer)) return normalAddress(peer);
+    return addresses.behind(peer, [forwardedFor].flat().join(','));
   }
 
   get trace(): TraceContext {

@@ -91,6 +91,7 @@ describe('what is read', () => {
       sessionCacheTtl: 10_000,
       allowedOrigins: [],
       corsPublic: false,
+      trustedProxies: [],
       requestTimeout: 30_000,
       limits: { maxCost: 10_000, enforcesCost: true, maxCalls: 200, maxResultSize: 10_485_760 },
       shutdownGrace: 25_000,
@@ -127,6 +128,7 @@ describe('what is read', () => {
       SESSION_CACHE_TTL: '0s',
       ALLOWED_ORIGINS: 'https://a.example:443, http://localhost:5173',
       CORS_PUBLIC: 'true',
+      TRUSTED_PROXIES: '10.0.0.0/8, 2001:db8::1',
       REQUEST_TIMEOUT: '1.5s',
       MAX_COST: '500',
       COST_MODE: 'measure',
@@ -166,6 +168,7 @@ describe('what is read', () => {
       sessionCacheTtl: 0,
       allowedOrigins: ['https://a.example', 'http://localhost:5173'],
       corsPublic: true,
+      trustedProxies: ['10.0.0.0/8', '2001:db8::1'],
       requestTimeout: 1500,
       limits: { maxCost: 500, enforcesCost: false, maxCalls: 50, maxResultSize: 1_572_864 },
       shutdownGrace: 10_000,
@@ -359,6 +362,20 @@ describe('problems', () => {
       'https://a.example, https://*.example.com',
     ],
     CORS_PUBLIC: ['*', 'yes', '1', 'https://a.example'],
+    TRUSTED_PROXIES: [
+      'proxy.example.com',
+      '10.0.0.0/33',
+      '10.0.0/8',
+      '10.0.0.0/',
+      '10.0.0.0/-1',
+      '::1/129',
+      'fe80::1%eth0',
+      '[::1]',
+      '0x7f.1',
+      '10.0.0.1,',
+      '10.0.0.1,10.0.0.1',
+      '*',
+    ],
     REQUEST_TIMEOUT: ['99ms', '10.1m', '0s', 'forever', '1e3s'],
     MAX_COST: ['0', '-1', '1.5', '1e4', '10k', '99999999999'],
     COST_MODE: ['off', 'Measure', 'true'],
@@ -714,7 +731,7 @@ describe('hints', () => {
       NODE_OPTIONS NODE_PATH NODE_VERSION NODE_EXTRA_CA_CERTS NODE_DEBUG NODE_NAME YARN_VERSION HTTP_PROXY NO_PROXY
       npm_config_user_agent npm_package_name npm_lifecycle_event INIT_CWD JEST_WORKER_ID SSH_CLIENT POD_NAME POD_IP
       NAMESPACE HOST_IP KUBERNETES_SERVICE_HOST KUBERNETES_PORT_443_TCP_ADDR DEV_AUTH_PORT DEV_AI_PORT DEV_IDP_PORT
-      REDIS_URL DATABASE_URL TRUSTED_PROXIES TRUSTED_DOCUMENTS OTEL_PROPAGATORS OTEL_TRACES_EXPORTER
+      REDIS_URL DATABASE_URL TRUSTED_DOCUMENTS OTEL_PROPAGATORS OTEL_TRACES_EXPORTER
       OTEL_METRICS_EXPORTER OTEL_LOGS_EXPORTER OTEL_EXPORTER_OTLP_METRICS_ENDPOINT OTEL_EXPORTER_OTLP_LOGS_ENDPOINT
       OTEL_EXPORTER_OTLP_METRICS_COMPRESSION OTEL_EXPORTER_OTLP_CERTIFICATE OTEL_BSP_SCHEDULE_DELAY OTEL_LOG_LEVEL`;
     const common = names.split(/\s+/).map((name) => [name, 'x']);

@@ -71,7 +71,7 @@ export const catalogue = {
   RATE_LIMITED: {
     http: 429,
     message: 'Too many requests. Try again later.',
-    meaning: 'the upstream said RESOURCE_EXHAUSTED',
+    meaning: 'the upstream said RESOURCE_EXHAUSTED, or there were too many of a kind, by a rate limit of the gateway',
   },
   CLIENT_CLOSED_REQUEST: {
     http: 499,

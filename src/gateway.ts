@@ -23,6 +23,7 @@ import { loadSources, type Sources } from './schema/sources';
 import { authUpstream, createAuthService } from './session/auth-service';
 import { createSessionCookie } from './session/cookies';
 import { createGatekeeper, type Gatekeeper } from './session/gatekeeper';
+import { createRateLimits } from './session/rate-limits';
 import { createSessions } from './session/sessions';
 import { createSignInRoutes } from './signin/routes';
 import { droppedLines, type Logger } from './telemetry/log';
@@ -93,9 +94,13 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
   );
 
   const cookie = createSessionCookie({ secure: !config.insecureCookies });
+  const rateLimits = createRateLimits({ redisUrl: config.rateLimits.redisUrl, log, metrics });
   const sessions = createSessions({
     authService,
     cacheTtl: config.sessionCacheTtl,
+    rateLimits,
+    maxChecks: config.rateLimits.maxTokenChecks,
+    maxRefused: config.rateLimits.unknownTokens,
     metrics,
     log,
     connected: () => upstream(authUpstream).ready(),
@@ -117,7 +122,15 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
     routes: [
       ...createGraphqlRoutes({ handle: handleGraphql, graphiql: config.production ? undefined : { providers } }),
       ...createRestRoutes(operations, pipeline),
-      ...createSignInRoutes({ ...config, ...config.signIn, authService, sessions, cookie, gatekeeper }),
+      ...createSignInRoutes({
+        ...config,
+        ...config.signIn,
+        authService,
+        sessions,
+        cookie,
+        gatekeeper,
+        counts: rateLimits,
+      }),
     ],
     log,
     metrics,
@@ -145,6 +158,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
       http.endStreams(new GatewayError('OVERLOADED', 'The gateway is restarting. Connect again.', { retryAfter: 1 })),
     close() {
       sessions.close();
+      rateLimits.close();
       for (const each of upstreams.values()) each.close();
       metrics.close();
     },

@@ -31,6 +31,19 @@ export const limits = {
     meaning: 'an operation, or an event of a stream, with a larger result than it may have',
     variable: 'MAX_RESULT_SIZE',
   },
+  token_checks: {
+    meaning: 'a session token that was never confirmed here, while as many of those as may be are being checked',
+    variable: 'MAX_TOKEN_CHECKS',
+  },
+  unknown_tokens: {
+    meaning: 'a session token that was never confirmed here, from an address that has sent too many that nobody knows',
+    variable: 'UNKNOWN_TOKEN_RATE_LIMIT',
+  },
+  login: { meaning: 'a sign-in that begins, from an address that has begun too many', variable: 'LOGIN_RATE_LIMIT' },
+  callback: {
+    meaning: 'the return from an identity provider, from an address with too many of them',
+    variable: 'CALLBACK_RATE_LIMIT',
+  },
   body_size: { meaning: 'a body of more than 1 MB' },
   body_memory: { meaning: 'a body that arrives while large bodies take all the memory there is for them' },
 } as const satisfies Record<string, LimitKind>;

@@ -67,6 +67,16 @@ export interface Config {
     /** Bytes. */
     readonly maxResultSize: number;
   };
+  readonly rateLimits: {
+    /** A secret: it may hold a password. Replicas count each for itself where it is left out. */
+    readonly redisUrl?: string;
+    /** RPCs about tokens that were never confirmed, at once. */
+    readonly maxTokenChecks: number;
+    /** In a minute, for each address; 0 for any number, as of the next two. */
+    readonly unknownTokens: number;
+    readonly logins: number;
+    readonly callbacks: number;
+  };
   readonly shutdownGrace: number;
   readonly shutdownDelay: number;
   readonly logLevel: LogLevel;
@@ -145,6 +155,7 @@ export function readConfig(env: NodeJS.ProcessEnv, upstreamNames: readonly strin
     reader.problem(variables.shutdownDelay, `${shutdownDelay}ms is not less than SHUTDOWN_GRACE, ${shutdownGrace}ms`);
   }
 
+  const redisUrl = reader.optional(variables.redisUrl);
   const tracing = readTracing(reader, warnings);
 
   const config: Config = {
@@ -168,6 +179,13 @@ export function readConfig(env: NodeJS.ProcessEnv, upstreamNames: readonly strin
       enforcesCost: reader.required(variables.costMode) === 'enforce',
       maxCalls: reader.required(variables.maxCalls),
       maxResultSize: reader.required(variables.maxResultSize),
+    },
+    rateLimits: {
+      ...(redisUrl === undefined ? {} : { redisUrl }),
+      maxTokenChecks: reader.required(variables.maxTokenChecks),
+      unknownTokens: reader.required(variables.unknownTokenRateLimit),
+      logins: reader.required(variables.loginRateLimit),
+      callbacks: reader.required(variables.callbackRateLimit),
     },
     shutdownGrace,
     shutdownDelay,

@@ -88,6 +88,17 @@ export function issuer(text: string): string {
   return text;
 }
 
+/** Its user and password are secrets. */
+export function redisUrl(text: string): string {
+  const wrong = !/^rediss?:\/\/[^\s\\]+$/.test(text) || !URL.canParse(text);
+  if (wrong) throw new InvalidValue('its value is not a redis:// or rediss:// URL');
+  const { hostname, pathname, search, hash } = new URL(text);
+  if (hostname === '') throw new InvalidValue('its value names no host');
+  if (!/^(\/\d{0,4})?$/.test(pathname)) throw new InvalidValue('its path is not the number of a database');
+  if (search !== '' || hash !== '') throw new InvalidValue('its value has a query or a fragment');
+  return text;
+}
+
 export function isLoopback({ hostname }: URL): boolean {
   return /(^|\.)localhost$/.test(hostname) || (isIPv4(hostname) && hostname.startsWith('127.')) || hostname === '[::1]';
 }

@@ -24,6 +24,7 @@ import {
   privateKey,
   providerName,
   ratio,
+  redisUrl,
   rejectText,
   scopes,
   secrets,
@@ -51,6 +52,8 @@ export type GraphqlServer = (typeof graphqlServers)[number];
 
 const transportNames = ['http2', 'grpc-js'] as const;
 export type TransportName = (typeof transportNames)[number];
+
+const perMinute = 'a whole number from 0 to 1000000, such as 300, or 0 for no limit';
 
 const costModes = ['enforce', 'measure'] as const;
 
@@ -333,6 +336,47 @@ export const variables = {
     expected: 'a size from 1KB to 100MB, such as 10MB',
     description:
       'How large the result of an operation may become, or that of one event of a stream. More ends it with 400 `OPERATION_TOO_COMPLEX`. Several times this is held in memory while it is sent.',
+  },
+  redisUrl: {
+    name: 'REDIS_URL',
+    without: 'each replica counts for itself',
+    parse: redisUrl,
+    expected:
+      'a URL such as redis://redis:6379 or rediss://user:password@redis:6380/1, the user and password percent-encoded',
+    description:
+      'Redis that the replicas count rate limits in, together: `redis://` or, with TLS, `rediss://`. While it is away each replica counts for itself, and no request fails for it.',
+  },
+  maxTokenChecks: {
+    name: 'MAX_TOKEN_CHECKS',
+    default: '50',
+    parse: wholeNumber(1, 10_000),
+    expected: 'a whole number from 1 to 10000, such as 50',
+    description:
+      'How many session tokens that were never confirmed here AuthService is asked about at once; more are 503 `AUTH_UNAVAILABLE`. Too few, and sign-ins at the same time and a restart hurt; too many, and made-up tokens keep AuthService busy.',
+  },
+  unknownTokenRateLimit: {
+    name: 'UNKNOWN_TOKEN_RATE_LIMIT',
+    default: '300',
+    parse: wholeNumber(0, 1_000_000),
+    expected: perMinute,
+    description:
+      'How many session tokens that AuthService does not know one address may send in a minute, before tokens from there that were never confirmed here are 429 `RATE_LIMITED`. `0` for any number.',
+  },
+  loginRateLimit: {
+    name: 'LOGIN_RATE_LIMIT',
+    default: '300',
+    parse: wholeNumber(0, 1_000_000),
+    expected: perMinute,
+    description:
+      'How many sign-ins one address may begin in a minute; more are 429 `RATE_LIMITED`. `0` for any number.',
+  },
+  callbackRateLimit: {
+    name: 'CALLBACK_RATE_LIMIT',
+    default: '300',
+    parse: wholeNumber(0, 1_000_000),
+    expected: perMinute,
+    description:
+      'How many returns from identity providers one address may make in a minute; more are 429 `RATE_LIMITED`. `0` for any number.',
   },
   shutdownGrace: {
     name: 'SHUTDOWN_GRACE',

@@ -46,6 +46,8 @@ export interface Exchange {
   readonly log: Logger;
   /** Values of `Set-Cookie`, sent with whatever the reply is. */
   readonly setCookies: string[];
+  /** Names, in lower case, and values of further headers in turn, sent with whatever the reply is. */
+  readonly addedHeaders: string[];
   /** Facts for the access line. */
   readonly facts: { operation?: string; code?: string; userId?: string; limit?: LimitName; cost?: number };
   /** Reads the body, at most 1 MB (PAYLOAD_TOO_LARGE). To be called once. */

@@ -39,6 +39,7 @@ export class IncomingExchange implements Exchange {
   readonly query: string;
   readonly match: Match;
   readonly setCookies: string[] = [];
+  readonly addedHeaders: string[] = [];
   readonly facts: Exchange['facts'] = {};
   readonly cancellation = new Canceller();
 

@@ -45,6 +45,7 @@ export class ReplyHeads {
     head.push('x-request-id', exchange.id);
     // A client that sends another request on a connection about to close would lose it.
     if (this.isDraining && headers['connection'] === undefined) head.push('connection', 'close');
+    if (exchange.addedHeaders.length > 0) head.push(...exchange.addedHeaders);
     if (exchange.setCookies.length > 0) head.push('set-cookie', exchange.setCookies);
     if (length !== undefined) head.push('content-length', length);
     return head;

@@ -61,7 +61,7 @@ export function createGatekeeper({ cookie, sessions, ...policy }: GatekeeperOpti
 
   function ask(exchange: Exchange, credential: SessionCredential): Promise<Authenticated> {
     const { id: requestId, trace, deadline, cancellation: signal } = exchange;
-    return sessions.validate(credential.token, { requestId, trace, deadline, signal }).then(
+    return sessions.validate(credential.token, { requestId, trace, deadline, signal }, exchange.clientAddress).then(
       (session) => letIn(exchange, credential, session),
       (error: unknown) => refuse(exchange, credential, error),
     );
@@ -85,7 +85,7 @@ export function createGatekeeper({ cookie, sessions, ...policy }: GatekeeperOpti
     async signOut(exchange) {
       const { token, via } = credentials.read(exchange);
       const { id: requestId, trace, deadline } = exchange;
-      await sessions.revoke(token, { requestId, trace, deadline });
+      await sessions.revoke(token, { requestId, trace, deadline }, exchange.clientAddress);
       if (via === 'cookie') cookie.clear(exchange);
     },
   };

@@ -1,4 +1,5 @@
 import { GatewayError } from '../errors';
+import type { LimitName } from '../limits';
 
 /** Why a session is refused, as the cause of an UNAUTHENTICATED error. */
 export class SessionRefused extends Error {
@@ -35,12 +36,13 @@ export function unauthenticated(message?: string, cause?: unknown): GatewayError
 /** Whole seconds. */
 const retryAfter = 1;
 
-/** AUTH_UNAVAILABLE: AuthService answered neither yes nor no. */
-export function authUnavailable(error: unknown, message?: string): GatewayError {
+/** AUTH_UNAVAILABLE: AuthService answered neither yes nor no, or was not asked because of a limit. */
+export function authUnavailable(error: unknown, message?: string, limit?: LimitName): GatewayError {
   const known = error instanceof GatewayError ? error : undefined;
   return new GatewayError('AUTH_UNAVAILABLE', message, {
     // The cause is the RPC's own failure, so that logs and `upstreamStatus` find it directly.
     cause: known?.cause ?? error,
     retryAfter: known?.retryAfter ?? retryAfter,
+    ...(limit ? { limit } : {}),
   });
 }

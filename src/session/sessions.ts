@@ -10,6 +10,7 @@ import { createRefusals } from './refusals';
 import { watchRevocations } from './revocation-watch';
 import { authUnavailable } from './session-errors';
 import { createTombstones } from './tombstones';
+import { createUnknownTokens, type UnknownTokensOptions } from './unknown-tokens';
 import { createValidations } from './validations';
 import { waitFor } from './wait-for';
 
@@ -24,18 +25,24 @@ export interface Sessions {
    * The session of a token. Requests that ask at the same time share one RPC, which outlives each of them: a caller
    * whose signal aborts or whose deadline passes only stops waiting.
    *
-   * @throws GatewayError UNAUTHENTICATED for a definite no; AUTH_UNAVAILABLE where AuthService gives no answer; the
-   * reason of the scope's signal; GATEWAY_TIMEOUT once the scope's deadline has passed.
+   * @param address - Of the client; left out where the token was confirmed before.
+   * @throws GatewayError UNAUTHENTICATED for a definite no; AUTH_UNAVAILABLE where AuthService gives no answer, or has too
+   * many tokens to check that were never confirmed; RATE_LIMITED where the address has sent too many of those; the reason of the
+   * scope's signal; GATEWAY_TIMEOUT once the scope's deadline has passed.
    */
-  validate(token: string, scope: CallScope): Promise<Session>;
+  validate(token: string, scope: CallScope, address?: string): Promise<Session>;
+  /** Notes that AuthService has issued a token: it is then no unknown one. */
+  noteIssued(token: string): void;
   /**
    * Ends a session: at once here, with its open streams, and then at AuthService. A session that has already ended is no
    * error. Not cancelled when the caller leaves: users close the tab right after signing out.
    *
+   * @param address - Of the client.
    * @throws GatewayError AUTH_UNAVAILABLE where AuthService did not confirm it. The session then stays refused here for
-   * a while, but lives on at AuthService: the caller must keep the credential and try again.
+   * a while, but lives on at AuthService: the caller must keep the credential and try again. RATE_LIMITED, AUTH_UNAVAILABLE: as
+   * {@link validate}, for a token that was never confirmed; nothing has happened then.
    */
-  revoke(token: string, scope: CallScope): Promise<void>;
+  revoke(token: string, scope: CallScope, address: string): Promise<void>;
   /**
    * Watches over the session of a stream.
    *
@@ -47,7 +54,7 @@ export interface Sessions {
   close(): void;
 }
 
-export interface SessionsOptions {
+export interface SessionsOptions extends UnknownTokensOptions {
   readonly authService: Pick<AuthService, 'validateSession' | 'revokeSession' | 'watchRevocations'>;
   /**
    * Ms for which a confirmed session counts without asking again; 0 asks every time. Where AuthService does not announce
@@ -60,11 +67,13 @@ export interface SessionsOptions {
   readonly connected: () => boolean;
 }
 
-export function createSessions({ authService, cacheTtl, metrics, log, connected }: SessionsOptions): Sessions {
+export function createSessions(options: SessionsOptions): Sessions {
+  const { authService, cacheTtl, metrics, log, connected } = options;
+  const unknown = createUnknownTokens(options);
   const confirmed = createConfirmedSessions(cacheTtl);
   const refusals = createRefusals();
   const tombstones = createTombstones(cacheTtl);
-  const validations = createValidations({ authService, confirmed, refusals, tombstones });
+  const validations = createValidations({ authService, confirmed, refusals, tombstones, unknown });
   const guards = createGuards({ validate, freshFor: (key) => confirmed.freshFor(key) });
   const watch = watchRevocations({
     authService,
@@ -96,7 +105,7 @@ export function createSessions({ authService, cacheTtl, metrics, log, connected 
     return found;
   }
 
-  async function validate(token: string, scope: CallScope): Promise<Session> {
+  async function validate(token: string, scope: CallScope, address?: string): Promise<Session> {
     const key = keyOf(token);
     const found = known(key);
     if (found instanceof GatewayError) throw found;
@@ -106,27 +115,34 @@ export function createSessions({ authService, cacheTtl, metrics, log, connected 
     const { upstreams } = scope.trace ?? {};
     upstreams?.begin(performance.now());
     try {
-      return await waitFor(inFlight ?? validations.start(key, token, ownScope(scope)), scope);
+      return await waitFor(inFlight ?? validations.start(key, token, ownScope(scope), address), scope);
     } finally {
       upstreams?.end(performance.now());
     }
   }
 
-  async function revoke(token: string, scope: CallScope): Promise<void> {
+  async function revoke(token: string, scope: CallScope, address: string): Promise<void> {
     const key = keyOf(token);
+    const leave = unknown.isKnown(key) ? undefined : unknown.enter(address);
+    // AuthService does not say whether there was such a session.
+    unknown.noteRefused(key, leave && address);
     // The tombstone comes first: without it, a validation in flight would bring the session back.
     const signedOut = tombstones.add(key, false);
     confirmed.drop(key);
     guards.end(key, signedOut);
-    await authService.revokeSession(token, ownScope(scope)).catch((error: unknown) => {
-      throw authUnavailable(error, 'Signing out is not possible right now. Try again shortly.');
-    });
+    await authService
+      .revokeSession(token, ownScope(scope))
+      .catch((error: unknown) => {
+        throw authUnavailable(error, 'Signing out is not possible right now. Try again shortly.');
+      })
+      .finally(leave);
     tombstones.add(key, true);
   }
 
   return {
     known: (token) => known(keyOf(token)),
     validate,
+    noteIssued: (token) => unknown.noteKnown(keyOf(token)),
     revoke,
     guard: (token, session, scope) => guards.guard({ key: keyOf(token), token, session, scope }),
     close() {

@@ -1,4 +1,4 @@
-import type { GatewayError } from '../errors';
+import { GatewayError } from '../errors';
 import { upstreamStatus } from '../grpc/status';
 import type { CallScope } from '../grpc/upstream';
 import type { AuthService, Session } from './auth-service';
@@ -7,6 +7,7 @@ import type { Refusals } from './refusals';
 import { isRevokedBy, type Revocation } from './revocations';
 import { authUnavailable } from './session-errors';
 import type { Tombstones } from './tombstones';
+import type { UnknownTokens } from './unknown-tokens';
 
 /** The validations in flight, one per token at most: requests that ask at the same time share one RPC. */
 export interface Validations {
@@ -15,9 +16,11 @@ export interface Validations {
   /**
    * Starts a validation of a token that none is in flight for. Its result is kept, so that the next request need not ask.
    *
-   * @throws GatewayError UNAUTHENTICATED for a definite no; AUTH_UNAVAILABLE where AuthService gives no answer.
+   * @param address - Of the client; left out where the token was confirmed before.
+   * @throws GatewayError UNAUTHENTICATED for a definite no; AUTH_UNAVAILABLE where AuthService gives no answer; as
+   * {@link UnknownTokens.enter} for a token that is not known.
    */
-  start(key: string, token: string, scope: CallScope): Promise<Session>;
+  start(key: string, token: string, scope: CallScope, address: string | undefined): Promise<Session>;
   /** Notes a revocation: the answers in flight may be from before it. */
   noteRevocation(revocation: Revocation): void;
   /** Notes that revocations may have been missed while the answers in flight were made. */
@@ -29,6 +32,7 @@ export interface ValidationsOptions {
   readonly confirmed: Pick<ConfirmedSessions, 'add'>;
   readonly refusals: Pick<Refusals, 'add'>;
   readonly tombstones: Pick<Tombstones, 'get'>;
+  readonly unknown: UnknownTokens;
 }
 
 /** A validation in flight, and what has happened since AuthService was asked. */
@@ -43,8 +47,12 @@ interface Since {
   cacheable: boolean;
 }
 
+function isUnauthenticated(error: unknown): boolean {
+  return error instanceof GatewayError && error.code === 'UNAUTHENTICATED';
+}
+
 export function createValidations(options: ValidationsOptions): Validations {
-  const { authService, confirmed, refusals, tombstones } = options;
+  const { authService, confirmed, refusals, tombstones, unknown } = options;
   const flights = new Map<string, Flight>();
 
   /**
@@ -80,9 +88,24 @@ export function createValidations(options: ValidationsOptions): Validations {
 
   return {
     inFlight: (key) => flights.get(key)?.session,
-    start(key, token, scope) {
+    start(key, token, scope, address) {
+      const leave = address === undefined || unknown.isKnown(key) ? undefined : unknown.enter(address);
       const since: Since = { revocations: [], cacheable: true };
-      const session = ask(key, token, since, scope).finally(() => flights.delete(key));
+      const session = ask(key, token, since, scope)
+        .then(
+          (confirmedSession) => {
+            unknown.noteKnown(key);
+            return confirmedSession;
+          },
+          (error: unknown) => {
+            if (isUnauthenticated(error)) unknown.noteRefused(key, leave && address);
+            throw error;
+          },
+        )
+        .finally(() => {
+          flights.delete(key);
+          leave?.();
+        });
       flights.set(key, { session, since });
       return session;
     },

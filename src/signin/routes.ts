@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import type { ProviderConfig } from '../config/config';
+import type { Config, ProviderConfig } from '../config/config';
 import { GatewayError, isClientClosed, toGatewayError } from '../errors';
 import type { Exchange, Handler, Reply, Route } from '../http/exchange';
 import type { AuthService } from '../session/auth-service';
 import type { SessionCookie } from '../session/cookies';
 import { isToken } from '../session/credentials';
 import type { Gatekeeper } from '../session/gatekeeper';
+import { clientOf, rateLimited, rateLimitHeaders, type RateLimits } from '../session/rate-limits';
 import type { Sessions } from '../session/sessions';
 import { createAttempts, type Attempt } from './attempts';
 import { failurePage, prefersHtml, type WaysOn } from './failure-page';
@@ -27,9 +28,12 @@ export interface SignInOptions {
   /** Whether cookies do without Secure and prefix. */
   readonly insecureCookies: boolean;
   readonly authService: Pick<AuthService, 'handleSsoCallback'>;
-  readonly sessions: Pick<Sessions, 'revoke'>;
+  readonly sessions: Pick<Sessions, 'revoke' | 'noteIssued'>;
   readonly cookie: SessionCookie;
   readonly gatekeeper: Pick<Gatekeeper, 'admit' | 'signOut'>;
+  readonly counts: Pick<RateLimits, 'spend'>;
+  /** Of one address, in a minute; 0 for any number. */
+  readonly rateLimits: Pick<Config['rateLimits'], 'logins' | 'callbacks'>;
 }
 
 /** Templates of the paths that these routes answer. */
@@ -65,7 +69,7 @@ type Ways = { -readonly [Key in keyof WaysOn]: WaysOn[Key] };
 type SignInStep = (exchange: Exchange, provider: string, ways: Ways) => Promise<Reply>;
 
 function createSignIn(options: SignInOptions): { login: SignInStep; callback: SignInStep } {
-  const { authService, sessions, cookie, postLoginUrl } = options;
+  const { authService, sessions, cookie, postLoginUrl, counts, rateLimits } = options;
   const providers = createProviders(options);
   const attempts = createAttempts({ secrets: options.secrets, secure: !options.insecureCookies });
 
@@ -91,6 +95,7 @@ function createSignIn(options: SignInOptions): { login: SignInStep; callback: Si
     const code = acceptedCode(answer, attempt);
     const session = await redeem(exchange, attempt, code);
     const [previous, ...others] = cookie.values(exchange);
+    sessions.noteIssued(session.sessionToken);
     cookie.set(exchange, session.sessionToken, session.expiresAt);
     if (previous !== undefined && others.length === 0 && previous !== session.sessionToken) {
       await endPrevious(exchange, previous);
@@ -118,13 +123,28 @@ function createSignIn(options: SignInOptions): { login: SignInStep; callback: Si
     if (!isToken(token)) return;
     const { id: requestId, trace, deadline } = exchange;
     try {
-      await sessions.revoke(token, { requestId, trace, deadline });
+      await sessions.revoke(token, { requestId, trace, deadline }, exchange.clientAddress);
     } catch (error) {
       exchange.log.warn({ err: toGatewayError(error).cause }, 'the previous session of a browser was not revoked');
     }
   }
 
-  return { login, callback };
+  /** Refuses a step before it reads anything, where its client has taken too many of them. */
+  function limited(step: SignInStep, limit: 'login' | 'callback', most: number): SignInStep {
+    if (most === 0) return step;
+    const rateLimit = { name: limit, limit: most, window: 60 };
+    return async (exchange, provider, ways) => {
+      const quota = await counts.spend(rateLimit, clientOf(exchange.clientAddress), 1);
+      exchange.addedHeaders.push(...rateLimitHeaders([quota]));
+      if (quota.isOver) throw rateLimited(quota, limit, 'sign-ins from this address');
+      return step(exchange, provider, ways);
+    };
+  }
+
+  return {
+    login: limited(login, 'login', rateLimits.logins),
+    callback: limited(callback, 'callback', rateLimits.callbacks),
+  };
 }
 
 /**

@@ -45,6 +45,7 @@ export interface Metrics extends GraphqlMetrics {
   readonly upstreamReady: Reading<'service'>;
   readonly upstreamInFlight: Reading<'service'>;
   readonly limitRefusals: Counter<'limit'>;
+  readonly rateLimitRedisAway: Reading<never>;
   readonly logLinesDropped: Reading<never>;
   /** Stops what measures the process. */
   close(): void;
@@ -153,6 +154,11 @@ export function createMetrics({
       name: 'limit_refusals_total',
       help: 'Requests and connections that were refused, or cut short, by a limit of the gateway.',
       labelNames: ['limit'],
+    }),
+    rateLimitRedisAway: createReading(registry, {
+      name: 'rate_limit_redis_away',
+      help: '1 while Redis does not count rate limits, so that each replica counts for itself; 0 otherwise, also without REDIS_URL.',
+      labelNames: [],
     }),
     logLinesDropped: createReading(registry, {
       name: 'log_lines_dropped_total',

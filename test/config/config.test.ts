@@ -94,6 +94,7 @@ describe('what is read', () => {
       trustedProxies: [],
       requestTimeout: 30_000,
       limits: { maxCost: 10_000, enforcesCost: true, maxCalls: 200, maxResultSize: 10_485_760 },
+      rateLimits: { maxTokenChecks: 50, unknownTokens: 300, logins: 300, callbacks: 300 },
       shutdownGrace: 25_000,
       shutdownDelay: 5_000,
       logLevel: 'info',
@@ -134,6 +135,11 @@ describe('what is read', () => {
       COST_MODE: 'measure',
       MAX_CALLS: '50',
       MAX_RESULT_SIZE: '1.5MB',
+      REDIS_URL: 'rediss://gateway:hunter2@redis:6380/1',
+      MAX_TOKEN_CHECKS: '10',
+      UNKNOWN_TOKEN_RATE_LIMIT: '0',
+      LOGIN_RATE_LIMIT: '20',
+      CALLBACK_RATE_LIMIT: '30',
       SHUTDOWN_GRACE: '10s',
       SHUTDOWN_DELAY: '9999ms',
       LOG_LEVEL: 'silent',
@@ -171,6 +177,13 @@ describe('what is read', () => {
       trustedProxies: ['10.0.0.0/8', '2001:db8::1'],
       requestTimeout: 1500,
       limits: { maxCost: 500, enforcesCost: false, maxCalls: 50, maxResultSize: 1_572_864 },
+      rateLimits: {
+        redisUrl: 'rediss://gateway:hunter2@redis:6380/1',
+        maxTokenChecks: 10,
+        unknownTokens: 0,
+        logins: 20,
+        callbacks: 30,
+      },
       shutdownGrace: 10_000,
       shutdownDelay: 9999,
       logLevel: 'silent',
@@ -381,6 +394,19 @@ describe('problems', () => {
     COST_MODE: ['off', 'Measure', 'true'],
     MAX_CALLS: ['0', '100001', 'many'],
     MAX_RESULT_SIZE: ['10', '0KB', '1B', '101MB', '10 MB', '10mb', '1GB', '-1KB'],
+    REDIS_URL: [
+      'redis:6379',
+      'http://redis:6379',
+      'redis://',
+      'redis://u:hunter2@',
+      'redis://redis:6379/one',
+      'redis://redis:6379?db=hunter2',
+      'redis://u:hunter 2@redis:6379',
+    ],
+    MAX_TOKEN_CHECKS: ['0', '10001', 'many'],
+    UNKNOWN_TOKEN_RATE_LIMIT: ['-1', '1.5', '300/1m', '1000001'],
+    LOGIN_RATE_LIMIT: ['-1', 'off', '1000001'],
+    CALLBACK_RATE_LIMIT: ['-1', 'off', '1000001'],
     SHUTDOWN_GRACE: ['99ms', '11m', '5s', '1s'],
     SHUTDOWN_DELAY: ['25s', '1m', '-1s'],
     LOG_LEVEL: ['INFO', 'verbose', '30'],
@@ -731,7 +757,7 @@ describe('hints', () => {
       NODE_OPTIONS NODE_PATH NODE_VERSION NODE_EXTRA_CA_CERTS NODE_DEBUG NODE_NAME YARN_VERSION HTTP_PROXY NO_PROXY
       npm_config_user_agent npm_package_name npm_lifecycle_event INIT_CWD JEST_WORKER_ID SSH_CLIENT POD_NAME POD_IP
       NAMESPACE HOST_IP KUBERNETES_SERVICE_HOST KUBERNETES_PORT_443_TCP_ADDR DEV_AUTH_PORT DEV_AI_PORT DEV_IDP_PORT
-      REDIS_URL DATABASE_URL TRUSTED_DOCUMENTS OTEL_PROPAGATORS OTEL_TRACES_EXPORTER
+      DATABASE_URL TRUSTED_DOCUMENTS OTEL_PROPAGATORS OTEL_TRACES_EXPORTER
       OTEL_METRICS_EXPORTER OTEL_LOGS_EXPORTER OTEL_EXPORTER_OTLP_METRICS_ENDPOINT OTEL_EXPORTER_OTLP_LOGS_ENDPOINT
       OTEL_EXPORTER_OTLP_METRICS_COMPRESSION OTEL_EXPORTER_OTLP_CERTIFICATE OTEL_BSP_SCHEDULE_DELAY OTEL_LOG_LEVEL`;
     const common = names.split(/\s+/).map((name) => [name, 'x']);

@@ -2,6 +2,7 @@ import { GatewayError } from '../../src/errors';
 import { UpstreamFailure } from '../../src/grpc/status';
 import type { Session } from '../../src/session/auth-service';
 import type { Revocation } from '../../src/session/revocations';
+import { createRateLimits } from '../../src/session/rate-limits';
 import { createSessions } from '../../src/session/sessions';
 import { createLog } from '../../src/telemetry/log';
 import { createMetrics } from '../../src/telemetry/metrics';
@@ -29,6 +30,8 @@ class Deferred<T> {
 
 /** Sessions in front of an AuthService that is played by the test. */
 function start() {
+  const log = createLog('silent');
+  const metrics = createMetrics({ processMetrics: false });
   const questions: { readonly token: string; readonly answer: Deferred<Session> }[] = [];
   const watches: Deferred<Revocation | 'end'>[][] = [];
   const sessions = createSessions({
@@ -51,8 +54,11 @@ function start() {
       },
     },
     cacheTtl: 10_000,
-    metrics: createMetrics({ processMetrics: false }),
-    log: createLog('silent'),
+    rateLimits: createRateLimits({ log, metrics }),
+    maxChecks: 50,
+    maxRefused: 300,
+    metrics,
+    log,
     connected: () => true,
   });
   running.push(sessions);
@@ -109,7 +115,7 @@ test('a revocation of another session, while an answer is under way, changes not
 test('an answer that comes after a sign-out is not believed, nor kept', async () => {
   const { sessions, validate, questions } = start();
   const first = validate('token');
-  await sessions.revoke('token', { requestId: 'request', deadline: Date.now() + 5_000 });
+  await sessions.revoke('token', { requestId: 'request', deadline: Date.now() + 5_000 }, '127.0.0.1');
   questions[0]?.answer.settle.resolve(session);
   await expect(first).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
   await expect(validate('token')).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });

@@ -358,3 +358,46 @@ test('behind TLS, cookies are Secure and only for this host, and the redirect UR
     await there.close();
   }
 });
+
+describe('sign-ins of one address', () => {
+  let limited: SignInWorld;
+  beforeAll(async () => {
+    limited = await startSignInWorld({ env: { LOGIN_RATE_LIMIT: '3', CALLBACK_RATE_LIMIT: '2' } });
+  });
+  afterAll(() => limited.close());
+
+  test('begin so often in a minute, and the answers say how often', async () => {
+    const login = () => limited.open().fetch('/api/v1/auth/dev/login');
+    for (const left of [2, 1, 0]) {
+      const response = await login();
+      expect(response.status).toBe(302);
+      expect(response.headers.get('ratelimit-policy')).toBe('"login";q=3;w=60');
+      expect(response.headers.get('ratelimit')).toMatch(new RegExp(`^"login";r=${left};t=\\d+$`));
+    }
+    const refused = await login();
+    expect(refused.status).toBe(429);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(refused.headers.getSetCookie()).toEqual([]);
+    expect(await refused.json()).toMatchObject({
+      error: { reason: 'RATE_LIMITED', message: expect.stringContaining('3 in 60 s at most') },
+    });
+    expect(await limited.world.accessLine(refused)).toMatchObject({ limit: 'login' });
+    // Whatever provider it names, and whatever it says of itself.
+    const forged = { 'x-forwarded-for': '192.0.2.1', forwarded: 'for=192.0.2.1' };
+    const other = await fetch(`${limited.world.url}/api/v1/auth/twin/login`, { headers: forged, redirect: 'manual' });
+    expect(other.status).toBe(429);
+  });
+
+  test('come back so often, and people read a page', async () => {
+    const callback = () => limited.open().fetch('/api/v1/auth/dev/callback?code=a&state=b');
+    for (const _ of [1, 2]) expect((await callback()).status).toBe(400);
+    const refused = await fetch(`${limited.world.url}/api/v1/auth/dev/callback?code=a&state=b`, {
+      headers: { accept: 'text/html' },
+    });
+    expect(refused.status).toBe(429);
+    expect(refused.headers.get('content-type')).toContain('text/html');
+    expect(refused.headers.get('ratelimit')).toMatch(/^"callback";r=0;t=\d+$/);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(limited.world.auth.control.count('HandleSsoCallback')).toBe(0);
+  });
+});

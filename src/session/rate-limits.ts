@@ -1,0 +1,143 @@
+import { hash } from 'node:crypto';
+import { isIPv6 } from 'node:net';
+import { LRUCache } from 'lru-cache';
+import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible';
+import { GatewayError } from '../errors';
+import type { LimitName } from '../limits';
+import type { Logger } from '../telemetry/log';
+import type { Metrics } from '../telemetry/metrics';
+import type * as RedisCounts from './redis-counts';
+
+/** So many in a window, which begins with the first of them. */
+export interface RateLimit {
+  /** From the schema or the code, never from a client: clients read it in the headers. */
+  readonly name: string;
+  /** At least 1. */
+  readonly limit: number;
+  /** Whole seconds. */
+  readonly window: number;
+}
+
+/** What is left of a {@link RateLimit} for one key. */
+export interface Quota {
+  readonly rateLimit: RateLimit;
+  readonly isOver: boolean;
+  /** At least 0. */
+  readonly remaining: number;
+  /** Whole seconds until the window ends, at least 1. */
+  readonly resetAfter: number;
+}
+
+/** Counts by key, in memory or, where replicas share them, in Redis. While Redis is away: in memory. */
+export interface RateLimits {
+  /**
+   * Counts, also what is over the limit. Never fails.
+   *
+   * @param key - May be secret: what is kept is its hash.
+   * @param times - Whole, at least 1.
+   */
+  spend(rateLimit: RateLimit, key: string, times: number): Promise<Quota>;
+  /** Closes the connection to Redis and forgets what is in memory. */
+  close(): void;
+}
+
+export interface RateLimitsOptions {
+  /** Counts are in memory where it is left out. */
+  readonly redisUrl?: string | undefined;
+  readonly log: Logger;
+  readonly metrics: Pick<Metrics, 'rateLimitRedisAway'>;
+}
+
+/** Keys that are counted in memory at most. Beyond that the least recently used one begins anew. About 20 MB. */
+export const memoryCapacity = 100_000;
+
+/** More than any limit: what is over one is decided here, so that one counter does for all limits. */
+const limiter = { points: Number.MAX_SAFE_INTEGER, duration: 1, keyPrefix: 'api-gateway' };
+
+export function createRateLimits({ redisUrl, log, metrics }: RateLimitsOptions): RateLimits {
+  const memory = createBoundedMemory();
+  const redis =
+    redisUrl === undefined ? undefined : loadRedisCounts().connectCounts({ redisUrl, limiter, log, metrics });
+
+  if (!redis) metrics.rateLimitRedisAway.read({}, () => 0);
+
+  return {
+    async spend(rateLimit, key, times) {
+      const { name, limit, window } = rateLimit;
+      const full = `${name}:${hash('sha256', key, 'base64url')}`;
+      const shared = redis && (await redis.add(full, times, window));
+      const { consumedPoints, msBeforeNext } = shared ?? (await memory.add(full, times, window));
+      return {
+        rateLimit,
+        isOver: consumedPoints > limit,
+        remaining: Math.max(0, limit - consumedPoints),
+        resetAfter: Math.max(1, Math.ceil(msBeforeNext / 1000)),
+      };
+    },
+    close() {
+      memory.clear();
+      redis?.close();
+    },
+  };
+}
+
+/** ioredis is loaded only where Redis is asked for. */
+const loadRedisCounts = () => require('./redis-counts') as typeof RedisCounts;
+
+/** rate-limiter-flexible alone keeps every key until its window ends, however many there are. */
+function createBoundedMemory() {
+  const counts = new RateLimiterMemory(limiter);
+  const keys = new LRUCache<string, true>({ max: memoryCapacity, dispose: (_, key) => void counts.delete(key) });
+  return {
+    add(key: string, times: number, window: number): Promise<RateLimiterRes> {
+      if (keys.get(key) === undefined) keys.set(key, true);
+      return counts.penalty(key, times, { customDuration: window });
+    },
+    clear: () => keys.clear(),
+  };
+}
+
+/**
+ * The error of a request that is over a limit: RATE_LIMITED, which says when to come again.
+ *
+ * @param what - What there were too many of, for the message: "sign-ins from this address".
+ */
+export function rateLimited({ rateLimit, resetAfter }: Quota, limit: LimitName, what: string): GatewayError {
+  const { limit: most, window } = rateLimit;
+  return new GatewayError(
+    'RATE_LIMITED',
+    `Too many ${what}: ${most} in ${window} s at most. Try again in ${resetAfter} s.`,
+    { limit, retryAfter: resetAfter },
+  );
+}
+
+/**
+ * The headers that tell a client where it stands, names and values in turn.
+ *
+ * @see https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
+ */
+export function rateLimitHeaders(quotas: readonly Quota[]): string[] {
+  const policies = quotas.map(({ rateLimit: { name, limit, window } }) => `"${name}";q=${limit};w=${window}`);
+  const left = quotas.map(
+    ({ rateLimit: { name }, remaining, resetAfter }) => `"${name}";r=${remaining};t=${resetAfter}`,
+  );
+  return ['ratelimit-policy', policies.join(', '), 'ratelimit', left.join(', ')];
+}
+
+/**
+ * Who an address counts as. A client of IPv6 has at least the 2^64 addresses of its network, so they count as one; an IPv4
+ * address that is written as one of IPv6 counts as what it is.
+ */
+export function clientOf(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
+  if (mapped) return mapped[1]!;
+  if (!isIPv6(address)) return address;
+  const [head = '', tail] = address.replace(/%.*$/, '').toLowerCase().split('::');
+  const groups = head === '' ? [] : head.split(':');
+  if (tail !== undefined) {
+    const behind = tail === '' ? 0 : tail.split(':').length + (tail.includes('.') ? 1 : 0);
+    while (groups.length + behind < 8) groups.push('0');
+  }
+  const network = groups.slice(0, 4).map((group) => group.replace(/^0+(?=.)/, ''));
+  return `${network.join(':')}::/64`;
+}

@@ -31,6 +31,10 @@ export const limits = {
     meaning: 'an operation, or an event of a stream, with a larger result than it may have',
     variable: 'MAX_RESULT_SIZE',
   },
+  answer_items: {
+    meaning: "an upstream's answer that would be decoded to more items than it may have",
+    variable: '<UPSTREAM>_SERVICE_MAX_ITEMS',
+  },
   body_size: { meaning: 'a body of more than 1 MB' },
   body_memory: { meaning: 'a body that arrives while large bodies take all the memory there is for them' },
 } as const satisfies Record<string, LimitKind>;

@@ -66,7 +66,7 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
     const deadline = Math.min(scope.deadline, Date.now() + timeout);
     if (trace) trace.upstreams.calls += 1;
     inFlight += 1;
-    return { request: { path, metadata, message, deadline }, span, reports, onEnd };
+    return { request: { path, metadata, message, deadline }, span, reports, maxItems: address.maxItems, onEnd };
   }
 
   return {

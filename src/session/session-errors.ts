@@ -42,5 +42,6 @@ export function authUnavailable(error: unknown, message?: string): GatewayError 
     // The cause is the RPC's own failure, so that logs and `upstreamStatus` find it directly.
     cause: known?.cause ?? error,
     retryAfter: known?.retryAfter ?? retryAfter,
+    ...(known?.limit === undefined ? {} : { limit: known.limit }),
   });
 }

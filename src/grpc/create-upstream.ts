@@ -36,7 +36,11 @@ interface KnownRpc {
 
 /** Connects to an upstream at once, so that the first request does not pay for it. */
 export function createUpstream({ name, address, log, metrics }: UpstreamOptions): Upstream {
-  const transport = createTransport(address.transport, address);
+  const transport = createTransport(address.transport, {
+    ...address,
+    onViolation: (server, err) =>
+      log.error({ upstream: name, server, err }, 'upstream connection error: closed for what the server sent'),
+  });
   const allReports = new CallReports({ upstream: name, transport, log, metrics });
   const known = new WeakMap<AnyRpc, KnownRpc>();
   let inFlight = 0;

@@ -16,7 +16,13 @@ jest.setTimeout(30_000);
 const { setTimeout: realSetTimeout } = globalThis;
 
 const bytes = (value: Buffer): Buffer => value;
-const base = { service: 'test.Test', idempotency: 'NONE', encode: bytes, decode: bytes, hasMoreItems: () => false } as const;
+const base = {
+  service: 'test.Test',
+  idempotency: 'NONE',
+  encode: bytes,
+  decode: bytes,
+  hasMoreItems: () => false,
+} as const;
 /** RPCs whose messages are bytes. */
 export const echo: Rpc<Buffer, Buffer> = { ...base, method: 'Echo', serverStreaming: false };
 export const feed: Rpc<Buffer, Buffer> = { ...base, method: 'Feed', serverStreaming: true };

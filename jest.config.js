@@ -36,6 +36,7 @@ const reference = [
   'grpc/upstream',
   'http/bad-input',
   'http/operators',
+  'pipeline/answer-items',
   'pipeline/failures',
   'schema/access',
   'schema/mapping/feed',

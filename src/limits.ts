@@ -44,6 +44,10 @@ export const limits = {
     meaning: 'the return from an identity provider, from an address with too many of them',
     variable: 'CALLBACK_RATE_LIMIT',
   },
+  answer_items: {
+    meaning: "an upstream's answer that would be decoded to more items than it may have",
+    variable: '<UPSTREAM>_SERVICE_MAX_ITEMS',
+  },
   body_size: { meaning: 'a body of more than 1 MB' },
   body_memory: { meaning: 'a body that arrives while large bodies take all the memory there is for them' },
 } as const satisfies Record<string, LimitKind>;

@@ -16,6 +16,8 @@ export interface UpstreamConfig {
   /** Ms that any RPC to this upstream may take at most. Where it is left out, the schema's deadlines count alone. */
   readonly deadline?: number;
   readonly transport: TransportName;
+  /** The most items that an answer may be decoded to. */
+  readonly maxItems: number;
 }
 
 /** An identity provider that people may sign in with. */
@@ -243,6 +245,7 @@ function readUpstreams(reader: EnvironmentReader, names: readonly string[]): Rec
       ...(tls === undefined ? {} : { tls }),
       ...(deadline === undefined ? {} : { deadline }),
       transport: reader.required(variables.upstreamTransport, prefix),
+      maxItems: reader.required(variables.upstreamMaxItems, prefix),
     };
   }
   return upstreams;

@@ -208,6 +208,14 @@ export const variables = {
     description:
       'What carries the RPCs: `http2`, the gateway’s own client, or `grpc-js`, the reference implementation for Node, which costs more CPU time. `docs/decisions/transport.md` tells where they differ.',
   },
+  upstreamMaxItems: {
+    name: '<UPSTREAM>_SERVICE_MAX_ITEMS',
+    default: '500000',
+    parse: wholeNumber(1_000, 10_000_000),
+    expected: 'a whole number from 1000 to 10000000, such as 500000',
+    description:
+      'How many items an answer, or one message of a stream, may be decoded to: its values, and the messages, lists and maps they are in. More is 502 `UPSTREAM_ERROR`. An item takes up to 100 bytes of memory or so.',
+  },
   providers: {
     name: 'SSO_PROVIDERS',
     without: 'no sign-in',

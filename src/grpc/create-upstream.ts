@@ -36,7 +36,11 @@ interface KnownRpc {
 
 /** Connects to an upstream at once, so that the first request does not pay for it. */
 export function createUpstream({ name, address, log, metrics }: UpstreamOptions): Upstream {
-  const transport = createTransport(address.transport, address);
+  const transport = createTransport(address.transport, {
+    ...address,
+    onViolation: (server, err) =>
+      log.error({ upstream: name, server, err }, 'upstream connection error: closed for what the server sent'),
+  });
   const allReports = new CallReports({ upstream: name, transport, log, metrics });
   const known = new WeakMap<AnyRpc, KnownRpc>();
   let inFlight = 0;
@@ -66,7 +70,7 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
     const deadline = Math.min(scope.deadline, Date.now() + timeout);
     if (trace) trace.upstreams.calls += 1;
     inFlight += 1;
-    return { request: { path, metadata, message, deadline }, span, reports, onEnd };
+    return { request: { path, metadata, message, deadline }, span, reports, maxItems: address.maxItems, onEnd };
   }
 
   return {

@@ -8,6 +8,8 @@ export interface PreparedCall {
   /** What records it, if anything does. */
   readonly span: CallSpan | undefined;
   readonly reports: RpcReports;
+  /** The most items that a message of its answer may have. */
+  readonly maxItems: number;
   /** To be called once it is over. */
   readonly onEnd: () => void;
 }

@@ -17,7 +17,7 @@ export async function* readStream<Response>(
   prepare: () => PreparedCall,
 ): AsyncGenerator<Response, void, undefined> {
   const { signal, trace } = scope;
-  const { request, span, reports, onEnd } = prepare();
+  const { request, span, reports, maxItems, onEnd } = prepare();
   const messages = new MessageQueue();
   const call = transport.call(request, messages);
   const cancel = (): void => call.cancel();
@@ -28,7 +28,7 @@ export async function* readStream<Response>(
       trace?.upstreams.begin(performance.now());
       const next = await messages.next(call);
       trace?.upstreams.end(performance.now());
-      const read = Buffer.isBuffer(next) ? decode(rpc, next) : next;
+      const read = Buffer.isBuffer(next) ? decode(rpc, next, maxItems) : next;
       if ('response' in read) yield read.response;
       else end = read;
     }

@@ -1,4 +1,5 @@
 import { catalogue, GatewayError, StacklessError, type ErrorCode, type GatewayErrorOptions } from '../errors';
+import type { LimitName } from '../limits';
 import { decodeStatusDetails } from './status-details';
 
 /**
@@ -33,6 +34,8 @@ export interface CallEnd {
   readonly details: string;
   /** `grpc-status-details-bin`: a google.rpc.Status. */
   readonly statusDetails: Buffer | undefined;
+  /** The limit of the gateway that the answer is over; `details` then are for callers too. */
+  readonly limit?: LimitName;
 }
 
 /** Name of a gRPC status code, such as `NOT_FOUND`. */
@@ -111,6 +114,8 @@ export function fromCallEnd(end: CallEnd, service: string, method: string): Gate
     // What a failing service says of its inside stays inside.
     ...(showMessage ? { fieldViolations: details.fieldViolations, details: details.details } : {}),
     ...(retryAfter === undefined ? {} : { retryAfter }),
+    ...(end.limit === undefined ? {} : { limit: end.limit }),
   };
-  return new GatewayError(code, showMessage && end.details !== '' ? end.details : undefined, options);
+  const isShown = (showMessage || end.limit !== undefined) && end.details !== '';
+  return new GatewayError(code, isShown ? end.details : undefined, options);
 }

@@ -63,7 +63,7 @@ export class UnaryCall<Response> implements CallListener {
   private outcomeOf(end: CallEnd): Decoded<Response> {
     if (this.hasSeveral) return failure(Status.INTERNAL, 'several messages where one was to come');
     if (end.code !== Status.OK) return end;
-    if (this.answer !== undefined) return decode(this.rpc, this.answer);
+    if (this.answer !== undefined) return decode(this.rpc, this.answer, this.prepared.maxItems);
     return failure(Status.INTERNAL, 'no message where one was to come');
   }
 }

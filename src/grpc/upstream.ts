@@ -23,6 +23,8 @@ export interface Rpc<Request, Response> extends RpcName {
   readonly expected?: readonly StatusName[];
   readonly encode: (request: Request) => Buffer;
   readonly decode: (bytes: Buffer) => Response;
+  /** True where a response would be decoded to more items than that: its values, and the messages and lists they are in. */
+  readonly hasMoreItems: (bytes: Buffer, than: number) => boolean;
 }
 
 /** As much of an RPC as is counted. */
@@ -63,6 +65,8 @@ export interface UpstreamAddress {
   /** A plain connection where it is left out. */
   readonly tls?: TlsMaterial;
   readonly transport: TransportName;
+  /** The most items that an answer may have. */
+  readonly maxItems: number;
 }
 
 /** One upstream: the one place that makes calls to it. */

@@ -1,6 +1,7 @@
 import { Enum, Type, util, type Field, type MapField, type Root } from 'protobufjs';
 import { entryFields, newMessage } from '../internals/protobufjs';
 import { typed, type MessageConversion, type Read, type Write } from './conversion';
+import { ItemCounter } from './decoded-items';
 import { wellFormed } from './json-values';
 import { compileEntriesReader, isMap } from './maps';
 import { compileMessageRules } from './message-rules';
@@ -249,7 +250,13 @@ function jsonNameIn(type: Type): (name: string) => string {
   };
 }
 
+/** The most items that what an Any holds may be decoded to. In the answer that it came with it counted as one. */
+const mostItems = 500_000;
+
 function decode(type: Type, bytes: Uint8Array): unknown {
+  if (new ItemCounter(type).exceeds(bytes, mostItems)) {
+    return unreadable(`what an Any holds has ${bytes.length} bytes with more than ${mostItems} items`);
+  }
   try {
     return type.decode(bytes);
   } catch (error) {

@@ -4,6 +4,7 @@ import { common, Root, Service, Writer, type INamespace, type Method, type Type 
 import type { Rpc } from '../grpc/upstream';
 import { asSent } from '../internals/protobufjs';
 import { completeNames } from './complete-names';
+import { ItemCounter } from './decoded-items';
 import { readCustomOptions, readDescriptorSet, type CustomOptions, type DescribedFile } from './descriptor-set';
 import { displayPath, ProtoError } from './proto-error';
 import { readProtoText } from './proto-text';
@@ -331,6 +332,7 @@ export function rpcOf<Req = ProtoMessage, Res = ProtoMessage>(method: Method): R
     resolvedRequestType: Type;
     resolvedResponseType: Type;
   };
+  const items = new ItemCounter(response);
   return {
     service: (method.parent as Service).fullName.slice(1),
     method: method.name,
@@ -339,5 +341,6 @@ export function rpcOf<Req = ProtoMessage, Res = ProtoMessage>(method: Method): R
     // protobufjs writes with Node's Buffer where there is one.
     encode: (value) => request.encode(value as ProtoMessage).finish() as Buffer,
     decode: (bytes) => response.decode(bytes) as Res,
+    hasMoreItems: (bytes, than) => items.exceeds(bytes, than),
   };
 }

@@ -39,10 +39,11 @@ const retryAfter = 1;
 /** AUTH_UNAVAILABLE: AuthService answered neither yes nor no, or was not asked because of a limit. */
 export function authUnavailable(error: unknown, message?: string, limit?: LimitName): GatewayError {
   const known = error instanceof GatewayError ? error : undefined;
+  const own = limit ?? known?.limit;
   return new GatewayError('AUTH_UNAVAILABLE', message, {
     // The cause is the RPC's own failure, so that logs and `upstreamStatus` find it directly.
     cause: known?.cause ?? error,
     retryAfter: known?.retryAfter ?? retryAfter,
-    ...(limit ? { limit } : {}),
+    ...(own ? { limit: own } : {}),
   });
 }

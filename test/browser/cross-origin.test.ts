@@ -70,7 +70,7 @@ interface Seen {
     return page.evaluate(
       async ([address, options]) => {
         try {
-          const response = await fetch(address, options as Parameters<typeof fetch>[1]);
+          const response = await fetch(address, options);
           const headers = Object.fromEntries(response.headers.entries());
           return { status: response.status, headers, text: await response.text() };
         } catch (error) {

@@ -85,8 +85,12 @@ describe('what is read', () => {
       publicUrl: 'https://app.example.com',
       insecureCookies: false,
       upstreams: {
-        auth: { target: 'dns:///auth-service.production.svc.cluster.local:50051', transport: 'http2' },
-        ai: { target: 'localhost:50052', transport: 'http2' },
+        auth: {
+          target: 'dns:///auth-service.production.svc.cluster.local:50051',
+          transport: 'http2',
+          maxItems: 500_000,
+        },
+        ai: { target: 'localhost:50052', transport: 'http2', maxItems: 500_000 },
       },
       sessionCacheTtl: 10_000,
       allowedOrigins: [],
@@ -120,6 +124,7 @@ describe('what is read', () => {
       PUBLIC_URL: 'http://LOCALHOST:8080/',
       AI_SERVICE_DEADLINE: '1m',
       AI_SERVICE_TRANSPORT: 'grpc-js',
+      AI_SERVICE_MAX_ITEMS: '2000000',
       SSO_PROVIDERS: 'google, my-idp',
       SSO_GOOGLE_SCOPES: 'openid  email',
       SSO_MY_IDP_ISSUER: 'http://127.0.0.1:4000/realms/a',
@@ -155,8 +160,8 @@ describe('what is read', () => {
       publicUrl: 'http://localhost:8080',
       insecureCookies: true,
       upstreams: {
-        ai: { target: 'localhost:50052', deadline: 60_000, transport: 'grpc-js' },
-        auth: { transport: 'http2' },
+        ai: { target: 'localhost:50052', deadline: 60_000, transport: 'grpc-js', maxItems: 2_000_000 },
+        auth: { transport: 'http2', maxItems: 500_000 },
       },
       signIn: {
         providers: [
@@ -204,7 +209,7 @@ describe('what is read', () => {
 
   test('an upstream with a hyphen reads variables with an underscore', () => {
     const config = readConfig({ ...minimal, USER_PROFILE_SERVICE_ADDR: 'a:1' }, ['auth', 'ai', 'user-profile']);
-    expect(config.upstreams['user-profile']).toEqual({ target: 'a:1', transport: 'http2' });
+    expect(config.upstreams['user-profile']).toEqual({ target: 'a:1', transport: 'http2', maxItems: 500_000 });
   });
 
   test('unset, or misspelt, the environment is production', () => {
@@ -324,6 +329,7 @@ describe('problems', () => {
       'a b:1',
     ],
     AUTH_SERVICE_TRANSPORT: ['http', 'HTTP2', 'grpc_js', 'grpc'],
+    AUTH_SERVICE_MAX_ITEMS: ['0', '999', '10000001', '1e5', '-1', '5000.5', 'many'],
     AUTH_SERVICE_DEADLINE: [
       '0ms',
       '2',
@@ -495,6 +501,7 @@ describe('problems', () => {
         'unix:socket',
       ],
       AUTH_SERVICE_DEADLINE: ['1ms', '10m', '0.5s', '1.1s'],
+      AUTH_SERVICE_MAX_ITEMS: ['1000', '500000', '10000000'],
       SESSION_CACHE_TTL: ['0ms', '60s', '1m'],
       SSO_GOOGLE_ISSUER: ['https://login.example/tenant/v2.0', 'https://a.example/'],
       OTEL_EXPORTER_OTLP_ENDPOINT: ['http://otel-collector:4318', 'https://otlp.example/tenant/'],

@@ -16,7 +16,13 @@ jest.setTimeout(30_000);
 const { setTimeout: realSetTimeout } = globalThis;
 
 const bytes = (value: Buffer): Buffer => value;
-const base = { service: 'test.Test', idempotency: 'NONE', encode: bytes, decode: bytes } as const;
+const base = {
+  service: 'test.Test',
+  idempotency: 'NONE',
+  encode: bytes,
+  decode: bytes,
+  hasMoreItems: () => false,
+} as const;
 /** RPCs whose messages are bytes. */
 export const echo: Rpc<Buffer, Buffer> = { ...base, method: 'Echo', serverStreaming: false };
 export const feed: Rpc<Buffer, Buffer> = { ...base, method: 'Feed', serverStreaming: true };
@@ -134,6 +140,7 @@ export function startClient(target: string | number, tls?: TlsMaterial): Client 
       target: typeof target === 'number' ? `127.0.0.1:${target}` : target,
       ...(tls ? { tls } : {}),
       transport: variant.transport,
+      maxItems: Infinity,
     },
     log: createLog('info', { write: (line) => void logs.push(line) }),
     metrics,

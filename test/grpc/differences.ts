@@ -13,6 +13,7 @@ export const differences = [
   'reconnecting',
   'connect timeout',
   'too many pings',
+  'floods',
   'DNS',
   'SNI',
 ] as const;

@@ -45,6 +45,12 @@ export interface TransportOptions {
   readonly tls?: TlsMaterial | undefined;
   /** Bytes of a message, either way; 8 MB if left out. */
   readonly maxMessageSize?: number;
+  /**
+   * Called where a connection was closed for what its server did, which the protocol does not allow; by `http2` alone.
+   *
+   * @param address - Of the server.
+   */
+  readonly onViolation?: (address: string, error: Error) => void;
 }
 
 /**

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createServer, type AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { parse } from 'graphql';
 import { Namespace, Service, type ReflectionObject } from 'protobufjs';
@@ -10,8 +11,10 @@ import { parse as parseYaml } from 'yaml';
 import { sourceFolders } from '../../../src/config/config';
 import { variables } from '../../../src/config/variables';
 import { catalogue } from '../../../src/errors';
+import { createUpstream } from '../../../src/grpc/create-upstream';
 import { Status } from '../../../src/grpc/status';
 import { loadSources } from '../../../src/schema/sources';
+import { createLog } from '../../../src/telemetry/log';
 import { createMetrics } from '../../../src/telemetry/metrics';
 import { addresses } from '../../addresses';
 import { baseObjects, readFiles } from '../../deploy/manifests/files';
@@ -82,7 +85,7 @@ export async function inquire(): Promise<Inquiry> {
   });
   const close = (): Promise<void> => world.close();
   try {
-    const own = await linesOfProcess();
+    const own = [...(await linesOfProcess()), ...(await linesOfBrokenServer())];
     await misbehave(world);
     return { facts: await collect(world, own), world, close };
   } catch (error) {
@@ -128,6 +131,38 @@ async function misbehave(world: World): Promise<void> {
     (isBack) => isBack,
   );
   await until(me, ({ status }) => status === 200);
+}
+
+/** What is said of a server that does not keep to HTTP/2. */
+async function linesOfBrokenServer(): Promise<LogLine[]> {
+  const lines: LogLine[] = [];
+  // Settings, as every server begins with, and a window that grows by nothing.
+  const frames = Buffer.from('00000004000000000000000408000000000000000000', 'hex');
+  const server = createServer((socket) =>
+    socket
+      .on('error', () => undefined)
+      .resume()
+      .write(frames),
+  );
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const upstream = createUpstream({
+    name: 'broken',
+    address: {
+      target: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+      transport: 'http2',
+      maxItems: Infinity,
+    },
+    log: createLog('info', { write: (line) => void lines.push(JSON.parse(line) as LogLine) }),
+    metrics: createMetrics({ processMetrics: false }),
+  });
+  await until(
+    () => lines.length,
+    (count) => count > 0,
+  );
+  upstream.close();
+  server.close();
+  return lines;
 }
 
 /** What the process says of its own beginning and end. */

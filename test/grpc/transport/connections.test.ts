@@ -13,7 +13,9 @@ import {
   Setting,
   settings,
   startRawServer,
+  trailers,
   Type,
+  windowUpdate,
   type Peer,
 } from '../raw-http2-server';
 import { startRawWorld } from '../raw-world';
@@ -294,5 +296,26 @@ describe('keepalive', () => {
         });
       });
     });
+  });
+});
+
+describe('floods', () => {
+  test.each([
+    ['unknown frames', frame(0x42, 0, 0)],
+    ['priorities', frame(Type.PRIORITY, 0, 1, Buffer.alloc(5))],
+    ['windows', windowUpdate(0, 1)],
+    ['informational heads', headers(1, { ':status': '103' })],
+    ['empty data', data(1, Buffer.alloc(0))],
+  ])('%s by the thousand, from a server', async (what, part) => {
+    const { client, peer } = await startRawWorld();
+    const outcome = client.outcome();
+    await peer.request();
+    peer.send(...(what === 'empty data' ? [headers(1)] : []), Buffer.alloc(part.length * 20_000, part));
+    peer.send(...(what === 'empty data' ? [data(1, framed('read')), trailers(1)] : [answer(1, 'read')]));
+    const expected: unknown = byTransport<unknown>('floods', {
+      http2: expect.stringMatching(/^UNAVAILABLE: .* too many frames that carry nothing/),
+      'grpc-js': what === 'empty data' ? expect.stringMatching(/^INTERNAL: /) : 'read',
+    });
+    expect(await outcome).toEqual(expected);
   });
 });

@@ -316,6 +316,10 @@ describe('Any', () => {
     ['a URL without a type', { type_url: prefix }],
     ['bytes that are no such message', { type_url: `${prefix}lab.v1.Gift`, value: Buffer.from([0x0a, 0xff]) }],
     [
+      'a list of more than 500,000 items, nulls and their messages',
+      { type_url: `${prefix}google.protobuf.ListValue`, value: Buffer.alloc(1_200_000, Buffer.from([0x0a, 2, 8, 0])) },
+    ],
+    [
       'a Timestamp out of its range',
       { type_url: `${prefix}google.protobuf.Timestamp`, value: Buffer.from([0x10, 0xff, 0xff, 0xff, 0xff, 0x0f]) },
     ],

@@ -35,6 +35,7 @@ export class Channel {
   constructor(
     private readonly target: Target,
     private readonly tls: TlsMaterial | undefined,
+    private readonly onViolation: (address: string, error: Error) => void,
   ) {
     this.resolve();
     if (target.changes) this.interval = setInterval(() => this.resolve(), resolveInterval).unref();
@@ -121,8 +122,9 @@ export class Channel {
     for (const [text, address] of found) {
       if (this.connections.has(text)) continue;
       const { serverName } = this.target;
+      const { tls, onViolation } = this;
       const onChange = (): void => this.changed();
-      this.connections.set(text, new Connection({ address, serverName, tls: this.tls, onChange }));
+      this.connections.set(text, new Connection({ address, serverName, tls, onChange, onViolation }));
     }
     this.changed();
     // Last, so that their requests that were not sent go to the new ones.

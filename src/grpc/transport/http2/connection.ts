@@ -3,7 +3,8 @@ import { connect as connectTls } from 'node:tls';
 import { addressText, type Address } from '../target';
 import type { TlsMaterial } from '../transport';
 import type { OpenStream, StreamListener } from './client-stream';
-import { ErrorCode } from './frames';
+import { ConnectionError, ErrorCode } from './frames';
+import { HpackError } from './hpack';
 import { ClientSession } from './session';
 
 export interface ConnectionOptions {
@@ -14,6 +15,8 @@ export interface ConnectionOptions {
   readonly tls: TlsMaterial | undefined;
   /** Called whenever {@link Connection.state} or {@link Connection.isGone} has changed. */
   readonly onChange: () => void;
+  /** Called where the connection was closed for what the server did, which the protocol does not allow. */
+  readonly onViolation: (address: string, error: Error) => void;
 }
 
 /**
@@ -27,6 +30,8 @@ export type ConnectionState = 'connecting' | 'ready' | 'failed' | 'closed';
 const connectTimeout = 10_000;
 /** Ms between the starts of two attempts, at first and at most. An upstream that comes back is found within 5 s. */
 const backoff = { first: 250, factor: 1.6, most: 2_000, jitter: 0.2 };
+/** Ms for which the pauses go on growing after a server has done what the protocol does not allow. */
+const probation = 60_000;
 /** Ms. Each time that a server refuses the pings as too many the interval doubles, up to the longest. */
 const keepalive = { interval: 30_000, longestInterval: 3_600_000, timeout: 5_000 };
 
@@ -40,6 +45,7 @@ export class Connection {
   private readonly sessions = new Set<ClientSession>();
   private attempts = 0;
   private attemptedAt = 0;
+  private probationEnd = -Infinity;
   private retry: NodeJS.Timeout | undefined;
   private keepaliveInterval = keepalive.interval;
 
@@ -80,11 +86,13 @@ export class Connection {
     this.attemptedAt = performance.now();
     const timer = setTimeout(() => session.destroy(new Error('timed out')), connectTimeout);
     let stopPings: (() => void) | undefined;
+    let wasReady = false;
     const session = new ClientSession(this.connectSocket(), {
       ready: () => {
         clearTimeout(timer);
-        this.attempts = 0;
+        if (performance.now() >= this.probationEnd) this.attempts = 0;
         this.lastError = undefined;
+        wasReady = true;
         stopPings = this.keepAlive(session);
         this.become('ready');
       },
@@ -92,7 +100,9 @@ export class Connection {
         const isTooEager = code === ErrorCode.ENHANCE_YOUR_CALM && error.message.endsWith('too_many_pings');
         if (isTooEager) this.keepaliveInterval = Math.min(2 * this.keepaliveInterval, keepalive.longestInterval);
         this.lastError = error;
-        this.replace();
+        const isViolation = wasReady && (error instanceof ConnectionError || error instanceof HpackError);
+        if (isViolation) this.options.onViolation(addressText(this.options.address), error);
+        this.replace(isViolation);
       },
       closed: () => {
         clearTimeout(timer);
@@ -124,15 +134,17 @@ export class Connection {
   }
 
   /** Replaces a session that takes no more requests, once the backoff allows. */
-  private replace(): void {
+  private replace(isViolation: boolean): void {
     if (this.state === 'closed') return;
-    const wasReady = this.state === 'ready';
+    // Calls need not wait for a server that does it again and again.
+    const isWorthWaiting = this.state === 'ready' && !(isViolation && this.attempts > 0);
+    if (isViolation) this.probationEnd = performance.now() + probation;
     const pause = Math.min(backoff.first * backoff.factor ** this.attempts, backoff.most);
     const jittered = pause * (1 + backoff.jitter * (Math.random() * 2 - 1));
     this.attempts++;
     const wait = Math.max(0, this.attemptedAt + jittered - performance.now());
     this.retry = setTimeout(() => this.attempt(), wait);
-    this.become(wasReady ? 'connecting' : 'failed');
+    this.become(isWorthWaiting ? 'connecting' : 'failed');
   }
 
   private become(state: ConnectionState): void {

@@ -24,6 +24,12 @@ export interface FrameListener {
   onGoAway(lastId: number, code: number, debug: string): void;
   /** @param id - 0 for the connection. */
   onWindowUpdate(id: number, increment: number): void;
+  /**
+   * A frame that says nothing, or goes on with what another has begun.
+   *
+   * @param size - Bytes of its payload that are of no use.
+   */
+  onIdle(size: number): void;
 }
 
 const maxHeaderFrames = 16;
@@ -105,7 +111,9 @@ export class FrameReader {
       case Frame.WINDOW_UPDATE:
         this.listener.onWindowUpdate(id, word(payload) & 0x7fff_ffff);
         break;
-      // Others, PRIORITY among them, are to be ignored (4.1).
+      default:
+        // PRIORITY among others: to be ignored (4.1).
+        this.listener.onIdle(payload.length);
     }
   }
 
@@ -123,6 +131,7 @@ export class FrameReader {
   private readContinuation(flags: number, payload: Buffer): void {
     const { partial } = this;
     if (!partial) throw violation('a header block goes on that was not begun');
+    this.listener.onIdle(0);
     partial.parts.push(payload);
     if (partial.parts.length > maxHeaderFrames) {
       throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'the headers are too long');
@@ -135,6 +144,7 @@ export class FrameReader {
   private readSettings(flags: number, payload: Buffer): void {
     if (flags & Flag.ACK) {
       if (payload.length > 0) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'settings are no settings');
+      this.listener.onIdle(0);
       return;
     }
     if (payload.length % 6 !== 0) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'settings break off');

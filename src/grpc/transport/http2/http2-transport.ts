@@ -12,10 +12,10 @@ export class Http2Transport implements Transport {
   private readonly headers: RequestHeaders;
   private readonly maxMessageSize: number;
 
-  constructor({ target, tls, maxMessageSize = defaultMaxMessageSize }: TransportOptions) {
+  constructor({ target, tls, maxMessageSize = defaultMaxMessageSize, onViolation }: TransportOptions) {
     const parsed = parseTarget(target);
     this.authority = parsed.authority;
-    this.channel = new Channel(parsed, tls);
+    this.channel = new Channel(parsed, tls, onViolation ?? (() => undefined));
     this.headers = new RequestHeaders(parsed.authority, tls ? 'https' : 'http');
     this.maxMessageSize = maxMessageSize;
   }

@@ -7,6 +7,7 @@ import {
   type StreamListener,
   type StreamOwner,
 } from './client-stream';
+import { FrameAllowance } from './frame-allowance';
 import { FrameReader, type FrameListener } from './frame-reader';
 import {
   ConnectionError,
@@ -58,6 +59,9 @@ const maxHeaderListSize = 64 * 1024;
 const maxUnreadAnswers = 1024 * 1024;
 /** Bytes that may wait to be sent. Beyond that, bodies wait too, whatever the windows allow. */
 const maxUnread = 1024 * 1024;
+/** As many bytes as a setting, or a GOAWAY, costs: each is acted upon. */
+const bytesOfSetting = 256;
+const bytesOfGoAway = 1024 * 1024;
 /** Ms that a connection may take to end by itself once it is done. */
 const lingerTimeout = 1_000;
 /**
@@ -75,6 +79,7 @@ const noTable = '\x20';
  */
 export class ClientSession implements StreamOwner, FrameListener {
   private readonly reader = new FrameReader(this);
+  private readonly allowance = new FrameAllowance();
   private readonly streams = new StreamTable<ClientStream>();
   /** Requests beyond what the server takes at once, in the order that they came in. */
   private readonly queue = new StreamQueue<ClientStream>();
@@ -164,7 +169,10 @@ export class ClientSession implements StreamOwner, FrameListener {
     if (stream.id === 0) return this.queue.delete(stream);
     if (!this.streams.delete(stream)) return false;
     this.blocked.delete(stream);
-    if (code !== undefined) this.send(wordFrame(Frame.RST_STREAM, stream.id, code));
+    if (code !== undefined) {
+      this.allowance.earnReset();
+      this.send(wordFrame(Frame.RST_STREAM, stream.id, code));
+    }
     this.proceed();
     return true;
   }
@@ -179,6 +187,7 @@ export class ClientSession implements StreamOwner, FrameListener {
     stream.id = id;
     this.streams.add(stream);
     const { body } = stream;
+    this.allowance.earnCall(body.length);
     const headers = id === 1 ? noTable + stream.headers : stream.headers;
     const fits = !this.isFull && body.length <= Math.min(this.sendWindow, this.windowOf(stream), this.peerMaxFrameSize);
     if (fits && headers.length <= maxFrameSize) {
@@ -291,6 +300,8 @@ export class ClientSession implements StreamOwner, FrameListener {
 
   onData(id: number, chunk: Buffer, flowSize: number, isLast: boolean): void {
     const stream = this.streamOf(id);
+    if (!stream) this.allowance.spend(flowSize);
+    else if (chunk.length === 0 && !isLast) this.allowance.spend();
     this.receiveWindow -= flowSize;
     if (this.receiveWindow < connectionWindow / 2) {
       this.grant(0, connectionWindow - this.receiveWindow);
@@ -308,6 +319,7 @@ export class ClientSession implements StreamOwner, FrameListener {
 
   onHeaders(id: number, block: Buffer, isLast: boolean): void {
     const stream = this.streamOf(id);
+    if (!stream) this.spendOnHeaders(block);
     // The decoder must see the blocks of streams that have ended, too.
     let headers: Headers;
     try {
@@ -327,19 +339,29 @@ export class ClientSession implements StreamOwner, FrameListener {
     if (stream.hasHeaders) {
       stream.listener.trailers(headers);
     } else {
-      if (status!.startsWith('1')) return;
+      if (status!.startsWith('1')) {
+        this.spendOnHeaders(block);
+        return;
+      }
       stream.hasHeaders = true;
       stream.listener.headers(headers, isLast);
     }
     if (isLast) this.finish(stream, complete);
   }
 
+  /** Decoding takes more time for a byte than reading does. */
+  private spendOnHeaders(block: Buffer): void {
+    this.allowance.spend(block.length * 16);
+  }
+
   onReset(id: number, code: number): void {
     const stream = this.streamOf(id);
     if (stream) this.finish(stream, { how: 'reset', code });
+    else this.allowance.spend();
   }
 
   onSettings(values: readonly (readonly [setting: number, value: number])[]): void {
+    this.allowance.spend(values.length * bytesOfSetting);
     for (const [setting, value] of values) this.set(setting, value);
     this.answer(frame(Frame.SETTINGS, Flag.ACK, 0, Buffer.alloc(0)));
     if (!this.isReady) {
@@ -366,11 +388,14 @@ export class ClientSession implements StreamOwner, FrameListener {
   }
 
   onPing(payload: Buffer, isAnswer: boolean): void {
+    this.allowance.spend();
     if (isAnswer) this.pings.shift()?.();
     else this.answer(frame(Frame.PING, Flag.ACK, 0, payload));
   }
 
   onGoAway(lastId: number, code: number, debug: string): void {
+    // Whoever sends several has all streams looked through each time.
+    this.allowance.spend(bytesOfGoAway);
     if (lastId >= this.lastTaken) return;
     this.lastTaken = lastId;
     this.retire(code, new Error(`the server goes away${debug === '' ? '' : `: ${debug}`}`));
@@ -379,7 +404,12 @@ export class ClientSession implements StreamOwner, FrameListener {
     }
   }
 
+  onIdle(size: number): void {
+    this.allowance.spend(size);
+  }
+
   onWindowUpdate(id: number, increment: number): void {
+    this.allowance.spend();
     if (id === 0) {
       if (increment === 0) throw violation('a window grows by nothing');
       this.sendWindow += increment;

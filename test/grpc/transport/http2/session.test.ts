@@ -292,8 +292,8 @@ describe('frames that come by the thousand cost the same, however many calls run
     Buffer.concat(Array.from({ length: count }, (_, index) => make(index)));
 
   test.each<[string, Buffer]>([
-    ['settings', many(20_000, (index) => settings({ [Setting.INITIAL_WINDOW_SIZE]: index % 2 }))],
-    ['windows of the connection', many(20_000, () => windowUpdate(0, 1))],
+    ['settings', many(4_000, (index) => settings({ [Setting.INITIAL_WINDOW_SIZE]: index % 2 }))],
+    ['windows of the connection', many(4_000, () => windowUpdate(0, 1))],
   ])('%s', async (_what, flood) => {
     /** Ms. */
     const timeOf = async (calls: number): Promise<number> => {
@@ -312,6 +312,120 @@ describe('frames that come by the thousand cost the same, however many calls run
     await timeOf(10);
     const few = await timeOf(10);
     expect(await timeOf(2_000)).toBeLessThan(6 * few + 200);
+  });
+});
+
+describe('frames that carry nothing', () => {
+  const many = (part: Buffer, count = 20_000): Buffer => Buffer.alloc(part.length * count, part);
+  const floods: [string, Buffer][] = [
+    ['settings', many(settings())],
+    ['settings, by the thousand in one frame', many(frame(Type.SETTINGS, 0, 0, Buffer.alloc(12_000)), 200)],
+    ['acknowledgements of settings', many(frame(Type.SETTINGS, Flag.ACK, 0))],
+    ['pings', many(frame(Type.PING, 0, 0, 'abcdefgh'))],
+    ['answers to pings', many(frame(Type.PING, Flag.ACK, 0, 'abcdefgh'))],
+    ['empty data', Buffer.concat([headers(1), many(data(1, Buffer.alloc(0)))])],
+    ['data that is nothing but padding', Buffer.concat([headers(1), many(frame(Type.DATA, PADDED, 1, Buffer.of(0)))])],
+    ['informational heads', many(headers(1, { ':status': '103' }))],
+    ['windows of the connection', many(windowUpdate(0, 1))],
+    ['windows of a stream', many(windowUpdate(1, 1))],
+    ['priorities', many(frame(Type.PRIORITY, 0, 1, Buffer.alloc(5)))],
+    ['unknown frames', many(frame(0x42, 0, 0))],
+    ['large unknown frames', many(frame(0x42, 0, 0, Buffer.alloc(16_000)), 4_000)],
+    ['a GOAWAY again and again', many(goAway(1))],
+  ];
+
+  test.each(floods)('end the connection where they do not end: %s', async (_what, flood) => {
+    const { client, peer } = await startRawWorld();
+    const outcome = client.outcome();
+    await peer.request();
+    peer.send(flood);
+    expect(await outcome).toMatch(
+      /^UNAVAILABLE: the connection was lost: the server (sends too many frames that carry nothing|goes away)/,
+    );
+    // The rest of large frames is not read, so that TCP may drop what was written last.
+    if (flood.length > 10_000_000) await peer.ended();
+    else expect(await peer.complaint()).toBe(ErrorCode.ENHANCE_YOUR_CALM);
+  });
+
+  test.each([
+    ['resets', many(reset(1, ErrorCode.CANCEL))],
+    ['heads', many(headers(1))],
+    ['data', many(data(1, Buffer.of(1)))],
+    ['empty headers that go on', many(Buffer.concat([frame(Type.HEADERS, 0, 1), frame(Type.CONTINUATION, 4, 1)]))],
+  ])('so do those for a stream that has ended: %s', async (_what, flood) => {
+    const { client, peer } = await startRawWorld();
+    const outcome = client.outcome();
+    await peer.request();
+    peer.send(answer(1));
+    expect(await outcome).toBe('answer 1');
+    peer.send(flood);
+    expect(await peer.complaint()).toBe(ErrorCode.ENHANCE_YOUR_CALM);
+  });
+
+  test('one line says of which server and why, and the pauses before the next connections grow', async () => {
+    const begun: number[] = [];
+    const server = await startRawServer((peer) => {
+      begun.push(performance.now());
+      peer.send(settings(), many(frame(0x42, 0, 0)));
+    });
+    const client = startClient(server.port);
+    await until(() => begun.length === 5);
+    const told = client.logs.filter((line) => line.includes('closed for what the server sent'));
+    expect([3, 4, 5]).toContain(told.length);
+    expect(JSON.parse(told[0]!)).toMatchObject({
+      level: 'error',
+      upstream: 'test',
+      server: `127.0.0.1:${server.port}`,
+      err: {
+        message: 'the server sends too many frames that carry nothing: more than 10000 and 1000 a second',
+      },
+      msg: 'upstream connection error: closed for what the server sent',
+    });
+    // 250, 400, 640 and 1,024 ms, give or take a fifth, between the beginnings.
+    const pauses = begun.slice(1).map((time, index) => time - begun[index]!);
+    for (const [index, least] of [200, 320, 512, 819].entries()) {
+      expect(pauses[index]).toBeGreaterThan(least - 20);
+    }
+    // No call waits for such a server.
+    expect(await client.outcome()).toMatch(/^UNAVAILABLE: /);
+  });
+
+  test('are no matter where they come with calls', async () => {
+    const { client, peer, server } = await startRawWorld();
+    const around = (id: number): Buffer[] => [
+      frame(Type.PING, 0, 0, 'abcdefgh'),
+      windowUpdate(0, 1),
+      windowUpdate(id, 1),
+      headers(id, { ':status': '103' }),
+      headers(id),
+      data(id, Buffer.alloc(0)),
+      data(id, framed('fine')),
+      frame(Type.PRIORITY, 0, id, Buffer.alloc(5)),
+      trailers(id),
+      reset(id, ErrorCode.NO_ERROR),
+    ];
+    peer.onRequest = (id) => peer.send(...around(id));
+    for (let round = 0; round < 40; round++) {
+      const outcomes = await Promise.all(Array.from({ length: 100 }, () => client.outcome()));
+      expect(new Set(outcomes)).toEqual(new Set(['fine']));
+    }
+    expect(server.peers).toHaveLength(1);
+  });
+
+  test('are no matter where calls are cancelled, whose answers are under way', async () => {
+    const { client, peer, server } = await startRawWorld();
+    for (let round = 0; round < 60; round++) {
+      const leave = new AbortController();
+      const outcomes = Array.from({ length: 10 }, () => client.outcome('', { signal: leave.signal }));
+      const ids = await Promise.all(outcomes.map(() => peer.request()));
+      leave.abort();
+      await Promise.all(outcomes);
+      for (const id of ids) {
+        peer.send(headers(id), ...Array.from({ length: 4 }, () => data(id, Buffer.alloc(16_000))), trailers(id));
+      }
+      await peer.settle();
+    }
+    expect(server.peers).toHaveLength(1);
   });
 });
 

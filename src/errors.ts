@@ -71,7 +71,7 @@ export const catalogue = {
   RATE_LIMITED: {
     http: 429,
     message: 'Too many requests. Try again later.',
-    meaning: 'the upstream said RESOURCE_EXHAUSTED',
+    meaning: 'the upstream said RESOURCE_EXHAUSTED, or one address or session has too much under way',
   },
   CLIENT_CLOSED_REQUEST: {
     http: 499,

@@ -126,6 +126,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
     requestTimeout,
     strictTransport: config.production,
     trustedProxies: config.trustedProxies,
+    inFlight: config.inFlight,
     tracer,
   });
 

@@ -63,6 +63,14 @@ export interface Config {
     /** Bytes. */
     readonly maxResultSize: number;
   };
+  /** How much may be under way at a time. */
+  readonly inFlight: {
+    readonly requests: number;
+    readonly requestsPerAddress: number;
+    readonly streams: number;
+    readonly streamsPerAddress: number;
+    readonly streamsPerSession: number;
+  };
   readonly shutdownGrace: number;
   readonly shutdownDelay: number;
   readonly logLevel: LogLevel;
@@ -161,6 +169,13 @@ export function readConfig(env: NodeJS.ProcessEnv, upstreamNames: readonly strin
       enforcesCost: reader.required(variables.costMode) === 'enforce',
       maxCalls: reader.required(variables.maxCalls),
       maxResultSize: reader.required(variables.maxResultSize),
+    },
+    inFlight: {
+      requests: reader.required(variables.maxRequests),
+      requestsPerAddress: reader.required(variables.maxRequestsPerAddress),
+      streams: reader.required(variables.maxStreams),
+      streamsPerAddress: reader.required(variables.maxStreamsPerAddress),
+      streamsPerSession: reader.required(variables.maxStreamsPerSession),
     },
     shutdownGrace,
     shutdownDelay,

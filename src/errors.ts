@@ -71,7 +71,7 @@ export const catalogue = {
   RATE_LIMITED: {
     http: 429,
     message: 'Too many requests. Try again later.',
-    meaning: 'the upstream said RESOURCE_EXHAUSTED, or there were too many of a kind, by a rate limit of the gateway',
+    meaning: 'the upstream said RESOURCE_EXHAUSTED, or one address, session or user sends or has under way too much',
   },
   CLIENT_CLOSED_REQUEST: {
     http: 499,

@@ -138,6 +138,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
     strictTransport: config.production,
     cors: { origins: [publicOrigin, ...allowedOrigins], isPublic: config.corsPublic },
     trustedProxies: config.trustedProxies,
+    inFlight: config.inFlight,
     tracer,
   });
 

@@ -50,6 +50,17 @@ export const limits = {
   },
   body_size: { meaning: 'a body of more than 1 MB' },
   body_memory: { meaning: 'a body that arrives while large bodies take all the memory there is for them' },
+  requests: { meaning: 'a request while as many as may be are under way, streams aside', variable: 'MAX_REQUESTS' },
+  requests_per_address: {
+    meaning: 'the same of one address, or of one /64 network of IPv6',
+    variable: 'MAX_REQUESTS_PER_ADDRESS',
+  },
+  streams: { meaning: 'a stream while as many as may be are open', variable: 'MAX_STREAMS' },
+  streams_per_address: {
+    meaning: 'the same of one address, or of one /64 network of IPv6',
+    variable: 'MAX_STREAMS_PER_ADDRESS',
+  },
+  streams_per_session: { meaning: 'the same of one session', variable: 'MAX_STREAMS_PER_SESSION' },
 } as const satisfies Record<string, LimitKind>;
 
 /** A key of {@link limits}. */

@@ -79,6 +79,14 @@ export interface Config {
     readonly logins: number;
     readonly callbacks: number;
   };
+  /** How much may be under way at a time. */
+  readonly inFlight: {
+    readonly requests: number;
+    readonly requestsPerAddress: number;
+    readonly streams: number;
+    readonly streamsPerAddress: number;
+    readonly streamsPerSession: number;
+  };
   readonly shutdownGrace: number;
   readonly shutdownDelay: number;
   readonly logLevel: LogLevel;
@@ -188,6 +196,13 @@ export function readConfig(env: NodeJS.ProcessEnv, upstreamNames: readonly strin
       unknownTokens: reader.required(variables.unknownTokenRateLimit),
       logins: reader.required(variables.loginRateLimit),
       callbacks: reader.required(variables.callbackRateLimit),
+    },
+    inFlight: {
+      requests: reader.required(variables.maxRequests),
+      requestsPerAddress: reader.required(variables.maxRequestsPerAddress),
+      streams: reader.required(variables.maxStreams),
+      streamsPerAddress: reader.required(variables.maxStreamsPerAddress),
+      streamsPerSession: reader.required(variables.maxStreamsPerSession),
     },
     shutdownGrace,
     shutdownDelay,

@@ -386,6 +386,44 @@ export const variables = {
     description:
       'How many returns from identity providers one address may make in a minute; more are 429 `RATE_LIMITED`. `0` for any number.',
   },
+  maxRequests: {
+    name: 'MAX_REQUESTS',
+    default: '5000',
+    parse: wholeNumber(1, 1_000_000),
+    expected: 'a whole number from 1 to 1000000, such as 5000',
+    description:
+      'Requests that may be under way at a time in one replica, streams aside. More is 503 `OVERLOADED`, at once. Too high, and a service that hangs fills the memory with those that wait for it.',
+  },
+  maxRequestsPerAddress: {
+    name: 'MAX_REQUESTS_PER_ADDRESS',
+    default: '2000',
+    parse: wholeNumber(1, 1_000_000),
+    expected: 'a whole number from 1 to 1000000, such as 2000',
+    description:
+      'The same for each client address, or each /64 network of IPv6. More is 429 `RATE_LIMITED`. Behind a proxy that is not in `TRUSTED_PROXIES`, all clients have one address.',
+  },
+  maxStreams: {
+    name: 'MAX_STREAMS',
+    default: '5000',
+    parse: wholeNumber(1, 1_000_000),
+    expected: 'a whole number from 1 to 1000000, such as 5000',
+    description: 'Streams that may be open at a time in one replica; each takes some 25 KB. More is 503 `OVERLOADED`.',
+  },
+  maxStreamsPerAddress: {
+    name: 'MAX_STREAMS_PER_ADDRESS',
+    default: '1000',
+    parse: wholeNumber(1, 1_000_000),
+    expected: 'a whole number from 1 to 1000000, such as 1000',
+    description: 'The same for each client address, as above. More is 429 `RATE_LIMITED`.',
+  },
+  maxStreamsPerSession: {
+    name: 'MAX_STREAMS_PER_SESSION',
+    default: '100',
+    parse: wholeNumber(1, 1_000_000),
+    expected: 'a whole number from 1 to 1000000, such as 100',
+    description:
+      'The same for each session, in one replica. More is 429 `RATE_LIMITED`. Too low, and a user with many tabs is turned away.',
+  },
   shutdownGrace: {
     name: 'SHUTDOWN_GRACE',
     default: '25s',

@@ -1,4 +1,6 @@
-import type { Handler, Route } from '../http/exchange';
+import type { Exchange, Handler, Reply, Route } from '../http/exchange';
+import { anything, negotiate } from './accept';
+import { replyToError } from './graphql-handler';
 import { graphiqlAssets, graphiqlPage, wantsPage, type GraphiqlOptions } from './graphiql';
 
 export interface GraphqlRouteOptions {
@@ -21,10 +23,22 @@ export function createGraphqlRoutes({ handle, graphiql }: GraphqlRouteOptions): 
       path: graphqlPath,
       handle: (exchange, params) =>
         graphiql && wantsPage(exchange) ? graphiqlPage(graphiql) : handle(exchange, params),
+      refuse,
     },
-    { method: 'POST', path: graphqlPath, handle },
+    { method: 'POST', path: graphqlPath, handle, refuse },
     ...(graphiql ? [graphiqlAssets, startPage] : []),
   ];
+}
+
+/** In GraphQL's shape, in the type that the client takes where it takes any that there is. */
+function refuse(error: unknown, exchange: Exchange): Reply {
+  let accepted = anything;
+  try {
+    accepted = negotiate(exchange.headers.accept);
+  } catch {
+    // It is refused for another reason.
+  }
+  return replyToError(error, exchange, accepted);
 }
 
 /** The path that a developer opens first. */

@@ -1,14 +1,20 @@
 import { isIP } from 'node:net';
 import { parse, parseCIDR, type IPv4, type IPv6 } from 'ipaddr.js';
+import { LRUCache } from 'lru-cache';
 
 type Address = IPv4 | IPv6;
 
 /** Addresses that `X-Forwarded-For` is read back through, at most. A client may send a header of thousands. */
 const maxHops = 32;
 
+/** Characters of the longest header whose client is kept. */
+const longestKept = 200;
+
 /** Tells the address of a client from that of the proxies between. */
 export class ClientAddresses {
   private readonly trusted: readonly [Address, number][];
+  /** To read an address takes longer than the rest of a small request, and clients send several. */
+  private readonly known = new LRUCache<string, string>({ max: 2_000 });
 
   /** @param trustedProxies - Addresses, and networks in CIDR notation. */
   constructor(trustedProxies: readonly string[]) {
@@ -26,10 +32,21 @@ export class ClientAddresses {
    * The address of the client behind a trusted proxy: the last one that no trusted proxy has. Whatever stands before it may have
    * been made up by the client.
    *
+   * @param peer - As {@link normalAddress} writes it.
    * @param forwardedFor - The header `X-Forwarded-For`, all of its lines.
    */
   behind(peer: string, forwardedFor: string): string {
-    let client = normalAddress(peer);
+    const known = this.known.get(forwardedFor);
+    if (known !== undefined) return known;
+    const client = this.readBack(forwardedFor);
+    if (client === undefined) return peer;
+    if (forwardedFor.length <= longestKept) this.known.set(forwardedFor, client);
+    return client;
+  }
+
+  /** Undefined where even the last entry is no address. */
+  private readBack(forwardedFor: string): string | undefined {
+    let client: string | undefined;
     let end = forwardedFor.length;
     for (let hop = 0; hop < maxHops && end >= 0; hop += 1) {
       const comma = end === 0 ? -1 : forwardedFor.lastIndexOf(',', end - 1);

@@ -50,6 +50,13 @@ export interface Exchange {
   readonly addedHeaders: string[];
   /** Facts for the access line. */
   readonly facts: { operation?: string; code?: string; userId?: string; limit?: LimitName; cost?: number };
+  /**
+   * Counts the exchange as a stream until it ends. To be called before any work for the stream is done. Gives back
+   * why it must not begin, where too many are open: RATE_LIMITED or OVERLOADED.
+   *
+   * @param session - The id of the session that the stream is for; undefined where it is for none.
+   */
+  beginStream(session: string | undefined): GatewayError | undefined;
   /** Reads the body, at most 1 MB (PAYLOAD_TOO_LARGE). To be called once. */
   readBody(): Promise<Buffer>;
 }
@@ -74,6 +81,8 @@ export interface Route {
   /** Statuses of its replies besides those of errors; 200 alone where left out. Their metrics exist from the start. */
   readonly statuses?: readonly number[];
   readonly handle: Handler;
+  /** Writes an error that comes up before the handler is called; the REST error envelope where left out. */
+  readonly refuse?: (error: unknown, exchange: Exchange) => Reply;
 }
 
 /** Headers of a JSON body, which is for one caller alone. */

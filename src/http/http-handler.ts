@@ -11,6 +11,8 @@ import { errorReply } from './error-reply';
 import type { Reply, Route } from './exchange';
 import { IncomingExchange, type IncomingOptions } from './incoming-exchange';
 import { createRefuse, type Refuse } from './refuse';
+import { InFlight, type InFlightLimits } from './in-flight';
+import { Places } from './places';
 import { ReplyHeads } from './reply-heads';
 import { RequestRecorder } from './request-recorder';
 import { Router } from './router';
@@ -33,7 +35,17 @@ export interface HandlerOptions {
   readonly cors?: CorsPolicy;
   /** Addresses and networks of the proxies whose `X-Forwarded-For` counts; none where it is left out. */
   readonly trustedProxies?: readonly string[];
+  /** How much may be under way at a time; as much as comes where it is left out. */
+  readonly inFlight?: InFlightLimits;
 }
+
+const unlimited: InFlightLimits = {
+  requests: Infinity,
+  requestsPerAddress: Infinity,
+  streams: Infinity,
+  streamsPerAddress: Infinity,
+  streamsPerSession: Infinity,
+};
 
 export interface HttpHandler {
   readonly handle: RequestListener;
@@ -56,12 +68,15 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
   const whole = new WholeReplies(heads, writeTimeout);
   const streamed = new StreamedReplies(heads, writeTimeout);
   metrics.httpStreams.read({}, () => streamed.size);
+  const places = new Places();
   const incoming: IncomingOptions = {
     log,
     requestTimeout,
     tracer,
     router: new Router(routes),
     bodies: new Bodies(),
+    places,
+    inFlight: new InFlight(options.inFlight ?? unlimited, places),
     addresses: new ClientAddresses(options.trustedProxies ?? []),
     onEnd: (exchange) => recorder.end(exchange),
   };
@@ -77,9 +92,15 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
       const exchange = new IncomingExchange(request, response, incoming);
       recorder.begin();
       response.on('close', () => exchange.markClosed());
+      const { route, params } = exchange.match;
       try {
         checkHead(request);
-        const { route, params } = exchange.match;
+        exchange.admit();
+      } catch (error) {
+        send(exchange, (route?.refuse ?? errorReply)(error, exchange));
+        return;
+      }
+      try {
         const reply = route ? route.handle(exchange, params) : unroutedReply(exchange, cors);
         if ('then' in reply) {
           reply.then(

@@ -6,9 +6,12 @@ import { GatewayError, logBug, toGatewayError } from '../errors';
 import type { Logger } from '../telemetry/log';
 import { continueTrace, type RequestSpan, type TraceContext, type Tracer } from '../telemetry/trace';
 import type { Bodies } from './bodies';
-import { normalAddress, type ClientAddresses } from './client-address';
+import type { ClientAddresses } from './client-address';
 import { destroyInTurn } from './destroy-in-turn';
 import type { Exchange } from './exchange';
+import type { InFlight, Ticket } from './in-flight';
+import { peerOf, type Peer } from './peers';
+import type { Places } from './places';
 import { readTarget } from './request-target';
 import type { Match, Router } from './router';
 import { clientEnded, type UnreadableRequest } from './unreadable-request';
@@ -21,6 +24,8 @@ export interface IncomingOptions {
   readonly router: Router;
   readonly bodies: Bodies;
   readonly addresses: ClientAddresses;
+  readonly places: Places;
+  readonly inFlight: InFlight;
   /** Records requests as spans; none where it is left out. */
   readonly tracer?: Tracer | undefined;
   /** Called once for each exchange, when its handler is done and its response is closed. */
@@ -55,6 +60,8 @@ export class IncomingExchange implements Exchange {
   /** Why the rest of the request could not be read; the client was told so in place of the handler's reply. */
   private unreadable: UnreadableRequest | undefined;
 
+  /** While the request counts as under way. */
+  private ticket: Ticket | undefined;
   private lazyTrace: TraceContext | undefined;
   private lazySpan: RequestSpan | undefined;
   private lazyLog: Logger | undefined;
@@ -94,10 +101,27 @@ export class IncomingExchange implements Exchange {
 
   private findAddress(): string {
     const { addresses } = this.options;
-    const peer = this.request.socket.remoteAddress ?? '';
-    const forwardedFor = this.headers['x-forwarded-for'];
-    if (forwardedFor === undefined || !addresses.isTrusted(peer)) return normalAddress(peer);
-    return addresses.behind(peer, [forwardedFor].flat().join(','));
+    const { address, isProxy } = this.peer;
+    const forwardedFor = isProxy ? this.headers['x-forwarded-for'] : undefined;
+    return forwardedFor === undefined ? address : addresses.behind(address, [forwardedFor].flat().join(','));
+  }
+
+  private get peer(): Peer {
+    return peerOf(this.request.socket, this.options.addresses);
+  }
+
+  /**
+   * Counts the request as under way until it ends.
+   *
+   * @throws GatewayError RATE_LIMITED, OVERLOADED
+   */
+  admit(): void {
+    const { inFlight, places } = this.options;
+    this.ticket = inFlight.begin(this.peer.place ?? places.find(this.clientAddress));
+  }
+
+  beginStream(session: string | undefined): GatewayError | undefined {
+    return this.ticket && this.options.inFlight.beginStream(this.ticket, session);
   }
 
   get trace(): TraceContext {
@@ -165,7 +189,7 @@ export class IncomingExchange implements Exchange {
   markHandled(): void {
     if (this.handled) return;
     this.handled = true;
-    if (this.closed) this.options.onEnd(this);
+    if (this.closed) this.end();
   }
 
   /**
@@ -181,7 +205,12 @@ export class IncomingExchange implements Exchange {
       this.brokenOff = closeReason(socket);
       this.abort(this.brokenOff);
     }
-    if (this.handled) this.options.onEnd(this);
+    if (this.handled) this.end();
+  }
+
+  private end(): void {
+    if (this.ticket) this.options.inFlight.end(this.ticket);
+    this.options.onEnd(this);
   }
 
   get isClosed(): boolean {

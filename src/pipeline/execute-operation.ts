@@ -77,6 +77,8 @@ export async function subscribeOperation(
     const tooDear = scope.admitCost(plan.costOf(values));
     if (tooDear) return refused(tooDear);
     if (compiled.outcome(values).root().isEmpty) return refused(nothingSubscribed);
+    const tooMany = scope.admitStream();
+    if (tooMany) return refused(tooMany);
     const args = {
       schema: compiled.source.schema,
       document,

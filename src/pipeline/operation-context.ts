@@ -97,6 +97,11 @@ export class OperationScope implements CallScope, ResultLimit {
     });
   }
 
+  /** Counts the operation as a stream of its caller's session. Returns why it is refused, where it is. */
+  admitStream(): GatewayError | undefined {
+    return this.exchange.beginStream(this.identity?.sessionId);
+  }
+
   countCall(): GatewayError | undefined {
     const { maxCalls } = this.options.limits;
     this.calls += 1;

@@ -108,9 +108,10 @@ const mentions = (path: string, name: string): boolean =>
 
 /** Media types, addresses and packages have slashes too. */
 function isPath(word: string): boolean {
+  if (isInPackage(word)) return false;
   if (/^[\w-]+(\.[\w-]+)*\.(ts|js|mjs|json|md|ya?ml|sh)$/.test(word) || word === 'Dockerfile') return true;
   if (!/^[\w.-]+(\/[\w.-]+)+\/?$/.test(word)) return false;
-  return !/^(application|text)\//.test(word) && !isInPackage(word);
+  return !/^(application|text)\//.test(word);
 }
 
 function isInPackage(word: string): boolean {

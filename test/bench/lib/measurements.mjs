@@ -109,6 +109,14 @@ async function doors({ arena, lineup, plan, say }) {
 /** How many streams are open before those that are measured: with these, the young generation grows to its full size. */
 const firstStreams = 3_000;
 
+/** All of them are of one session and one address. */
+const moreStreams = {
+  MAX_STREAMS: '100000',
+  MAX_STREAMS_PER_ADDRESS: '100000',
+  MAX_STREAMS_PER_SESSION: '100000',
+  MAX_CONNECTIONS_PER_ADDRESS: '100000',
+};
+
 /**
  * Memory per open stream, of a process that has done nothing else: where there is garbage, streams take its place, and
  * nothing is seen of them.
@@ -117,7 +125,7 @@ async function streams({ arena, plan, say }) {
   const { streamCount: count, streamTimes } = plan;
   const kilobytes = [];
   for (let time = 0; time < streamTimes; time++) {
-    const gateway = await arena.startOurs('ours-streams');
+    const gateway = await arena.startOurs('ours-streams', { env: moreStreams });
     const { pid, port } = gateway;
     const bytes = toBytes(streamRequest);
     await arena.command('openStreams', { port, count: firstStreams, bytes });

@@ -241,6 +241,16 @@ export function doorWorkloads() {
       400,
       'GRAPHQL_VALIDATION_FAILED',
     ),
+    refusedCost: refused(
+      'refused: costs too much (400)',
+      {
+        query: `query Dear { users(first: 100) { nodes { ${Array.from({ length: 11 }, (_, i) => `p${i}: permissions`).join(' ')} } } }`,
+        operationName: 'Dear',
+      },
+      byAdmin,
+      400,
+      'OPERATION_TOO_COMPLEX',
+    ),
   };
 }
 

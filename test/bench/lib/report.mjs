@@ -77,7 +77,11 @@ export function goalsOf(results) {
     ['look-up with 1 % traced to one without', 1.05, ratioTo('tracing', 'on', 'off')],
     ...['schema', 'connections', 'documents', 'sessions'].map((what) => {
       const rows = results[`growth-${what}`]?.rows;
-      return [`growth: ${what}`, what === 'connections' ? 1.15 : 1.1, rows && Math.max(...rows.slice(1).map(({ ratio }) => ratio.median))];
+      return [
+        `growth: ${what}`,
+        what === 'connections' ? 1.15 : 1.1,
+        rows && Math.max(...rows.slice(1).map(({ ratio }) => ratio.median)),
+      ];
     }),
     ['KB per open stream', 25, results.streams?.kilobytes.median],
     ['ms of npm start to ready', 1000, results.start?.rows[0].milliseconds.median],

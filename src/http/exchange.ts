@@ -116,10 +116,14 @@ export async function readJson(exchange: Exchange): Promise<unknown> {
   }
 }
 
+const jsonType = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
+/** RFC 7396: members that are left out stay as they are. */
+const jsonOrPatchType = /^application\/(merge-patch\+)?json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
+
 /** @throws GatewayError UNSUPPORTED_MEDIA_TYPE for a body that is compressed, or not application/json in UTF-8 */
-function requireJson({ headers }: Exchange): void {
+function requireJson({ headers, method }: Exchange): void {
   const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = headers;
-  const isJson = type === 'application/json' || /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i.test(type);
+  const isJson = type === 'application/json' || (method === 'PATCH' ? jsonOrPatchType : jsonType).test(type);
   if (!isJson) throw new GatewayError('UNSUPPORTED_MEDIA_TYPE');
   if (encoding !== 'identity') {
     throw new GatewayError('UNSUPPORTED_MEDIA_TYPE', 'Bodies are taken as they are, without Content-Encoding.');

@@ -72,10 +72,14 @@ export function checkPathVariables(
   }
 }
 
-/** A finding for a status whose answer would have no body. */
+/** A finding for a status that is none of success. */
 export function checkStatus(directive: ConstDirectiveNode, status: number, findings: Findings): void {
-  if (status >= 200 && status < 300 && status !== 204 && status !== 205) return;
-  findings.at(directive, `status: ${status} is not one of an answer with a body`, 'Use 200, 201 or 202.');
+  if (status >= 200 && status < 300 && status !== 205 && status !== 206) return;
+  findings.at(
+    directive,
+    `status: ${status} is not one of success`,
+    'Use 200, 201, 202, or 204 for an answer without a body.',
+  );
 }
 
 /** Findings where the paths of a route do not have the same variables. */
@@ -96,11 +100,11 @@ export function checkAliases(directive: ConstDirectiveNode, paths: readonly stri
 /** Findings where `body:` does not fit the method, or names what cannot be a body. */
 export function checkBody(
   directive: ConstDirectiveNode,
-  route: { method: string; name: string; body: string; variables: readonly RouteVariable[] },
+  route: { methods: readonly string[]; name: string; body: string; variables: readonly RouteVariable[] },
   findings: Findings,
 ): void {
-  const { method, name, body, variables } = route;
-  if (method === 'GET') findings.at(directive, 'a GET request has no body', 'Remove body:.');
+  const { methods, name, body, variables } = route;
+  if (methods.includes('GET')) findings.at(directive, 'a GET request has no body', 'Remove body:.');
   if (body === '*') return;
   const variable = variables.find((each) => each.name === body);
   const type = variable && getNullableType(variable.type);

@@ -58,20 +58,22 @@ function compileDocument(schema: GraphQLSchema, document: DocumentNode, findings
   if (errors.length > 0) return [];
   const plain = withoutRestDirectives(document);
   const operations = document.definitions.filter((definition) => definition.kind === Kind.OPERATION_DEFINITION);
-  return operations.flatMap((node) => {
-    const operation = compileOperation(schema, document, plain, node, findings);
-    return operation ? [{ operation, node }] : [];
-  });
+  return operations.flatMap((node) =>
+    compileOperation(schema, document, plain, node, findings).map((operation) => ({ operation, node })),
+  );
 }
 
-/** @param plain - The document without the directives of REST. */
+/**
+ * @param plain - The document without the directives of REST.
+ * @returns the operation, once for each method that it is mounted on
+ */
 function compileOperation(
   schema: GraphQLSchema,
   document: DocumentNode,
   plain: DocumentNode,
   node: OperationDefinitionNode,
   findings: Findings,
-): RestOperation | undefined {
+): RestOperation[] {
   const name = node.name?.value;
   const directive = directiveOn(node, 'rest');
   if (!directive || name === undefined) {
@@ -80,11 +82,11 @@ function compileOperation(
       'an operation here needs a name and @rest(method:, path:)',
       'Write query NAME @rest(method: GET, path: "/api/...") { ... }.',
     );
-    return undefined;
+    return [];
   }
-  const { method, paths, status, body } = mountOf(directive);
+  const { methods, paths, status, body } = mountOf(directive);
   checkPaths(directive, paths, findings);
-  checkMethod(directive, method, node.operation, findings);
+  for (const method of methods) checkMethod(directive, method, node.operation, findings);
   const root = rootField(node);
   if (!root) {
     findings.at(
@@ -92,7 +94,7 @@ function compileOperation(
       `${name} must have exactly one root field: its value is the answer`,
       'Select one field of Query or Mutation, and outside of fragments.',
     );
-    return undefined;
+    return [];
   }
   const definitions = node.variableDefinitions ?? [];
   const variables = definitions.map((definition) => compileVariable(schema, definition));
@@ -100,7 +102,7 @@ function compileOperation(
   checkAliases(directive, paths, findings);
   checkStatus(directive, status, findings);
   checkPathVariables(directive, { name, variables }, inPath, findings);
-  if (body !== undefined) checkBody(directive, { method, name, body, variables }, findings);
+  if (body !== undefined) checkBody(directive, { methods, name, body, variables }, findings);
   // Where the body is no variable, any of them may have been meant.
   const knownBody = variables.some((each) => each.name === body) ? body : body && '*';
   for (const definition of definitions) {
@@ -111,9 +113,8 @@ function compileOperation(
   const rootType = schema.getRootType(node.operation);
   const shape = rootType && compileAnswerShape(schema, document, node.selectionSet, rootType, findings);
   const rootKey = root.alias?.value ?? root.name.value;
-  return {
+  const operation = {
     name,
-    method,
     paths,
     status,
     body,
@@ -124,13 +125,16 @@ function compileOperation(
     rootKey,
     shape: shape?.fields.get(rootKey)?.nested,
   };
+  return methods.map((method) => ({ ...operation, method }));
 }
 
 /** How @rest mounts an operation. */
-function mountOf(directive: ConstDirectiveNode): Pick<RestOperation, 'method' | 'paths' | 'status' | 'body'> {
+function mountOf(
+  directive: ConstDirectiveNode,
+): Pick<RestOperation, 'paths' | 'status' | 'body'> & { readonly methods: readonly string[] } {
   const { method, path, alias = [], body, status = 200 } = argsOf(directive);
   return {
-    method: String(method),
+    methods: [method].flat().map(String),
     paths: [path, ...[alias].flat()].filter((each) => typeof each === 'string'),
     status: Number(status),
     body: typeof body === 'string' ? body : undefined,

@@ -7,14 +7,15 @@ import { buildASTSchema, GraphQLSchema, parse, visit, type DocumentNode } from '
 export const restSdl = /* GraphQL */ `
   "Mounts the operation as a REST route."
   directive @rest(
-    method: RestMethod!
+    "One method, or a list of them that answer the same."
+    method: [RestMethod!]!
     "Path template; its variables, such as {userId}, are variables of the operation."
     path: String!
     "More paths that answer the same."
     alias: [String!] = []
     "The variable that the JSON body becomes; * where each of its fields is a variable. Without it there is no body."
     body: String
-    "HTTP status of success."
+    "HTTP status of success; with 204 the answer has no body."
     status: Int = 200
   ) on QUERY | MUTATION
 

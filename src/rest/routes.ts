@@ -1,5 +1,5 @@
 import { GatewayError } from '../errors';
-import { jsonHeaders, type Handler, type Route } from '../http/exchange';
+import { jsonHeaders, type Handler, type Reply, type Route } from '../http/exchange';
 import type { Pipeline } from '../pipeline/pipeline';
 import { errorsOf, type PresentedResult } from '../pipeline/present';
 import { shapeAnswer } from './answer-shape';
@@ -14,6 +14,8 @@ export function createRestRoutes(operations: readonly RestOperation[], pipeline:
   });
 }
 
+const noContent: Reply = { status: 204 };
+
 function createHandler(operation: RestOperation, pipeline: Pipeline): Handler {
   const { query, rootKey, status, shape } = operation;
   const isGet = operation.method === 'GET';
@@ -26,6 +28,7 @@ function createHandler(operation: RestOperation, pipeline: Pipeline): Handler {
     const result = (await pipeline.run({ query, variables }, exchange, options)) as PresentedResult;
     // A REST answer is one value. Where a part of it failed, all of it did.
     if (result.errors?.length) throw gravest(errorsOf(result));
+    if (status === 204) return noContent;
     const value = result.data?.[rootKey];
     if (value === undefined || value === null) throw new GatewayError('NOT_FOUND');
     return { status, headers: jsonHeaders, body: JSON.stringify(shapeAnswer(value, shape)) };

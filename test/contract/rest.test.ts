@@ -136,9 +136,9 @@ describe('routes', () => {
     'schema/rest/shop.graphql:9:81: a GET request has no body',
     '    Remove body:.',
   ]);
-  mistake('a status without a body', { [rest]: [['status: 201', 'status: 204']] }, [
-    'schema/rest/shop.graphql:19:44: status: 204 is not one of an answer with a body',
-    '    Use 200, 201 or 202.',
+  mistake('a status that is none of success', { [rest]: [['status: 201', 'status: 301']] }, [
+    'schema/rest/shop.graphql:19:44: status: 301 is not one of success',
+    '    Use 200, 201, 202, or 204 for an answer without a body.',
   ]);
   mistake('PascalCase of what is no enum', { [rest]: [['    kind @pascalCase', '    name @pascalCase']] }, [
     'schema/rest/shop.graphql:5:5: name is @pascalCase, and String! is no enum',

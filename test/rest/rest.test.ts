@@ -223,7 +223,7 @@ describe('POST /api/v1/auth/logout', () => {
 
 describe('methods and paths', () => {
   test.each([
-    ['/api/v1/users/me', 'GET, HEAD, OPTIONS'],
+    ['/api/v1/users/me', 'GET, PUT, PATCH, HEAD, OPTIONS'],
     ['/api/ai', 'POST, OPTIONS'],
     ['/graphql', 'GET, POST, HEAD, OPTIONS'],
   ])('OPTIONS %s tells what it takes: %s', async (path, allow) => {
@@ -237,7 +237,7 @@ describe('methods and paths', () => {
   test.each([
     ['GET', '/api/ai', 'POST, OPTIONS'],
     ['DELETE', '/api/ai', 'POST, OPTIONS'],
-    ['POST', '/api/v1/users/me', 'GET, HEAD, OPTIONS'],
+    ['POST', '/api/v1/users/me', 'GET, PUT, PATCH, HEAD, OPTIONS'],
     ['DELETE', '/graphql', 'GET, POST, HEAD, OPTIONS'],
   ])('%s %s is 405 and names what is allowed', async (method, path, allow) => {
     const answer = await world.rest(method, path);

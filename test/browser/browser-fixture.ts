@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { chromium, type Browser, type BrowserContext } from 'playwright-core';
 import { startWorld, type World } from '../gateway-fixture';
@@ -32,7 +35,7 @@ export function launchChromium(executablePath: string): Promise<Browser> {
   return chromium.launch({
     executablePath,
     args: [
-      '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost',
+      '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE *.localhost',
       '--disable-gpu',
       '--disable-quic',
       '--disable-component-update',
@@ -64,7 +67,8 @@ export interface SignInWorld {
   close(): Promise<void>;
 }
 
-export async function startSignInWorld(): Promise<SignInWorld> {
+/** @param env - Environment variables beside those that the fixture sets. */
+export async function startSignInWorld(env: Readonly<Record<string, string>> = {}): Promise<SignInWorld> {
   const port = await pickPort();
   const url = `http://localhost:${port}`;
   const provider = await startIdentityProvider({ redirectUris: [`${url}/api/v1/auth/dev/callback`] });
@@ -77,6 +81,7 @@ export async function startSignInWorld(): Promise<SignInWorld> {
       SSO_PROVIDERS: 'dev',
       SSO_DEV_ISSUER: issuer,
       SSO_DEV_CLIENT_ID: clientId,
+      ...env,
     },
     auth: { providers: { dev: { issuer, clientId } } },
   }).catch(async (error: unknown) => {
@@ -88,6 +93,33 @@ export async function startSignInWorld(): Promise<SignInWorld> {
     await provider.close();
   };
   return { world, provider, url, close };
+}
+
+/** An application on an origin of its own: the same empty page at every path, and scripts that tests put there. */
+export interface PageSite {
+  readonly port: number;
+  /** By path, the text of a module. */
+  readonly scripts: Map<string, string>;
+  close(): Promise<void>;
+}
+
+export async function startPageSite(): Promise<PageSite> {
+  const scripts = new Map<string, string>();
+  const server = createServer(({ url = '/' }, response) => {
+    const script = scripts.get(url);
+    const type = script === undefined ? 'text/html' : 'text/javascript';
+    response.setHeader('content-type', `${type}; charset=utf-8`);
+    response.end(script ?? '<!doctype html><title>app</title><link rel="icon" href="data:,">');
+  });
+  server.listen(0, 'localhost');
+  await once(server, 'listening');
+  const close = async () => {
+    const closed = once(server, 'close');
+    server.close();
+    server.closeAllConnections();
+    await closed;
+  };
+  return { port: (server.address() as AddressInfo).port, scripts, close };
 }
 
 /**

@@ -22,10 +22,12 @@ import type { Resolver, ResolverContext } from './schema/resolver-context';
 import { loadSources, type Sources } from './schema/sources';
 import { authUpstream, createAuthService } from './session/auth-service';
 import { createSessionCookie } from './session/cookies';
-import { createGatekeeper, type Gatekeeper } from './session/gatekeeper';
+import { createGatekeeper } from './session/gatekeeper';
 import { createRateLimits } from './session/rate-limits';
 import { createSessions } from './session/sessions';
+import { createProviders } from './signin/providers';
 import { createSignInRoutes } from './signin/routes';
+import { createSignOut, type SignOut } from './signin/sign-out';
 import { droppedLines, type Logger } from './telemetry/log';
 import { createMetrics, type Metrics } from './telemetry/metrics';
 import type * as OpenTelemetry from './telemetry/opentelemetry';
@@ -82,7 +84,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
   } = loadContract(sources, {
     upstream,
     deadlines: Object.fromEntries(Object.entries(config.upstreams).map(([name, { deadline }]) => [name, deadline])),
-    resolvers: { ...ownResolvers((exchange) => gatekeeper.signOut(exchange)), ...overrides.resolvers },
+    resolvers: { ...ownResolvers((exchange) => signOut.signOut(exchange)), ...overrides.resolvers },
   });
 
   const upstreams = createUpstreams(config, sources, log, metrics);
@@ -107,6 +109,8 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
   });
   const { publicUrl: publicOrigin, allowedOrigins } = config;
   const gatekeeper = createGatekeeper({ cookie, sessions, publicOrigin, allowedOrigins });
+  const providers = createProviders({ ...config, ...config.signIn });
+  const signOut = createSignOut({ providers, gatekeeper, insecureCookies: config.insecureCookies });
 
   const introspection = !config.production;
   const schema = yoga ? yoga.toExecutableSchema(compiled) : compiled;
@@ -117,19 +121,23 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
   const handleGraphql = yoga ? yoga.createYogaHandler({ schema, ...steps }) : createGraphqlHandler(pipeline);
   const tracer =
     config.tracing && loadOpenTelemetry().createTracer(config.tracing, { version, publicUrl: publicOrigin, log });
-  const providers = config.signIn.providers.map(({ name }) => name);
   const http = createHttpHandler({
     routes: [
-      ...createGraphqlRoutes({ handle: handleGraphql, graphiql: config.production ? undefined : { providers } }),
+      ...createGraphqlRoutes({
+        handle: handleGraphql,
+        graphiql: config.production ? undefined : { providers: providers.names },
+      }),
       ...createRestRoutes(operations, pipeline),
       ...createSignInRoutes({
         ...config,
         ...config.signIn,
+        providers,
         authService,
         sessions,
         cookie,
         gatekeeper,
         counts: rateLimits,
+        signOut,
       }),
     ],
     log,
@@ -199,13 +207,16 @@ function loadYoga() {
 const loadOpenTelemetry = () => require('./telemetry/opentelemetry') as typeof OpenTelemetry;
 
 /** Functions that the gateway's own fields are answered by. */
-function ownResolvers(signOut: Gatekeeper['signOut']): Record<OwnResolverName, Resolver> {
+function ownResolvers(signOut: SignOut['signOut']): Record<OwnResolverName, Resolver> {
+  // Both GraphQL servers put the exchange into the context of resolvers.
+  const exchangeOf = (context: ResolverContext) =>
+    (context as ResolverContext & Pick<OperationContext, 'exchange'>).exchange;
   return {
     gateway: () => ({ name: 'api-gateway', version }),
     async logout(_parent, _args, context) {
-      // Both GraphQL servers put the exchange into the context of resolvers.
-      await signOut((context as ResolverContext & Pick<OperationContext, 'exchange'>).exchange);
+      await signOut(exchangeOf(context));
       return true;
     },
+    signOut: async (_parent, _args, context) => ({ endSessionUrl: await signOut(exchangeOf(context)) }),
   };
 }

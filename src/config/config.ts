@@ -29,6 +29,8 @@ export interface ProviderConfig {
   readonly clientId: string;
   /** Separated by single spaces, with `openid` among them. */
   readonly scopes: string;
+  /** Whether who signs out here is to be signed out at the provider too. */
+  readonly logout: boolean;
 }
 
 /** The configuration of the gateway. Times are in ms. */
@@ -295,6 +297,7 @@ function readProviders(reader: EnvironmentReader, production: boolean): Provider
       issuer: issuerUrl,
       clientId: reader.required(variables.providerClientId, prefix),
       scopes: reader.required(variables.providerScopes, prefix),
+      logout: reader.required(variables.providerLogout, prefix),
     };
   });
 }

@@ -19,7 +19,8 @@ export function misspellings({ env, known, refused }: EnvironmentReader, upstrea
       if (/^\w+_SERVICE_ADDR$/.test(name) && upstreamNames.length > 0) {
         return [`${name} is the address of no upstream of the schema (it has: ${upstreamNames.join(', ')})`];
       }
-      const ofProvider = /^SSO_\w+_(ISSUER|CLIENT_ID|SCOPES)$/.test(name) && !refused.has(variables.providers.name);
+      const ofProvider =
+        /^SSO_\w+_(ISSUER|CLIENT_ID|SCOPES|LOGOUT)$/.test(name) && !refused.has(variables.providers.name);
       return ofProvider ? [`${name} is of no provider in SSO_PROVIDERS`] : [];
     });
 }

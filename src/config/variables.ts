@@ -247,6 +247,14 @@ export const variables = {
     expected: 'scopes separated by spaces, openid among them',
     description: 'Scopes to ask for, separated by spaces; `openid` must be among them.',
   },
+  providerLogout: {
+    name: 'SSO_<NAME>_LOGOUT',
+    default: 'false',
+    parse: boolean,
+    expected: 'true or false',
+    description:
+      '`true` lets who signs out here sign out at the provider too: `POST /api/v1/auth/logout` answers 200 with `endSessionUrl`, for the browser to go to. The provider must know `POST_LOGIN_URL`, under `PUBLIC_URL` where it is a path, as a post-logout redirect URI.',
+  },
   secret: {
     name: 'SESSION_SECRET',
     without: 'required in production with `SSO_PROVIDERS`',

@@ -2,7 +2,7 @@ import { graphqlPaths } from '../graphql/routes';
 import { signInPaths } from '../signin/routes';
 
 /** The names that @resolver may give: functions of the gateway itself. */
-export const ownResolverNames = ['gateway', 'logout'] as const;
+export const ownResolverNames = ['gateway', 'logout', 'signOut'] as const;
 
 export type OwnResolverName = (typeof ownResolverNames)[number];
 

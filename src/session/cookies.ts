@@ -1,5 +1,8 @@
+import { hash } from 'node:crypto';
 import { stringifySetCookie, type SetCookie } from 'cookie';
+import { LRUCache } from 'lru-cache';
 import type { Exchange } from '../http/exchange';
+import type { Session } from './auth-service';
 
 /** One cookie of a request. */
 export interface RequestCookie {
@@ -66,14 +69,32 @@ export interface SessionCookie {
   readonly name: string;
   /** @param expiresAt - When the session ends, in ms since the epoch. */
   set(exchange: Exchange, token: string, expiresAt: number): void;
+  /**
+   * Sets the cookie of a request again where its session ends later than the cookie does: AuthService may extend sessions.
+   * Call it with whatever AuthService confirmed, once or more.
+   */
+  renew(exchange: Exchange, token: string, session: Session): void;
   clear(exchange: Exchange): void;
   /** Every value that the request carries. More than one is a client's mistake or an attack. */
   values(exchange: Exchange): string[];
 }
 
+/** Of how many cookies it is remembered when they end. Beyond that, one is set again without need. */
+const capacity = 50_000;
+/** Ms. Cookies end at whole seconds, and AuthService may round as well. */
+const leastGain = 1_000;
+
 /** @param options.secure - Whether it is Secure and prefixed `__Host-`; see {@link setCookie}. */
 export function createSessionCookie({ secure }: { readonly secure: boolean }): SessionCookie {
   const name = secure ? '__Host-session' : 'session';
+  /**
+   * When the cookies end that were set here, by the hash of their token, in ms since the epoch. No request tells: browsers send
+   * neither Expires nor Max-Age. Of a cookie that another replica set, or this one before a restart, it is not known; it is then
+   * set once more.
+   */
+  const ends = new LRUCache<string, number>({ max: capacity });
+  /** Those that {@link SessionCookie.renew} has dealt with: the others cost a hash. */
+  const seen = new WeakSet<Session>();
 
   /** The last call wins: a response should not set one cookie twice (RFC 6265 section 4.1.1). */
   function put(exchange: Exchange, value: string, expiresAt: number): void {
@@ -82,9 +103,20 @@ export function createSessionCookie({ secure }: { readonly secure: boolean }): S
     exchange.setCookies.push(setCookie({ name, value, secure, expiresAt }));
   }
 
+  function set(exchange: Exchange, token: string, expiresAt: number): void {
+    ends.set(hash('sha256', token, 'base64url'), expiresAt);
+    put(exchange, token, expiresAt);
+  }
+
   return {
     name,
-    set: put,
+    set,
+    renew(exchange, token, session) {
+      if (seen.has(session)) return;
+      seen.add(session);
+      const end = ends.get(hash('sha256', token, 'base64url')) ?? 0;
+      if (session.expiresAt - end >= leastGain) set(exchange, token, session.expiresAt);
+    },
     clear: (exchange) => put(exchange, '', 0),
     values(exchange) {
       // Cheap way out: most requests with cookies do not carry this one.

@@ -51,6 +51,7 @@ export function createGatekeeper({ cookie, sessions, ...policy }: GatekeeperOpti
 
   function letIn(exchange: Exchange, credential: SessionCredential, session: Session): Authenticated {
     exchange.facts.userId = session.userId;
+    if (credential.via === 'cookie') cookie.renew(exchange, credential.token, session);
     return { session, credential };
   }
 

@@ -25,7 +25,10 @@ export interface AuthorizationSecrets {
 }
 
 export interface Providers {
+  readonly names: readonly string[];
   has(name: string): boolean;
+  /** Whether who signs out here is to be signed out at the provider too. */
+  endsSessions(name: string): boolean;
   /** Where a provider sends the browser back to. It comes from the configuration, never from a request. */
   redirectUri(name: string): string;
   /**
@@ -39,12 +42,20 @@ export interface Providers {
     secrets: AuthorizationSecrets,
     scope: Pick<CallScope, 'signal' | 'deadline'>,
   ): Promise<Authorization>;
+  /**
+   * Where a browser ends its session at a provider, and comes back from (OpenID Connect RP-Initiated Logout, section 2).
+   *
+   * @throws GatewayError as {@link authorize} does; SERVICE_UNAVAILABLE too where the provider has no such place.
+   */
+  endSessionUrl(name: string, scope: Pick<CallScope, 'signal' | 'deadline'>): Promise<string>;
 }
 
 export interface ProvidersOptions {
   readonly providers: readonly ProviderConfig[];
   /** Where the gateway is reached, without a path. */
   readonly publicUrl: string;
+  /** Where browsers go after sign-in, and after sign-out at a provider: a path, or a URL. */
+  readonly postLoginUrl: string;
 }
 
 /** Seconds, as openid-client counts. */
@@ -61,7 +72,7 @@ interface Discovered {
 }
 
 /** Discovers providers (OpenID Connect Discovery) at the first sign-in, so that none of them can keep the gateway from starting. */
-export function createProviders({ providers, publicUrl }: ProvidersOptions): Providers {
+export function createProviders({ providers, publicUrl, postLoginUrl }: ProvidersOptions): Providers {
   const known = new Map(providers.map((provider) => [provider.name, provider]));
   const discovered = new Map<string, Discovered>();
 
@@ -79,13 +90,20 @@ export function createProviders({ providers, publicUrl }: ProvidersOptions): Pro
     return configuration;
   }
 
+  function demand(name: string): ProviderConfig {
+    const provider = known.get(name);
+    if (!provider) throw new GatewayError('NOT_FOUND', 'There is no such identity provider.');
+    return provider;
+  }
+
   return {
+    names: [...known.keys()],
     has: (name) => known.has(name),
+    endsSessions: (name) => known.get(name)?.logout === true,
     redirectUri,
 
     async authorize(name, { state, nonce, codeVerifier }, scope) {
-      const provider = known.get(name);
-      if (!provider) throw new GatewayError('NOT_FOUND', 'There is no such identity provider.');
+      const provider = demand(name);
       const configuration = await waitFor(configurationOf(provider), scope);
       const { buildAuthorizationUrl, calculatePKCECodeChallenge } = await loadClient();
       const { issuer, authorization_response_iss_parameter_supported: namesItself } = configuration.serverMetadata();
@@ -100,26 +118,47 @@ export function createProviders({ providers, publicUrl }: ProvidersOptions): Pro
       });
       return { url, issuer, issuerRequired: namesItself === true };
     },
+
+    async endSessionUrl(name, scope) {
+      const provider = demand(name);
+      const configuration = await waitFor(configurationOf(provider), scope);
+      const { end_session_endpoint: endpoint } = configuration.serverMetadata();
+      if (!isUsable(endpoint, provider)) {
+        throw unavailable(name, new Error('the metadata name no end_session_endpoint that a browser may be sent to'));
+      }
+      const { buildEndSessionUrl } = await loadClient();
+      // It adds the client id. The ID token, which would spare the user a question, is AuthService's.
+      return buildEndSessionUrl(configuration, { post_logout_redirect_uri: new URL(postLoginUrl, publicUrl).href })
+        .href;
+    },
   };
 }
 
 /** Plain http is allowed where the issuer has it: the configuration accepts that only on loopback, outside production. */
-async function discover({ issuer, clientId }: ProviderConfig): Promise<Configuration> {
+async function discover(provider: ProviderConfig): Promise<Configuration> {
+  const { issuer, clientId } = provider;
   const { allowInsecureRequests, discovery, None } = await loadClient();
-  const insecure = new URL(issuer).protocol === 'http:';
   // The gateway only sends browsers there; the client secret is AuthService's, which redeems the code.
   const configuration = await discovery(new URL(issuer), clientId, undefined, None(), {
     timeout: discoveryTimeout,
-    ...(insecure ? { execute: [allowInsecureRequests] } : {}),
+    ...(isInsecure(provider) ? { execute: [allowInsecureRequests] } : {}),
   });
   const { authorization_endpoint: endpoint } = configuration.serverMetadata();
-  const usable = endpoint !== undefined && URL.canParse(endpoint) && isTrusted(new URL(endpoint), insecure);
-  if (!usable) throw new Error('the metadata name no authorization endpoint that a browser may be sent to');
+  if (!isUsable(endpoint, provider)) {
+    throw new Error('the metadata name no authorization endpoint that a browser may be sent to');
+  }
   return configuration;
 }
 
-function isTrusted(url: URL, insecure: boolean): boolean {
-  return url.protocol === 'https:' || (insecure && url.protocol === 'http:' && isLoopback(url));
+function isInsecure({ issuer }: ProviderConfig): boolean {
+  return new URL(issuer).protocol === 'http:';
+}
+
+/** Whether a browser may be sent to an endpoint: by https, or on loopback as its issuer is. */
+function isUsable(endpoint: string | undefined, provider: ProviderConfig): boolean {
+  if (endpoint === undefined || !URL.canParse(endpoint)) return false;
+  const url = new URL(endpoint);
+  return url.protocol === 'https:' || (isInsecure(provider) && url.protocol === 'http:' && isLoopback(url));
 }
 
 function unavailable(name: string, cause: unknown): GatewayError {

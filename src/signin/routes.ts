@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import type { Config, ProviderConfig } from '../config/config';
+import type { Config } from '../config/config';
 import { GatewayError, isClientClosed, toGatewayError } from '../errors';
-import type { Exchange, Handler, Reply, Route } from '../http/exchange';
+import { json, type Exchange, type Handler, type Reply, type Route } from '../http/exchange';
 import type { AuthService } from '../session/auth-service';
 import type { SessionCookie } from '../session/cookies';
 import { isToken } from '../session/credentials';
@@ -11,12 +11,13 @@ import type { Sessions } from '../session/sessions';
 import { createAttempts, type Attempt } from './attempts';
 import { failurePage, prefersHtml, type WaysOn } from './failure-page';
 import { acceptedCode, callbackError, unknownAttempt } from './provider-answer';
-import { createProviders } from './providers';
+import type { Providers } from './providers';
 import { safeReturnTo } from './return-to';
+import type { SignOut } from './sign-out';
 
 export interface SignInOptions {
   /** Without any there is only logout. */
-  readonly providers: readonly ProviderConfig[];
+  readonly providers: Providers;
   /** Seal sign-in attempts: the first seals, all unseal. At least one where there are providers. */
   readonly secrets: readonly string[];
   /** Where the gateway is reached, without a path. */
@@ -30,7 +31,8 @@ export interface SignInOptions {
   readonly authService: Pick<AuthService, 'handleSsoCallback'>;
   readonly sessions: Pick<Sessions, 'revoke' | 'noteIssued'>;
   readonly cookie: SessionCookie;
-  readonly gatekeeper: Pick<Gatekeeper, 'admit' | 'signOut'>;
+  readonly gatekeeper: Pick<Gatekeeper, 'admit'>;
+  readonly signOut: SignOut;
   readonly counts: Pick<RateLimits, 'spend'>;
   /** Of one address, in a minute; 0 for any number. */
   readonly rateLimits: Pick<Config['rateLimits'], 'logins' | 'callbacks'>;
@@ -45,8 +47,10 @@ export const signInPaths = {
 
 /** The routes that browsers sign in and out by: OpenID Connect's code flow, whose code AuthService exchanges. */
 export function createSignInRoutes(options: SignInOptions): Route[] {
-  const logout: Route = { method: 'POST', path: signInPaths.logout, statuses: [204], handle: createLogout(options) };
-  if (options.providers.length === 0) return [logout];
+  const { providers } = options;
+  const statuses = providers.names.some((name) => providers.endsSessions(name)) ? [200, 204] : [204];
+  const logout: Route = { method: 'POST', path: signInPaths.logout, statuses, handle: createLogout(options) };
+  if (providers.names.length === 0) return [logout];
   const { login, callback } = createSignIn(options);
   return [
     { method: 'GET', path: signInPaths.login, statuses: [302], handle: forBrowsers(login, options) },
@@ -55,10 +59,11 @@ export function createSignInRoutes(options: SignInOptions): Route[] {
   ];
 }
 
-function createLogout({ gatekeeper }: SignInOptions): Handler {
+function createLogout({ gatekeeper, signOut }: SignInOptions): Handler {
   return async (exchange) => {
     gatekeeper.admit(exchange, { navigation: false });
-    await gatekeeper.signOut(exchange);
+    const endSessionUrl = await signOut.signOut(exchange);
+    if (endSessionUrl !== undefined) return json(200, { endSessionUrl });
     return { status: 204, headers: { 'cache-control': 'no-store' } };
   };
 }
@@ -69,8 +74,7 @@ type Ways = { -readonly [Key in keyof WaysOn]: WaysOn[Key] };
 type SignInStep = (exchange: Exchange, provider: string, ways: Ways) => Promise<Reply>;
 
 function createSignIn(options: SignInOptions): { login: SignInStep; callback: SignInStep } {
-  const { authService, sessions, cookie, postLoginUrl, counts, rateLimits } = options;
-  const providers = createProviders(options);
+  const { authService, sessions, cookie, postLoginUrl, providers, counts, rateLimits } = options;
   const attempts = createAttempts({ secrets: options.secrets, secure: !options.insecureCookies });
 
   async function login(exchange: Exchange, provider: string, ways: Ways): Promise<Reply> {
@@ -97,6 +101,7 @@ function createSignIn(options: SignInOptions): { login: SignInStep; callback: Si
     const [previous, ...others] = cookie.values(exchange);
     sessions.noteIssued(session.sessionToken);
     cookie.set(exchange, session.sessionToken, session.expiresAt);
+    options.signOut.remember(exchange, provider);
     if (previous !== undefined && others.length === 0 && previous !== session.sessionToken) {
       await endPrevious(exchange, previous);
     }

@@ -136,6 +136,7 @@ describe('what is read', () => {
       SSO_GOOGLE_SCOPES: 'openid  email',
       SSO_MY_IDP_ISSUER: 'http://127.0.0.1:4000/realms/a',
       SSO_MY_IDP_CLIENT_ID: 'client 2',
+      SSO_MY_IDP_LOGOUT: 'true',
       SESSION_SECRET: `${secret},${'b'.repeat(32)}`,
       POST_LOGIN_URL: 'https://A.example/home?from=sign-in#top',
       SESSION_CACHE_TTL: '0s',
@@ -177,12 +178,19 @@ describe('what is read', () => {
       },
       signIn: {
         providers: [
-          { name: 'google', issuer: 'https://accounts.google.com', clientId: 'client-1', scopes: 'openid email' },
+          {
+            name: 'google',
+            issuer: 'https://accounts.google.com',
+            clientId: 'client-1',
+            scopes: 'openid email',
+            logout: false,
+          },
           {
             name: 'my-idp',
             issuer: 'http://127.0.0.1:4000/realms/a',
             clientId: 'client 2',
             scopes: 'openid email profile',
+            logout: true,
           },
         ],
         secrets: [secret, 'b'.repeat(32)],
@@ -368,6 +376,7 @@ describe('problems', () => {
     ],
     SSO_GOOGLE_CLIENT_ID: ['a\nb', 'clé', 'a\u0000'],
     SSO_GOOGLE_SCOPES: ['email', 'openid,email', 'openid "x"', 'openid é', 'openid\temail', 'OpenID'],
+    SSO_GOOGLE_LOGOUT: ['yes', '1', 'https://accounts.google.com/logout'],
     SESSION_SECRET: ['short', 'x'.repeat(31), `${secret},`, `${secret},short`, ','],
     POST_LOGIN_URL: [
       'home',

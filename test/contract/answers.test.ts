@@ -38,7 +38,7 @@ describe('what answers a field', () => {
   mistake(
     'a function that there is not',
     { [sdl]: [['product: Product @join(key: "productId")', 'product: Product @resolver(name: "product")']] },
-    ['schema/shop.graphql:59:20: there is no resolver "product"', '    There are gateway, logout.'],
+    ['schema/shop.graphql:59:20: there is no resolver "product"', '    There are gateway, logout, signOut.'],
   );
   mistake(
     '@proto where something else answers',

@@ -126,7 +126,8 @@ describe('the page', () => {
 
   test('names every function that @resolver may', () => {
     const { text = '' } = chapters.find(({ title }) => title === '`@resolver`') ?? {};
-    expect(text).toContain(`There are ${ownResolverNames.map((name) => `\`${name}\``).join(' and ')}.`);
+    const names = new Intl.ListFormat('en-GB').format(ownResolverNames.map((name) => `\`${name}\``));
+    expect(text).toContain(`There are ${names}.`);
   });
 
   test('is where the README says', () => {

@@ -8,6 +8,8 @@ import { startIdentityProvider, type IdentityProvider } from '../upstreams/idp/p
 export interface SignInWorld {
   readonly world: World;
   readonly idp: IdentityProvider;
+  /** The provider that is called `twin`: the same one, unless there are two. */
+  readonly twin: IdentityProvider;
   /** A browser without any cookies. */
   open(): Browser;
   close(): Promise<void>;
@@ -18,36 +20,46 @@ export interface SignInWorldOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Where the gateway is said to be reached; the address that it listens on where this is left out. */
   readonly publicUrl?: string;
+  /** Whether `twin` is a provider of its own. */
+  readonly twoProviders?: boolean;
   readonly auth?: WorldOptions['auth'];
 }
 
-/** Starts a gateway with two names for one provider: `dev` and `twin`. */
+/** Starts a gateway with two names for one provider, or with two providers: `dev` and `twin`. */
 export async function startSignInWorld(options: SignInWorldOptions = {}): Promise<SignInWorld> {
   const idp = await startIdentityProvider();
+  const twin = options.twoProviders ? await startIdentityProvider({ clientId: 'twin-client' }) : idp;
   const { issuer, clientId } = idp;
   const world = await startAt(options, {
     env: {
       SSO_PROVIDERS: 'dev,twin',
       SSO_DEV_ISSUER: issuer,
       SSO_DEV_CLIENT_ID: clientId,
-      SSO_TWIN_ISSUER: issuer,
-      SSO_TWIN_CLIENT_ID: clientId,
+      SSO_TWIN_ISSUER: twin.issuer,
+      SSO_TWIN_CLIENT_ID: twin.clientId,
       ...options.env,
     },
-    auth: { providers: { dev: { issuer, clientId }, twin: { issuer, clientId } }, ...options.auth },
+    auth: {
+      providers: { dev: { issuer, clientId }, twin: { issuer: twin.issuer, clientId: twin.clientId } },
+      ...options.auth,
+    },
   }).catch(async (error: unknown) => {
-    await idp.close();
+    await Promise.all([idp.close(), twin.close()]);
     throw error;
   });
   const publicUrl = options.publicUrl ?? world.url;
-  for (const name of ['dev', 'twin']) idp.addRedirectUri(`${publicUrl}/api/v1/auth/${name}/callback`);
+  for (const [name, provider] of Object.entries({ dev: idp, twin })) {
+    provider.addRedirectUri(`${publicUrl}/api/v1/auth/${name}/callback`);
+    provider.addPostLogoutRedirectUri(`${publicUrl}/`);
+  }
   return {
     world,
     idp,
+    twin,
     open: () => new Browser(world.url),
     async close() {
       await world.close();
-      await idp.close();
+      await Promise.all([idp.close(), twin.close()]);
     },
   };
 }

@@ -33,6 +33,12 @@ export class Sessions {
     return session && session.expiresAt.getTime() > Date.now() ? session : undefined;
   }
 
+  /** Moves the end of a session, as one does that lives for as long as it is used. */
+  extend(token: string, expiresAt: Date): void {
+    const session = this.find(token);
+    if (session) this.#sessions.set(hash(token), { ...session, expiresAt });
+  }
+
   /** Ends the session of a token, if there is one. */
   revoke(token: string): void {
     const session = this.find(token);

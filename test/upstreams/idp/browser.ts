@@ -18,6 +18,11 @@ export class Browser {
     return response;
   }
 
+  /** Whether it holds a cookie of this name, whatever it is for. */
+  has(name: string): boolean {
+    return [...this.#cookies.values()].some(({ pair }) => pair.startsWith(`${name}=`));
+  }
+
   #keep(line: string, origin: string): void {
     const [pair = '', ...attributes] = line.split(/;\s*/);
     const path = attributes.find((it) => /^path=/i.test(it))?.slice('path='.length) ?? '/';
@@ -30,11 +35,11 @@ export class Browser {
 }
 
 /** Follows redirects within the provider up to a page or to an address elsewhere. */
-async function follow(browser: Browser, start: URL): Promise<{ url: URL; response?: Response }> {
+async function follow(browser: Browser, start: URL, init?: RequestInit): Promise<{ url: URL; response?: Response }> {
   let url = start;
   for (let step = 0; step < maxRedirects; step += 1) {
     if (url.origin !== start.origin) return { url };
-    const response = await browser.fetch(url);
+    const response = await browser.fetch(url, step === 0 ? init : {});
     const location = response.headers.get('location');
     if (location === null) return { url, response };
     url = new URL(location, url);
@@ -59,12 +64,23 @@ export async function submitSignInPage(browser: Browser, pageUrl: URL, login: st
  * Signs in from beginning to end. Gives the address that the provider sends the browser back to: the callback, with
  * `code`, `state` and `iss`, or with `error`. It is not opened.
  */
-export async function signInAt(authorizationUrl: URL, login: string): Promise<URL> {
-  const browser = new Browser();
+export async function signInAt(authorizationUrl: URL, login: string, browser = new Browser()): Promise<URL> {
   const page = await openSignInPage(browser, authorizationUrl);
   const submitted = await submitSignInPage(browser, page.url, login);
   const location = submitted.headers.get('location');
   if (location === null) throw new Error(`sign-in as ${login} was refused: ${submitted.status}`);
   const { url } = await follow(browser, new URL(location, page.url));
+  return url;
+}
+
+/** Opens the address of a sign-out and presses the button. Gives the address that the provider sends the browser back to. */
+export async function signOutAt(browser: Browser, endSessionUrl: URL): Promise<URL> {
+  const response = await browser.fetch(endSessionUrl);
+  const html = await response.text();
+  const action = /<form[^>]* action="([^"]+)"/.exec(html)?.[1];
+  const xsrf = /name="xsrf" value="([^"]+)"/.exec(html)?.[1];
+  if (action === undefined || xsrf === undefined) throw new Error(`no sign-out page: ${response.status} ${html}`);
+  const body = new URLSearchParams({ xsrf, logout: 'yes' });
+  const { url } = await follow(browser, new URL(action, endSessionUrl), { method: 'POST', body });
   return url;
 }

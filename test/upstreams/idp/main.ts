@@ -13,7 +13,7 @@ runUpstream({
   defaultPort: 9100,
   async start(port, host) {
     const { env } = process;
-    const publicUrl = env['PUBLIC_URL'] || `http://localhost:${env['PORT'] || 3000}`;
+    const publicUrl = (env['PUBLIC_URL'] || `http://localhost:${env['PORT'] || 3000}`).replace(/\/$/, '');
     const authAddress = env['AUTH_SERVICE_ADDR'] || `127.0.0.1:${env['DEV_AUTH_PORT'] || 50051}`;
     const authService = createRpcClient(authAddress, 'auth/v1/auth.proto', 'auth.v1.AuthService');
     const provider = await startIdentityProvider({
@@ -21,7 +21,8 @@ runUpstream({
       listenOn: host,
       issuer: env['SSO_DEV_ISSUER'] || undefined,
       clientId: env['SSO_DEV_CLIENT_ID'] || undefined,
-      redirectUris: [`${publicUrl.replace(/\/$/, '')}/api/v1/auth/dev/callback`],
+      redirectUris: [`${publicUrl}/api/v1/auth/dev/callback`],
+      postLogoutRedirectUris: [`${publicUrl}/`],
       findAccount: (email) => findUser(authService, email),
     });
     const close = async () => {

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import type * as OidcProvider from 'oidc-provider';
 import { demandFreePort } from '../ports';
 import { developmentAccounts, type Account } from './accounts';
-import { pageHeaders, renderErrorPage, renderSignInPage } from './sign-in-page';
+import { pageHeaders, renderErrorPage, renderSignInPage, renderSignOutPage } from './sign-in-page';
 import { createStore } from './store';
 
 const maxFormBytes = 10_000;
@@ -26,6 +26,8 @@ export interface IdentityProviderOptions {
   clientId?: string | undefined;
   /** Where a sign-in may lead. More can be added later with `addRedirectUri`. */
   redirectUris?: readonly string[] | undefined;
+  /** Where a sign-out may lead. More can be added later with `addPostLogoutRedirectUri`. */
+  postLogoutRedirectUris?: readonly string[] | undefined;
   /** Who has an account. Default: the development users. */
   accounts?: readonly Account[] | undefined;
   /** Asked about addresses that are not among the accounts. */
@@ -39,6 +41,8 @@ export interface IdentityProvider {
   clientId: string;
   /** Lets a sign-in lead to one more address. */
   addRedirectUri(uri: string): void;
+  /** Lets a sign-out lead to one more address. */
+  addPostLogoutRedirectUri(uri: string): void;
   readonly close: () => Promise<void>;
 }
 
@@ -49,18 +53,28 @@ export async function startIdentityProvider(options: IdentityProviderOptions = {
   const { listenOn = '127.0.0.1', host = 'localhost', clientId = 'api-gateway' } = options;
   const accounts = options.accounts ?? developmentAccounts;
   const redirectUris = [...(options.redirectUris ?? [])];
+  const postLogoutRedirectUris = [...(options.postLogoutRedirectUris ?? [])];
   const server = createServer();
   // The issuer has to be known before the provider is made, and with port 0 it is known only now.
   const port = await listen(server, listenOn, options.port ?? 0);
   const issuer = options.issuer ?? `http://${host}:${port}`;
   const findAccount = createAccountSearch(accounts, options.findAccount);
-  const provider = createProvider(issuer, clientId, redirectUris, findAccount);
+  const client = () => ({
+    client_id: clientId,
+    token_endpoint_auth_method: 'none',
+    grant_types: ['authorization_code'],
+    response_types: ['code'],
+    redirect_uris: [...redirectUris],
+    post_logout_redirect_uris: [...postLogoutRedirectUris],
+  });
+  const provider = createProvider(issuer, (id) => (id === clientId ? client() : undefined), findAccount);
   server.on('request', createRequestHandler(provider, accounts, findAccount));
   return {
     issuer,
     port,
     clientId,
     addRedirectUri: (uri) => void redirectUris.push(uri),
+    addPostLogoutRedirectUri: (uri) => void postLogoutRedirectUris.push(uri),
     close: () => shutDown(server),
   };
 }
@@ -77,20 +91,12 @@ function createAccountSearch(
 
 function createProvider(
   issuer: string,
-  clientId: string,
-  redirectUris: readonly string[],
+  findClient: Parameters<typeof createStore>[0],
   findAccount: FindAccount,
 ): OidcProvider.Provider {
-  const client = () => ({
-    client_id: clientId,
-    token_endpoint_auth_method: 'none',
-    grant_types: ['authorization_code'],
-    response_types: ['code'],
-    redirect_uris: [...redirectUris],
-  });
   const { Provider } = loadOidcProvider();
   return new Provider(issuer, {
-    adapter: createStore((id) => (id === clientId ? client() : undefined)),
+    adapter: createStore(findClient),
     jwks: { keys: [createSigningKey()] },
     cookies: { keys: [randomBytes(32).toString('base64url')] },
     claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
@@ -99,7 +105,7 @@ function createProvider(
     findAccount: (_context: unknown, sub: string) => toOidcAccount(findAccount, sub),
     loadExistingGrant: grantEverything,
     pkce: { required: () => true },
-    features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: false } },
+    features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: true, logoutSource: showSignOut } },
     interactions: { url: (_context: unknown, { uid }: OidcProvider.Interaction) => `/sign-in/${uid}` },
     renderError: showError,
     clientBasedCORS: () => false,
@@ -144,6 +150,13 @@ async function grantEverything({ oidc }: OidcProvider.KoaContextWithOIDC): Promi
   return grant;
 }
 
+/** @param form - Of oidc-provider: hidden fields, and an id that the button names. */
+async function showSignOut(context: OidcProvider.KoaContextWithOIDC, form: string): Promise<void> {
+  context.type = 'html';
+  context.set(pageHeaders);
+  context.body = renderSignOutPage(form);
+}
+
 async function showError(context: OidcProvider.KoaContextWithOIDC, out: Record<string, unknown>): Promise<void> {
   context.type = 'html';
   context.set(pageHeaders);
@@ -157,7 +170,7 @@ function createRequestHandler(
 ): (request: IncomingMessage, response: ServerResponse) => void {
   const serveProtocol = provider.callback();
   return (request, response) => {
-    forgetEarlierSignIn(request);
+    if (!request.url?.startsWith('/session/end')) forgetEarlierSignIn(request);
     if (!request.url?.startsWith('/sign-in/')) return serveProtocol(request, response);
     serveSignIn(request, response, { provider, accounts, findAccount }).catch((error: unknown) => {
       console.error(error);

@@ -59,6 +59,15 @@ export function renderErrorPage(message: string): string {
   return renderPage('This did not work', `<p role="alert">${escapeHtml(message)}</p>`);
 }
 
+/** The page that asks whether one wants to sign out. @param form - With the id that the buttons name. */
+export function renderSignOutPage(form: string): string {
+  const button = '<button type="submit" form="op.logoutForm"';
+  return renderPage(
+    'Sign out',
+    `${form}<p>${button} name="logout" value="yes">Sign out</button> ${button}>Stay</button></p>`,
+  );
+}
+
 function renderPage(title: string, body: string): string {
   return `<!doctype html>
 <html lang="en">

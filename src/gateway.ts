@@ -114,7 +114,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
   const schema = yoga ? yoga.toExecutableSchema(compiled) : compiled;
   const documents = createDocuments(schema, { introspection, metrics });
   const { requestTimeout, limits } = config;
-  const steps = { documents, gatekeeper, metrics, introspection, requestTimeout, limits };
+  const steps = { documents, gatekeeper, metrics, introspection, requestTimeout, limits, checks: { rateLimits } };
   const pipeline = createPipeline(steps);
   const handleGraphql = yoga ? yoga.createYogaHandler({ schema, ...steps }) : createGraphqlHandler(pipeline);
   const tracer =

@@ -1,19 +1,21 @@
 import { GraphQLError, type DocumentNode, type ExecutionResult } from 'graphql';
 import { GatewayError } from '../errors';
+import type { Variables } from '../execution/run';
 import { subscribe } from '../execution/subscribe';
 import type { Exchange } from '../http/exchange';
 import type { ResolverContext } from '../schema/resolver-context';
 import type { Gatekeeper } from '../session/gatekeeper';
 import type { TraceContext } from '../telemetry/trace';
 import { callerOf, type Identity } from './authenticate';
-import { OperationScope, type OperationLimits } from './operation-context';
+import { OperationScope, type OperationChecks, type OperationLimits } from './operation-context';
 import { refusalOf, type OperationPlan } from './operation-plan';
+import { spendRateLimits } from './spend-rate-limits';
 
 /** Variables of a request, as the client sent them. */
 export type VariableInputs = Readonly<Record<string, unknown>> | null | undefined;
 
 /** The context of an operation that is run. */
-export type RunContext = ResolverContext & { readonly scope: OperationScope };
+export type RunContext = ResolverContext & { readonly scope: OperationScope; readonly exchange: Exchange };
 
 /** Runs a query or a mutation as it was compiled. Never throws: what goes wrong is in the result. */
 export function executeOperation(
@@ -21,13 +23,39 @@ export function executeOperation(
   context: RunContext,
   inputs: VariableInputs,
 ): ExecutionResult | Promise<ExecutionResult> {
-  const { caller, scope } = context;
+  const { scope } = context;
   const stranger = strangerTo(plan, context);
   if (stranger) return refused(stranger);
   const { values, errors } = plan.compiled.coerce(inputs);
   if (errors) return { errors };
   const tooDear = scope.admitCost(plan.costOf(values));
   if (tooDear) return refused(tooDear);
+  if (!plan.isCheckedFirst) return run(plan, context, values);
+  return checkFirst(plan, context, values).then((refusal) => refusal ?? run(plan, context, values));
+}
+
+/**
+ * Asks what has to be asked before anything runs, and leaves the answers in the context.
+ *
+ * @returns the result of an operation that is refused whole
+ */
+async function checkFirst(
+  plan: OperationPlan,
+  context: RunContext,
+  values: Variables,
+): Promise<ExecutionResult | undefined> {
+  const type = plan.operation.operation;
+  // What is refused anyway does not count.
+  const denied = type === 'mutation' ? refusalOf(plan, context.caller, values) : undefined;
+  if (denied) return { data: null, ...refused(denied) };
+  context.overLimit = await spendRateLimits(plan, context, values, context.scope.checks.rateLimits);
+  const [over] = context.overLimit?.values() ?? [];
+  if (!over || type === 'query') return undefined;
+  return type === 'mutation' ? { data: null, ...refused(over) } : refused(over);
+}
+
+function run(plan: OperationPlan, context: RunContext, values: Variables): ExecutionResult | Promise<ExecutionResult> {
+  const { caller, scope } = context;
   // A mutation is refused whole: half of one is worse than none.
   const denied = plan.operation.operation === 'mutation' ? refusalOf(plan, caller, values) : undefined;
   if (denied) return { data: null, ...refused(denied) };
@@ -85,6 +113,8 @@ export async function subscribeOperation(
     const tooDear = scope.admitCost(plan.costOf(values));
     if (tooDear) return refused(tooDear);
     if (compiled.outcome(values).root().isEmpty) return refused(nothingSubscribed);
+    const refusal = plan.isCheckedFirst ? await checkFirst(plan, context, values) : undefined;
+    if (refusal) return refusal;
     const args = {
       schema: compiled.source.schema,
       document,
@@ -106,12 +136,11 @@ export async function subscribeOperation(
 }
 
 export interface ScopeOptions {
-  readonly exchange: Exchange;
-  readonly trace: TraceContext;
   readonly gatekeeper: Pick<Gatekeeper, 'guard'>;
   /** Ms that an operation may take, unless one of its fields says more. */
   readonly requestTimeout: number;
   readonly limits: OperationLimits;
+  readonly checks: OperationChecks;
 }
 
 /** The scope of an operation's RPCs, and the end of what watches over it. */
@@ -125,11 +154,13 @@ export interface OpenScope {
 export function openScope(
   { timeout, operation, mergesCalls }: OperationPlan,
   identity: Identity,
-  { exchange, trace, gatekeeper, requestTimeout, limits }: ScopeOptions,
+  exchange: Exchange,
+  trace: TraceContext,
+  { gatekeeper, requestTimeout, limits, checks }: ScopeOptions,
 ): OpenScope {
   const deadline = exchange.deadlineFor(Math.max(requestTimeout, timeout));
   const caller = callerOf(identity);
-  const options = { trace, deadline, limits, mergesCalls };
+  const options = { trace, deadline, limits, checks, mergesCalls };
   if (operation.operation !== 'subscription' || identity instanceof GatewayError) {
     return { scope: new OperationScope(exchange, caller, options) };
   }

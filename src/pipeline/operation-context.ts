@@ -8,10 +8,12 @@ import type { Exchange } from '../http/exchange';
 import type { LimitName } from '../limits';
 import { maxSelectedFields } from './operation-cost';
 import type { Caller, ResolverContext } from '../schema/resolver-context';
+import type { RateLimits } from '../session/rate-limits';
 import type { TraceContext } from '../telemetry/trace';
 
 /** What the resolvers of one operation get. */
 export class OperationContext implements ResolverContext {
+  overLimit: ResolverContext['overLimit'] = undefined;
   private lazyLoaders: Map<object, DataLoader<never, unknown, string>> | undefined;
 
   constructor(
@@ -37,10 +39,16 @@ export interface OperationLimits {
   readonly maxResultSize: number;
 }
 
+/** What is asked about an operation before it runs. */
+export interface OperationChecks {
+  readonly rateLimits: Pick<RateLimits, 'spend'>;
+}
+
 export interface OperationScopeOptions {
   readonly trace: TraceContext;
   readonly deadline: number;
   readonly limits: OperationLimits;
+  readonly checks: OperationChecks;
   readonly mergesCalls: boolean;
   readonly ending?: Cancellation;
 }
@@ -75,6 +83,10 @@ export class OperationScope implements CallScope, ResultLimit {
 
   get deadline(): number {
     return this.options.deadline;
+  }
+
+  get checks(): OperationChecks {
+    return this.options.checks;
   }
 
   get maxResultSize(): number {

@@ -20,8 +20,10 @@ import type { CompiledOperation } from '../execution/compiled-operation';
 import type { OperationSource } from '../execution/operation-source';
 import type { Variables } from '../execution/run';
 import { accessOf, denial, type AccessRule } from '../schema/access';
-import type { Caller } from '../schema/resolver-context';
-import { compileCost, type OperationCost } from './operation-cost';
+import { rateLimitOf } from '../schema/rate-limit';
+import type { Caller, ResolverContext } from '../schema/resolver-context';
+import { compileCost, maxSelectedFields, type OperationCost } from './operation-cost';
+import { countSelections } from './selection-counts';
 
 /**
  * What can be decided about an operation by its document. Whatever else is to hold of operations as they are written is worked out
@@ -31,6 +33,7 @@ export class OperationPlan {
   private lazyTraits: OperationTraits | undefined;
   /** By what @skip and @include leave of the operation. */
   private readonly costs = new WeakMap<object, OperationCost>();
+  private readonly limited = new WeakMap<object, readonly LimitedField[]>();
 
   constructor(readonly compiled: CompiledOperation) {}
 
@@ -67,6 +70,31 @@ export class OperationPlan {
     return this.traits.mergesCalls;
   }
 
+  /** Whether something has to be asked about the operation before it runs. */
+  get isCheckedFirst(): boolean {
+    return this.traits.isCheckedFirst;
+  }
+
+  /**
+   * The fields with a limit that the operation asks for, and how often.
+   *
+   * @param variables - Coerced.
+   */
+  limitedFields(variables: Variables): readonly LimitedField[] {
+    const outcome = this.compiled.outcome(variables);
+    let limited = this.limited.get(outcome);
+    if (!limited) {
+      limited = limitedFieldsOf(this.compiled.source, outcome.conditions);
+      this.limited.set(outcome, limited);
+    }
+    return limited;
+  }
+
+  /** Whether the caller may not have a field, as far as that does not depend on its object. */
+  isDenied(field: GraphQLField<unknown, unknown>, { caller }: Pick<ResolverContext, 'caller'>): boolean {
+    return accessOf(field).some((rule) => denial(independent(rule), caller) !== undefined);
+  }
+
   /** @param variables - Coerced. */
   costOf(variables: Variables): number {
     const outcome = this.compiled.outcome(variables);
@@ -79,12 +107,27 @@ export class OperationPlan {
   }
 }
 
-type OperationTraits = Pick<OperationPlan, 'isClosed' | 'timeout' | 'rules' | 'mergesCalls'>;
+/** A field with a limit, and how often an operation asks for it. */
+export interface LimitedField {
+  readonly field: GraphQLField<unknown, unknown>;
+  readonly times: number;
+}
+
+type OperationTraits = Pick<OperationPlan, 'isClosed' | 'timeout' | 'rules' | 'mergesCalls' | 'isCheckedFirst'>;
+
+/** An operation that selects more than can be counted asks for each of its limited fields as often as that. */
+function limitedFieldsOf(source: OperationSource, conditions: Variables): LimitedField[] {
+  const counts = countSelections(source, conditions, (field) => rateLimitOf(field) !== undefined);
+  if (counts) return [...counts].map(([field, times]) => ({ field, times }));
+  const fields = new Set(fieldsOf(source, conditions).filter((field) => rateLimitOf(field)));
+  return [...fields].map((field) => ({ field, times: maxSelectedFields }));
+}
 
 function traitsOf(source: OperationSource): OperationTraits {
   const rules = new Set<AccessRule>();
   let timeout = 0;
   let calls = 0;
+  let isCheckedFirst = false;
   for (const field of fieldsOf(source, undefined)) {
     const ownTimeout = field.extensions['timeout'] as number | undefined;
     if (ownTimeout !== undefined) {
@@ -92,12 +135,14 @@ function traitsOf(source: OperationSource): OperationTraits {
       timeout = Math.max(timeout, ownTimeout);
     }
     for (const rule of accessOf(field)) rules.add(independent(rule));
+    isCheckedFirst ||= rateLimitOf(field) !== undefined;
   }
   const roots = rootFieldsOf(source);
   return {
     isClosed: roots.length > 0 && roots.every((field) => field !== undefined && accessOf(field).length > 0),
     timeout,
     rules: [...rules],
+    isCheckedFirst,
     // One call that is made once is equal to no other.
     mergesCalls: calls > 1 || (calls === 1 && !roots.some((field) => field?.extensions['timeout'] !== undefined)),
   };

@@ -136,6 +136,29 @@ export const gatewaySdl = /* GraphQL */ `
     sizedFields: [String!]
   ) on FIELD_DEFINITION
 
+  """
+  How often the field may be asked for: so many times in a window, which begins with the first of them. Each alias counts. Over
+  the limit the field fails with RATE_LIMITED; a mutation or subscription that asks for it is refused whole, before anything runs.
+  """
+  directive @rateLimit(
+    "How many times, at least 1."
+    limit: Int!
+    "How long the window is: whole seconds or minutes, such as 10s or 1m; 1440m at most."
+    window: String!
+    "Whose requests count together."
+    by: RateLimitKey = USER
+  ) on FIELD_DEFINITION
+
+  "Whose requests count together for @rateLimit."
+  enum RateLimitKey {
+    "Those of one user, whatever the session."
+    USER
+    "Those of one session."
+    SESSION
+    "Those from one address; of IPv6, from one /64 network."
+    ADDRESS
+  }
+
   "A date and time, as in RFC 3339: 2026-01-31T12:00:00Z."
   scalar DateTime
   "A length of time in seconds with an s behind, such as 1.5s."

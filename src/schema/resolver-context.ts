@@ -18,6 +18,8 @@ export interface ResolverContext {
   readonly scope: CallScope;
   /** The loaders of this operation, by look-up. Made when first used. */
   readonly loaders: Map<object, DataLoader<never, unknown, string>>;
+  /** Why fields are refused that were asked for too often, by their coordinate. Set before anything runs; undefined where none is. */
+  overLimit?: ReadonlyMap<string, GatewayError> | undefined;
 }
 
 /** Forgets what an operation has read so far: from here on it may be different. */

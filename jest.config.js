@@ -40,6 +40,7 @@ const reference = [
   'schema/access',
   'schema/mapping/feed',
   'schema/mapping/joins',
+  'schema/policy',
   'schema/public-protos/pubsub',
   'schema/rate-limit',
   'session/cookie',

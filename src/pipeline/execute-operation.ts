@@ -3,12 +3,14 @@ import { GatewayError } from '../errors';
 import type { Variables } from '../execution/run';
 import { subscribe } from '../execution/subscribe';
 import type { Exchange } from '../http/exchange';
+import { denial } from '../schema/access';
 import type { ResolverContext } from '../schema/resolver-context';
 import type { Gatekeeper } from '../session/gatekeeper';
 import type { TraceContext } from '../telemetry/trace';
 import { callerOf, type Identity } from './authenticate';
 import { OperationScope, type OperationChecks, type OperationLimits } from './operation-context';
-import { refusalOf, type OperationPlan } from './operation-plan';
+import { askPolicies } from './ask-policies';
+import { refusalOf, rulesThatHold, type OperationPlan } from './operation-plan';
 import { spendRateLimits } from './spend-rate-limits';
 
 /** Variables of a request, as the client sent them. */
@@ -45,8 +47,9 @@ async function checkFirst(
   values: Variables,
 ): Promise<ExecutionResult | undefined> {
   const type = plan.operation.operation;
+  context.policyAnswers = await askPolicies(plan, context.caller, values, context.scope);
   // What is refused anyway does not count.
-  const denied = type === 'mutation' ? refusalOf(plan, context.caller, values) : undefined;
+  const denied = type === 'mutation' ? refusalOf(plan, context, values) : undefined;
   if (denied) return { data: null, ...refused(denied) };
   context.overLimit = await spendRateLimits(plan, context, values, context.scope.checks.rateLimits);
   const [over] = context.overLimit?.values() ?? [];
@@ -55,9 +58,9 @@ async function checkFirst(
 }
 
 function run(plan: OperationPlan, context: RunContext, values: Variables): ExecutionResult | Promise<ExecutionResult> {
-  const { caller, scope } = context;
+  const { scope } = context;
   // A mutation is refused whole: half of one is worse than none.
-  const denied = plan.operation.operation === 'mutation' ? refusalOf(plan, caller, values) : undefined;
+  const denied = plan.operation.operation === 'mutation' ? refusalOf(plan, context, values) : undefined;
   if (denied) return { data: null, ...refused(denied) };
   const result = plan.compiled.execute({ context, variables: values, limit: scope });
   return result instanceof Promise
@@ -122,6 +125,7 @@ export async function subscribeOperation(
       variableValues: inputs ?? null,
       operationName: operation.name?.value ?? null,
     };
+    watchAccess(plan, context, values);
     results = await subscribe(args, async (event) => {
       scope.beginEvent();
       const result = await compiled.execute({ root: event, context, variables: values, limit: scope });
@@ -133,6 +137,23 @@ export async function subscribeOperation(
   } finally {
     if (!results || !(Symbol.asyncIterator in results)) release?.();
   }
+}
+
+/** Ends a stream when its session loses what it serves: each time that the session is validated again, access is decided again. */
+function watchAccess(plan: OperationPlan, context: RunContext, values: Variables): void {
+  const { scope } = context;
+  const { guard, requestId, trace, checks } = scope;
+  if (!guard) return;
+  // What the caller could not have from the beginning is null in every event.
+  const held = rulesThatHold(plan, context, values);
+  guard.onRenewed(async (session) => {
+    const answers = await askPolicies(plan, session, values, { requestId, trace, deadline: Infinity, checks });
+    for (const rule of held) {
+      const denied = denial(rule, session, answers);
+      if (denied) return denied;
+    }
+    return undefined;
+  });
 }
 
 export interface ScopeOptions {
@@ -165,6 +186,6 @@ export function openScope(
     return { scope: new OperationScope(exchange, caller, options) };
   }
   const guard = gatekeeper.guard(identity, exchange);
-  const scope = new OperationScope(exchange, caller, { ...options, ending: guard.ending });
+  const scope = new OperationScope(exchange, caller, { ...options, guard });
   return { scope, release: () => guard.release() };
 }

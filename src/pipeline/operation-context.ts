@@ -8,11 +8,14 @@ import type { Exchange } from '../http/exchange';
 import type { LimitName } from '../limits';
 import { maxSelectedFields } from './operation-cost';
 import type { Caller, ResolverContext } from '../schema/resolver-context';
+import type { SessionGuard } from '../session/guards';
+import type { Policies } from '../session/policies';
 import type { RateLimits } from '../session/rate-limits';
 import type { TraceContext } from '../telemetry/trace';
 
 /** What the resolvers of one operation get. */
 export class OperationContext implements ResolverContext {
+  policyAnswers: ResolverContext['policyAnswers'] = undefined;
   overLimit: ResolverContext['overLimit'] = undefined;
   private lazyLoaders: Map<object, DataLoader<never, unknown, string>> | undefined;
 
@@ -42,6 +45,8 @@ export interface OperationLimits {
 /** What is asked about an operation before it runs. */
 export interface OperationChecks {
   readonly rateLimits: Pick<RateLimits, 'spend'>;
+  /** Left out where the schema has none. */
+  readonly policies?: Policies | undefined;
 }
 
 export interface OperationScopeOptions {
@@ -50,7 +55,7 @@ export interface OperationScopeOptions {
   readonly limits: OperationLimits;
   readonly checks: OperationChecks;
   readonly mergesCalls: boolean;
-  readonly ending?: Cancellation;
+  readonly guard?: SessionGuard;
 }
 
 /** What one operation gives to its RPCs, and what it may take. Reads from the exchange only when an RPC asks. */
@@ -65,7 +70,7 @@ export class OperationScope implements CallScope, ResultLimit {
   /**
    * @param options.trace - The parent of the RPCs' spans.
    * @param options.deadline - Ms since the epoch.
-   * @param options.ending - Cancels the RPCs of a stream when its session ends; left out for what is no stream.
+   * @param options.guard - Cancels the RPCs of a stream when its session ends; left out for what is no stream.
    * @param options.mergesCalls - Whether two of its calls may be equal.
    */
   constructor(
@@ -83,6 +88,10 @@ export class OperationScope implements CallScope, ResultLimit {
 
   get deadline(): number {
     return this.options.deadline;
+  }
+
+  get guard(): SessionGuard | undefined {
+    return this.options.guard;
   }
 
   get checks(): OperationChecks {
@@ -151,7 +160,7 @@ export class OperationScope implements CallScope, ResultLimit {
   /** Cancels calls that are under way: of an operation that is over a limit, whose client left, or whose session ended. */
   get signal(): Cancellation {
     if (this.canceller) return this.canceller;
-    const { ending } = this.options;
+    const ending = this.guard?.ending;
     const { cancellation } = this.exchange;
     this.canceller = firstOf(ending ? [ending, cancellation] : [cancellation]);
     return this.canceller;

@@ -21,7 +21,7 @@ import type { OperationSource } from '../execution/operation-source';
 import type { Variables } from '../execution/run';
 import { accessOf, denial, type AccessRule } from '../schema/access';
 import { rateLimitOf } from '../schema/rate-limit';
-import type { Caller, ResolverContext } from '../schema/resolver-context';
+import type { ResolverContext } from '../schema/resolver-context';
 import { compileCost, maxSelectedFields, type OperationCost } from './operation-cost';
 import { countSelections } from './selection-counts';
 
@@ -34,6 +34,7 @@ export class OperationPlan {
   /** By what @skip and @include leave of the operation. */
   private readonly costs = new WeakMap<object, OperationCost>();
   private readonly limited = new WeakMap<object, readonly LimitedField[]>();
+  private readonly policiesBy = new WeakMap<object, readonly string[]>();
 
   constructor(readonly compiled: CompiledOperation) {}
 
@@ -91,8 +92,24 @@ export class OperationPlan {
   }
 
   /** Whether the caller may not have a field, as far as that does not depend on its object. */
-  isDenied(field: GraphQLField<unknown, unknown>, { caller }: Pick<ResolverContext, 'caller'>): boolean {
-    return accessOf(field).some((rule) => denial(independent(rule), caller) !== undefined);
+  isDenied(field: GraphQLField<unknown, unknown>, { caller, policyAnswers }: AccessContext): boolean {
+    return accessOf(field).some((rule) => denial(independent(rule), caller, policyAnswers) !== undefined);
+  }
+
+  /**
+   * The permissions that policies of the fields name that the operation asks for.
+   *
+   * @param variables - Coerced.
+   */
+  policies(variables: Variables): readonly string[] {
+    if (!this.traits.hasPolicies) return none;
+    const outcome = this.compiled.outcome(variables);
+    let policies = this.policiesBy.get(outcome);
+    if (!policies) {
+      policies = policiesOf(fieldsOf(this.compiled.source, outcome.conditions).flatMap(accessOf));
+      this.policiesBy.set(outcome, policies);
+    }
+    return policies;
   }
 
   /** @param variables - Coerced. */
@@ -107,13 +124,21 @@ export class OperationPlan {
   }
 }
 
+const none: readonly string[] = [];
+
+function policiesOf(rules: readonly AccessRule[]): readonly string[] {
+  return [...new Set(rules.flatMap((rule) => rule.policies?.flat() ?? none))];
+}
+
 /** A field with a limit, and how often an operation asks for it. */
 export interface LimitedField {
   readonly field: GraphQLField<unknown, unknown>;
   readonly times: number;
 }
 
-type OperationTraits = Pick<OperationPlan, 'isClosed' | 'timeout' | 'rules' | 'mergesCalls' | 'isCheckedFirst'>;
+type OperationTraits = Pick<OperationPlan, 'isClosed' | 'timeout' | 'rules' | 'mergesCalls' | 'isCheckedFirst'> & {
+  readonly hasPolicies: boolean;
+};
 
 /** An operation that selects more than can be counted asks for each of its limited fields as often as that. */
 function limitedFieldsOf(source: OperationSource, conditions: Variables): LimitedField[] {
@@ -137,12 +162,14 @@ function traitsOf(source: OperationSource): OperationTraits {
     for (const rule of accessOf(field)) rules.add(independent(rule));
     isCheckedFirst ||= rateLimitOf(field) !== undefined;
   }
+  const hasPolicies = policiesOf([...rules]).length > 0;
   const roots = rootFieldsOf(source);
   return {
     isClosed: roots.length > 0 && roots.every((field) => field !== undefined && accessOf(field).length > 0),
     timeout,
     rules: [...rules],
-    isCheckedFirst,
+    isCheckedFirst: isCheckedFirst || hasPolicies,
+    hasPolicies,
     // One call that is made once is equal to no other.
     mergesCalls: calls > 1 || (calls === 1 && !roots.some((field) => field?.extensions['timeout'] !== undefined)),
   };
@@ -176,20 +203,37 @@ function independent(rule: AccessRule): AccessRule {
   return rule.orSelf === undefined ? rule : signedIn;
 }
 
+/** Who asks, and what was answered to policies. */
+type AccessContext = Pick<ResolverContext, 'caller' | 'policyAnswers'>;
+
+/**
+ * The rules of an operation's fields that hold for its caller, as far as they do not depend on an object.
+ *
+ * @param variables - Coerced.
+ */
+export function rulesThatHold(
+  { compiled }: OperationPlan,
+  { caller, policyAnswers }: AccessContext,
+  variables: Variables,
+): readonly AccessRule[] {
+  const rules = new Set(fieldsOf(compiled.source, variables).flatMap((field) => accessOf(field).map(independent)));
+  return [...rules].filter((rule) => !denial(rule, caller, policyAnswers));
+}
+
 /**
  * The reason to refuse an operation whole, before anything of it runs; undefined where the caller may have all of it.
  * For mutations: of a query, each field is refused on its own.
  */
 export function refusalOf(
   plan: OperationPlan,
-  caller: Caller | GatewayError,
+  { caller, policyAnswers }: AccessContext,
   variables: Variables,
 ): GatewayError | undefined {
   // Nearly always nothing is refused, and then conditions do not matter.
-  if (!plan.rules.some((rule) => denial(rule, caller))) return undefined;
+  if (!plan.rules.some((rule) => denial(rule, caller, policyAnswers))) return undefined;
   for (const field of fieldsOf(plan.compiled.source, variables)) {
     for (const rule of accessOf(field)) {
-      const denied = denial(independent(rule), caller);
+      const denied = denial(independent(rule), caller, policyAnswers);
       if (denied) return denied;
     }
   }

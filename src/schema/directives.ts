@@ -118,6 +118,12 @@ export const gatewaySdl = /* GraphQL */ `
   ) on FIELD_DEFINITION | OBJECT | INTERFACE | ENUM | SCALAR
 
   """
+  Whoever AuthService lets may ask: it is asked about each permission once per request, before anything runs. Of
+  the lists one must be allowed whole: the outer list is "or", an inner one "and".
+  """
+  directive @policy(policies: [[String!]!]!) on FIELD_DEFINITION | OBJECT | INTERFACE | ENUM | SCALAR
+
+  """
   What a field costs, in place of 1, or of 10 for one that makes a call. On a type: what fields of that type cost. On an
   argument: what it adds where it is given.
   """
@@ -185,4 +191,4 @@ export const gatewaySdl = /* GraphQL */ `
 `;
 
 /** Directives that say who may ask. */
-export const accessDirectives = ['public', 'authenticated', 'requiresScopes'] as const;
+export const accessDirectives = ['public', 'authenticated', 'requiresScopes', 'policy'] as const;

@@ -3,6 +3,7 @@ import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import type { Config } from './config/config';
 import type { OwnResolverName } from './contract/built-ins';
+import { usesPolicies } from './contract/check-sign-in';
 import { loadContract } from './contract/contract';
 import { GatewayError } from './errors';
 import type * as ExecutableSchema from './graphql/executable-schema';
@@ -23,6 +24,7 @@ import { loadSources, type Sources } from './schema/sources';
 import { authUpstream, createAuthService } from './session/auth-service';
 import { createSessionCookie } from './session/cookies';
 import { createGatekeeper } from './session/gatekeeper';
+import { createPolicies } from './session/policies';
 import { createRateLimits } from './session/rate-limits';
 import { createSessions } from './session/sessions';
 import { createProviders } from './signin/providers';
@@ -89,11 +91,10 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
 
   const upstreams = createUpstreams(config, sources, log, metrics);
   for (const rpc of rpcs) upstream(rpc.upstream).expect(rpc);
-  const authService = createAuthService(
-    upstream(authUpstream),
-    sources.protos,
-    config.upstreams[authUpstream]?.deadline,
-  );
+  const authService = createAuthService(upstream(authUpstream), sources.protos, {
+    deadline: config.upstreams[authUpstream]?.deadline,
+    policies: usesPolicies(sources.sdl),
+  });
 
   const cookie = createSessionCookie({ secure: !config.insecureCookies });
   const rateLimits = createRateLimits({ redisUrl: config.rateLimits.redisUrl, log, metrics });
@@ -112,11 +113,20 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
   const providers = createProviders({ ...config, ...config.signIn });
   const signOut = createSignOut({ providers, gatekeeper, insecureCookies: config.insecureCookies });
 
+  const policies = createPolicies(authService);
   const introspection = !config.production;
   const schema = yoga ? yoga.toExecutableSchema(compiled) : compiled;
   const documents = createDocuments(schema, { introspection, metrics });
   const { requestTimeout, limits } = config;
-  const steps = { documents, gatekeeper, metrics, introspection, requestTimeout, limits };
+  const steps = {
+    documents,
+    gatekeeper,
+    metrics,
+    introspection,
+    requestTimeout,
+    limits,
+    checks: { rateLimits, policies },
+  };
   const pipeline = createPipeline(steps);
   const handleGraphql = yoga ? yoga.createYogaHandler({ schema, ...steps }) : createGraphqlHandler(pipeline);
   const tracer =

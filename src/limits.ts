@@ -39,6 +39,7 @@ export const limits = {
     meaning: 'a session token that was never confirmed here, from an address that has sent too many that nobody knows',
     variable: 'UNKNOWN_TOKEN_RATE_LIMIT',
   },
+  rate_limit: { meaning: 'a field that is asked for more often than the `@rateLimit` of the schema allows' },
   login: { meaning: 'a sign-in that begins, from an address that has begun too many', variable: 'LOGIN_RATE_LIMIT' },
   callback: {
     meaning: 'the return from an identity provider, from an address with too many of them',

@@ -3,7 +3,7 @@ import { usageOf, type ProtoName } from '../schema/proto-usage';
 import { signInPaths } from '../signin/routes';
 import { signInUsage, type Purpose } from './check-sign-in';
 import type { Contract } from './contract';
-import { mapOf, routeName, type GatewayMap } from './gateway-map';
+import { mapOf, policyText, routeName, type GatewayMap } from './gateway-map';
 import { protoChanges } from './proto-changes';
 import { routeChanges } from './route-changes';
 import { schemaChanges } from './schema-changes';
@@ -78,6 +78,11 @@ class Impact {
       this.signIn.get(purpose)?.some((name) => names.includes(name)) === true;
     if (touches('sign-in')) routes.add(`GET ${signInPaths.callback}`);
     if (touches('sign-out')) routes.add(`POST ${signInPaths.logout}`);
+    if (touches('policies')) {
+      const isAsked = ({ access }: { readonly access: string }): boolean => access.includes(policyText);
+      for (const field of this.map.fields.filter(isAsked)) coordinates.add(field.coordinate);
+      for (const route of this.map.routes.filter(isAsked)) routes.add(routeName(route));
+    }
     if (touches('sessions')) {
       // Without sessions nobody is signed in.
       for (const { coordinate, access } of this.map.fields) if (isProtected(access)) coordinates.add(coordinate);

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { Kind, type ConstDirectiveNode, type DocumentNode } from 'graphql';
+import { Kind, visit, type ConstDirectiveNode, type DocumentNode } from 'graphql';
 import type { Root, Type } from 'protobufjs';
 import { didYouMean } from '../diagnostics/did-you-mean';
 import type { Findings } from '../diagnostics/findings';
@@ -32,11 +32,13 @@ export function checkSignIn({ sdl, protos, upstreamNames }: Sources, findings: F
     return;
   }
   for (const [name, needs] of Object.entries(authServiceNeeds)) {
+    if (needs.purpose === 'policies' && !usesPolicies(sdl)) continue;
+    const whose = needs.purpose === 'policies' ? '@policy needs' : 'sign-in and sessions need';
     const method = service.methodsArray.find((each) => each.name === name);
     if (!method) {
       const names = service.methodsArray.map((each) => each.name);
       report(
-        `${authServiceName} has no RPC ${name}, which sign-in and sessions need`,
+        `${authServiceName} has no RPC ${name}, which ${whose}`,
         didYouMean(name, names) ?? `Its RPCs are ${names.join(', ')}.`,
       );
       continue;
@@ -49,12 +51,25 @@ export function checkSignIn({ sdl, protos, upstreamNames }: Sources, findings: F
         if (!message || message.fields[field]) continue;
         const names = message.fieldsArray.map((each) => each.name);
         report(
-          `${message.fullName.slice(1)} has no field ${field}, which sign-in and sessions need`,
+          `${message.fullName.slice(1)} has no field ${field}, which ${whose}`,
           didYouMean(field, names) ?? fieldsAre(names),
         );
       }
     }
   }
+}
+
+/** Whether a schema has policies: AuthService must then know permissions. */
+export function usesPolicies(documents: readonly DocumentNode[]): boolean {
+  let found = false;
+  for (const document of documents) {
+    visit(document, {
+      Directive({ name }) {
+        if (name.value === 'policy') found = true;
+      },
+    });
+  }
+  return found;
 }
 
 /** The @upstream of sign-in: the one with its service, else with its name. */

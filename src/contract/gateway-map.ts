@@ -95,6 +95,9 @@ function accessAt(schema: GraphQLSchema, coordinate: string): Access {
   return field ? accessOf(field) : [];
 }
 
+/** Before a permission that AuthService is asked about. */
+export const policyText = 'policy ';
+
 /** Access rules in words. All of them must hold. */
 function accessText(access: Access): string {
   if (access.length === 0) return 'public';
@@ -106,8 +109,11 @@ function accessText(access: Access): string {
     : texts.map((text) => (text.includes(' ') ? `(${text})` : text)).join(' and ');
 }
 
-function ruleText({ scopes = [], orSelf }: AccessRule): string {
-  const lists = scopes.map((all) => all.join(' + '));
+function ruleText({ scopes = [], policies = [], orSelf }: AccessRule): string {
+  const lists = [
+    ...scopes.map((all) => all.join(' + ')),
+    ...policies.map((all) => `${policyText}${all.join(` + ${policyText}`)}`),
+  ];
   return [...lists, ...(orSelf === undefined ? [] : ['self'])].join(' or ');
 }
 

@@ -16,6 +16,11 @@ export interface AuthServiceRpcs {
   /** Ends a session. Answers the same for a session that has ended already or never was. */
   readonly RevokeSession: { readonly request: RevokeSessionRequest; readonly response: RevokeSessionResponse };
   /**
+   * Asks whether a user holds a permission on one resource. For permissions that do not depend on a resource, those of
+   * ValidateSession are enough.
+   */
+  readonly CheckPermission: { readonly request: CheckPermissionRequest; readonly response: CheckPermissionResponse };
+  /**
    * Streams every session or user whose sessions end before they expire, from the moment of the call on. Optional: a
    * server may answer UNIMPLEMENTED, and the gateway then learns of a revocation when it next validates.
    */
@@ -112,6 +117,22 @@ export interface RevokeSessionRequest {
 
 /** Nothing. */
 export type RevokeSessionResponse = Readonly<Record<string, never>>;
+
+/** A question about one user, permission and resource. */
+export interface CheckPermissionRequest {
+  /** The user who wants to act. */
+  readonly user_id: string;
+  /** The permission, such as `admin:user:edit`. */
+  readonly permission: string;
+  /** The resource, such as a user's id; empty where the permission has none. */
+  readonly resource: string;
+}
+
+/** The answer to it. */
+export interface CheckPermissionResponse {
+  /** True where the user may. */
+  readonly allowed: boolean;
+}
 
 /** Nothing: the stream covers all sessions. */
 export type WatchRevocationsRequest = Readonly<Record<string, never>>;

@@ -49,7 +49,7 @@ interface YogaContext extends ServerContext, RunContext {
  * @throws Error where the metrics were made without `graphqlPlugin`
  */
 export function useApiGateway(options: PipelineOptions): Plugin<YogaContext, ServerContext> {
-  const { documents, gatekeeper, metrics, introspection, requestTimeout, limits } = options;
+  const { documents, gatekeeper, metrics, introspection } = options;
   const prometheus = usePrometheus(prometheusConfig(metrics));
   const genericAuth = useGenericAuth<Identity, YogaContext, 'identity'>({
     mode: 'resolve-only',
@@ -108,13 +108,7 @@ export function useApiGateway(options: PipelineOptions): Plugin<YogaContext, Ser
       // After generic-auth.
       return ({ context, extendContext }) => {
         const { plan, identity, exchange, record } = context;
-        const { scope, release } = openScope(planned(plan), identity, {
-          exchange,
-          trace: record.trace,
-          gatekeeper,
-          requestTimeout,
-          limits,
-        });
+        const { scope, release } = openScope(planned(plan), identity, exchange, record.trace, options);
         extendContext({ caller: callerOf(identity), scope, loaders: new Map(), ...(release ? { release } : {}) });
       };
     },

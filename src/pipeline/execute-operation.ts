@@ -1,19 +1,23 @@
 import { GraphQLError, type DocumentNode, type ExecutionResult } from 'graphql';
 import { GatewayError } from '../errors';
+import type { Variables } from '../execution/run';
 import { subscribe } from '../execution/subscribe';
 import type { Exchange } from '../http/exchange';
+import { denial } from '../schema/access';
 import type { ResolverContext } from '../schema/resolver-context';
 import type { Gatekeeper } from '../session/gatekeeper';
 import type { TraceContext } from '../telemetry/trace';
 import { callerOf, type Identity } from './authenticate';
-import { OperationScope, type OperationLimits } from './operation-context';
-import { refusalOf, type OperationPlan } from './operation-plan';
+import { OperationScope, type OperationChecks, type OperationLimits } from './operation-context';
+import { askPolicies } from './ask-policies';
+import { refusalOf, rulesThatHold, type OperationPlan } from './operation-plan';
+import { spendRateLimits } from './spend-rate-limits';
 
 /** Variables of a request, as the client sent them. */
 export type VariableInputs = Readonly<Record<string, unknown>> | null | undefined;
 
 /** The context of an operation that is run. */
-export type RunContext = ResolverContext & { readonly scope: OperationScope };
+export type RunContext = ResolverContext & { readonly scope: OperationScope; readonly exchange: Exchange };
 
 /** Runs a query or a mutation as it was compiled. Never throws: what goes wrong is in the result. */
 export function executeOperation(
@@ -21,15 +25,42 @@ export function executeOperation(
   context: RunContext,
   inputs: VariableInputs,
 ): ExecutionResult | Promise<ExecutionResult> {
-  const { caller, scope } = context;
-  const closed = plan.closedTo(caller);
+  const { scope } = context;
+  const closed = plan.closedTo(context.caller);
   if (closed) return { errors: closed };
   const { values, errors } = plan.compiled.coerce(inputs);
   if (errors) return { errors };
   const tooDear = scope.admitCost(plan.costOf(values));
   if (tooDear) return refused(tooDear);
+  if (!plan.isCheckedFirst) return run(plan, context, values);
+  return checkFirst(plan, context, values).then((refusal) => refusal ?? run(plan, context, values));
+}
+
+/**
+ * Asks what has to be asked before anything runs, and leaves the answers in the context.
+ *
+ * @returns the result of an operation that is refused whole
+ */
+async function checkFirst(
+  plan: OperationPlan,
+  context: RunContext,
+  values: Variables,
+): Promise<ExecutionResult | undefined> {
+  const type = plan.operation.operation;
+  context.policyAnswers = await askPolicies(plan, context.caller, values, context.scope);
+  // What is refused anyway does not count.
+  const denied = type === 'mutation' ? refusalOf(plan, context, values) : undefined;
+  if (denied) return { data: null, ...refused(denied) };
+  context.overLimit = await spendRateLimits(plan, context, values, context.scope.checks.rateLimits);
+  const [over] = context.overLimit?.values() ?? [];
+  if (!over || type === 'query') return undefined;
+  return type === 'mutation' ? { data: null, ...refused(over) } : refused(over);
+}
+
+function run(plan: OperationPlan, context: RunContext, values: Variables): ExecutionResult | Promise<ExecutionResult> {
+  const { scope } = context;
   // A mutation is refused whole: half of one is worse than none.
-  const denied = plan.operation.operation === 'mutation' ? refusalOf(plan, caller, values) : undefined;
+  const denied = plan.operation.operation === 'mutation' ? refusalOf(plan, context, values) : undefined;
   if (denied) return { data: null, ...refused(denied) };
   const result = plan.compiled.execute({ context, variables: values, limit: scope });
   return result instanceof Promise
@@ -77,6 +108,8 @@ export async function subscribeOperation(
     const tooDear = scope.admitCost(plan.costOf(values));
     if (tooDear) return refused(tooDear);
     if (compiled.outcome(values).root().isEmpty) return refused(nothingSubscribed);
+    const refusal = plan.isCheckedFirst ? await checkFirst(plan, context, values) : undefined;
+    if (refusal) return refusal;
     const tooMany = scope.admitStream();
     if (tooMany) return refused(tooMany);
     const args = {
@@ -86,6 +119,7 @@ export async function subscribeOperation(
       variableValues: inputs ?? null,
       operationName: operation.name?.value ?? null,
     };
+    watchAccess(plan, context, values);
     results = await subscribe(args, async (event) => {
       scope.beginEvent();
       const result = await compiled.execute({ root: event, context, variables: values, limit: scope });
@@ -99,13 +133,29 @@ export async function subscribeOperation(
   }
 }
 
+/** Ends a stream when its session loses what it serves: each time that the session is validated again, access is decided again. */
+function watchAccess(plan: OperationPlan, context: RunContext, values: Variables): void {
+  const { scope } = context;
+  const { guard, requestId, trace, checks } = scope;
+  if (!guard) return;
+  // What the caller could not have from the beginning is null in every event.
+  const held = rulesThatHold(plan, context, values);
+  guard.onRenewed(async (session) => {
+    const answers = await askPolicies(plan, session, values, { requestId, trace, deadline: Infinity, checks });
+    for (const rule of held) {
+      const denied = denial(rule, session, answers);
+      if (denied) return denied;
+    }
+    return undefined;
+  });
+}
+
 export interface ScopeOptions {
-  readonly exchange: Exchange;
-  readonly trace: TraceContext;
   readonly gatekeeper: Pick<Gatekeeper, 'guard'>;
   /** Ms that an operation may take, unless one of its fields says more. */
   readonly requestTimeout: number;
   readonly limits: OperationLimits;
+  readonly checks: OperationChecks;
 }
 
 /** The scope of an operation's RPCs, and the end of what watches over it. */
@@ -119,15 +169,17 @@ export interface OpenScope {
 export function openScope(
   { timeout, operation, mergesCalls }: OperationPlan,
   identity: Identity,
-  { exchange, trace, gatekeeper, requestTimeout, limits }: ScopeOptions,
+  exchange: Exchange,
+  trace: TraceContext,
+  { gatekeeper, requestTimeout, limits, checks }: ScopeOptions,
 ): OpenScope {
   const deadline = exchange.deadlineFor(Math.max(requestTimeout, timeout));
   const caller = callerOf(identity);
-  const options = { trace, deadline, limits, mergesCalls };
+  const options = { trace, deadline, limits, checks, mergesCalls };
   if (operation.operation !== 'subscription' || identity instanceof GatewayError) {
     return { scope: new OperationScope(exchange, caller, options) };
   }
   const guard = gatekeeper.guard(identity, exchange);
-  const scope = new OperationScope(exchange, caller, { ...options, ending: guard.ending });
+  const scope = new OperationScope(exchange, caller, { ...options, guard });
   return { scope, release: () => guard.release() };
 }

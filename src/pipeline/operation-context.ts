@@ -8,10 +8,15 @@ import type { Exchange } from '../http/exchange';
 import type { LimitName } from '../limits';
 import { maxSelectedFields } from './operation-cost';
 import type { Caller, ResolverContext } from '../schema/resolver-context';
+import type { SessionGuard } from '../session/guards';
+import type { Policies } from '../session/policies';
+import type { RateLimits } from '../session/rate-limits';
 import type { TraceContext } from '../telemetry/trace';
 
 /** What the resolvers of one operation get. */
 export class OperationContext implements ResolverContext {
+  policyAnswers: ResolverContext['policyAnswers'] = undefined;
+  overLimit: ResolverContext['overLimit'] = undefined;
   private lazyLoaders: Map<object, DataLoader<never, unknown, string>> | undefined;
 
   constructor(
@@ -37,12 +42,20 @@ export interface OperationLimits {
   readonly maxResultSize: number;
 }
 
+/** What is asked about an operation before it runs. */
+export interface OperationChecks {
+  readonly rateLimits: Pick<RateLimits, 'spend'>;
+  /** Left out where the schema has none. */
+  readonly policies?: Policies | undefined;
+}
+
 export interface OperationScopeOptions {
   readonly trace: TraceContext;
   readonly deadline: number;
   readonly limits: OperationLimits;
+  readonly checks: OperationChecks;
   readonly mergesCalls: boolean;
-  readonly ending?: Cancellation;
+  readonly guard?: SessionGuard;
 }
 
 /** What one operation gives to its RPCs, and what it may take. Reads from the exchange only when an RPC asks. */
@@ -57,7 +70,7 @@ export class OperationScope implements CallScope, ResultLimit {
   /**
    * @param options.trace - The parent of the RPCs' spans.
    * @param options.deadline - Ms since the epoch.
-   * @param options.ending - Cancels the RPCs of a stream when its session ends; left out for what is no stream.
+   * @param options.guard - Cancels the RPCs of a stream when its session ends; left out for what is no stream.
    * @param options.mergesCalls - Whether two of its calls may be equal.
    */
   constructor(
@@ -75,6 +88,14 @@ export class OperationScope implements CallScope, ResultLimit {
 
   get deadline(): number {
     return this.options.deadline;
+  }
+
+  get guard(): SessionGuard | undefined {
+    return this.options.guard;
+  }
+
+  get checks(): OperationChecks {
+    return this.options.checks;
   }
 
   get maxResultSize(): number {
@@ -144,7 +165,7 @@ export class OperationScope implements CallScope, ResultLimit {
   /** Cancels calls that are under way: of an operation that is over a limit, whose client left, or whose session ended. */
   get signal(): Cancellation {
     if (this.canceller) return this.canceller;
-    const { ending } = this.options;
+    const ending = this.guard?.ending;
     const { cancellation } = this.exchange;
     this.canceller = firstOf(ending ? [ending, cancellation] : [cancellation]);
     return this.canceller;

@@ -22,8 +22,10 @@ import { locate } from '../execution/field-error';
 import type { OperationSource } from '../execution/operation-source';
 import type { Variables } from '../execution/run';
 import { accessOf, denial, type AccessRule } from '../schema/access';
-import type { Caller } from '../schema/resolver-context';
-import { compileCost, type OperationCost } from './operation-cost';
+import { rateLimitOf } from '../schema/rate-limit';
+import type { ResolverContext } from '../schema/resolver-context';
+import { compileCost, maxSelectedFields, type OperationCost } from './operation-cost';
+import { countSelections } from './selection-counts';
 
 /**
  * What can be decided about an operation by its document. Whatever else is to hold of operations as they are written is worked out
@@ -33,6 +35,8 @@ export class OperationPlan {
   private lazyTraits: OperationTraits | undefined;
   /** By what @skip and @include leave of the operation. */
   private readonly costs = new WeakMap<object, OperationCost>();
+  private readonly limited = new WeakMap<object, readonly LimitedField[]>();
+  private readonly policiesBy = new WeakMap<object, readonly string[]>();
 
   constructor(readonly compiled: CompiledOperation) {}
 
@@ -52,7 +56,7 @@ export class OperationPlan {
   /**
    * The errors of a caller to whom every root field is closed, whatever the variables are; undefined where some of it may be had.
    */
-  closedTo(caller: Caller | GatewayError): readonly GraphQLError[] | undefined {
+  closedTo(caller: ResolverContext['caller']): readonly GraphQLError[] | undefined {
     const { isClosed, roots } = this.traits;
     if (!isClosed || !(caller instanceof GatewayError)) return undefined;
     return [...roots].map(([key, { node }]) => locate(caller, [node], [key]));
@@ -73,6 +77,47 @@ export class OperationPlan {
     return this.traits.mergesCalls;
   }
 
+  /** Whether something has to be asked about the operation before it runs. */
+  get isCheckedFirst(): boolean {
+    return this.traits.isCheckedFirst;
+  }
+
+  /**
+   * The fields with a limit that the operation asks for, and how often.
+   *
+   * @param variables - Coerced.
+   */
+  limitedFields(variables: Variables): readonly LimitedField[] {
+    const outcome = this.compiled.outcome(variables);
+    let limited = this.limited.get(outcome);
+    if (!limited) {
+      limited = limitedFieldsOf(this.compiled.source, outcome.conditions);
+      this.limited.set(outcome, limited);
+    }
+    return limited;
+  }
+
+  /** Whether the caller may not have a field, as far as that does not depend on its object. */
+  isDenied(field: GraphQLField<unknown, unknown>, { caller, policyAnswers }: AccessContext): boolean {
+    return accessOf(field).some((rule) => denial(independent(rule), caller, policyAnswers) !== undefined);
+  }
+
+  /**
+   * The permissions that policies of the fields name that the operation asks for.
+   *
+   * @param variables - Coerced.
+   */
+  policies(variables: Variables): readonly string[] {
+    if (!this.traits.hasPolicies) return none;
+    const outcome = this.compiled.outcome(variables);
+    let policies = this.policiesBy.get(outcome);
+    if (!policies) {
+      policies = policiesOf(fieldsOf(this.compiled.source, outcome.conditions).flatMap(accessOf));
+      this.policiesBy.set(outcome, policies);
+    }
+    return policies;
+  }
+
   /** @param variables - Coerced. */
   costOf(variables: Variables): number {
     const outcome = this.compiled.outcome(variables);
@@ -85,7 +130,20 @@ export class OperationPlan {
   }
 }
 
-interface OperationTraits extends Pick<OperationPlan, 'timeout' | 'rules' | 'mergesCalls'> {
+const none: readonly string[] = [];
+
+function policiesOf(rules: readonly AccessRule[]): readonly string[] {
+  return [...new Set(rules.flatMap((rule) => rule.policies?.flat() ?? none))];
+}
+
+/** A field with a limit, and how often an operation asks for it. */
+export interface LimitedField {
+  readonly field: GraphQLField<unknown, unknown>;
+  readonly times: number;
+}
+
+interface OperationTraits extends Pick<OperationPlan, 'timeout' | 'rules' | 'mergesCalls' | 'isCheckedFirst'> {
+  readonly hasPolicies: boolean;
   /** True where every root field needs a session. */
   readonly isClosed: boolean;
   readonly roots: ReadonlyMap<string, RootField>;
@@ -97,10 +155,19 @@ interface RootField {
   readonly field: GraphQLField<unknown, unknown> | undefined;
 }
 
+/** An operation that selects more than can be counted asks for each of its limited fields as often as that. */
+function limitedFieldsOf(source: OperationSource, conditions: Variables): LimitedField[] {
+  const counts = countSelections(source, conditions, (field) => rateLimitOf(field) !== undefined);
+  if (counts) return [...counts].map(([field, times]) => ({ field, times }));
+  const fields = new Set(fieldsOf(source, conditions).filter((field) => rateLimitOf(field)));
+  return [...fields].map((field) => ({ field, times: maxSelectedFields }));
+}
+
 function traitsOf(source: OperationSource): OperationTraits {
   const rules = new Set<AccessRule>();
   let timeout = 0;
   let calls = 0;
+  let isCheckedFirst = false;
   for (const field of fieldsOf(source, undefined)) {
     const ownTimeout = field.extensions['timeout'] as number | undefined;
     if (ownTimeout !== undefined) {
@@ -108,7 +175,9 @@ function traitsOf(source: OperationSource): OperationTraits {
       timeout = Math.max(timeout, ownTimeout);
     }
     for (const rule of accessOf(field)) rules.add(independent(rule));
+    isCheckedFirst ||= rateLimitOf(field) !== undefined;
   }
+  const hasPolicies = policiesOf([...rules]).length > 0;
   const roots = rootFieldsOf(source);
   const rootFields = [...roots.values()].map(({ field }) => field);
   return {
@@ -116,6 +185,8 @@ function traitsOf(source: OperationSource): OperationTraits {
     roots,
     timeout,
     rules: [...rules],
+    isCheckedFirst: isCheckedFirst || hasPolicies,
+    hasPolicies,
     // One call that is made once is equal to no other.
     mergesCalls: calls > 1 || (calls === 1 && !rootFields.some((field) => field?.extensions['timeout'] !== undefined)),
   };
@@ -150,20 +221,37 @@ function independent(rule: AccessRule): AccessRule {
   return rule.orSelf === undefined ? rule : signedIn;
 }
 
+/** Who asks, and what was answered to policies. */
+type AccessContext = Pick<ResolverContext, 'caller' | 'policyAnswers'>;
+
+/**
+ * The rules of an operation's fields that hold for its caller, as far as they do not depend on an object.
+ *
+ * @param variables - Coerced.
+ */
+export function rulesThatHold(
+  { compiled }: OperationPlan,
+  { caller, policyAnswers }: AccessContext,
+  variables: Variables,
+): readonly AccessRule[] {
+  const rules = new Set(fieldsOf(compiled.source, variables).flatMap((field) => accessOf(field).map(independent)));
+  return [...rules].filter((rule) => !denial(rule, caller, policyAnswers));
+}
+
 /**
  * The reason to refuse an operation whole, before anything of it runs; undefined where the caller may have all of it.
  * For mutations: of a query, each field is refused on its own.
  */
 export function refusalOf(
   plan: OperationPlan,
-  caller: Caller | GatewayError,
+  { caller, policyAnswers }: AccessContext,
   variables: Variables,
 ): GatewayError | undefined {
   // Nearly always nothing is refused, and then conditions do not matter.
-  if (!plan.rules.some((rule) => denial(rule, caller))) return undefined;
+  if (!plan.rules.some((rule) => denial(rule, caller, policyAnswers))) return undefined;
   for (const field of fieldsOf(plan.compiled.source, variables)) {
     for (const rule of accessOf(field)) {
-      const denied = denial(independent(rule), caller);
+      const denied = denial(independent(rule), caller, policyAnswers);
       if (denied) return denied;
     }
   }

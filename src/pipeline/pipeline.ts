@@ -6,7 +6,7 @@ import { authenticate, callerOf } from './authenticate';
 import { chooseOperation, type AllowedOperations } from './choose-operation';
 import type { Documents, PreparedDocument } from './documents';
 import { executeOperation, openScope, subscribeOperation, type VariableInputs } from './execute-operation';
-import { OperationContext, type OperationLimits } from './operation-context';
+import { OperationContext, type OperationChecks, type OperationLimits } from './operation-context';
 import { createOperationCounts } from './operation-counts';
 import { OperationRecord } from './operation-record';
 import { presentResult, type PresentedResult, type RawResult } from './present';
@@ -42,6 +42,7 @@ export interface PipelineOptions {
   /** Ms that an operation may take, unless one of its fields says more. */
   readonly requestTimeout: number;
   readonly limits: OperationLimits;
+  readonly checks: OperationChecks;
 }
 
 /** An operation's exchange, and what is recorded of it. */
@@ -55,7 +56,7 @@ interface Recorded {
  * folder that takes what it needs and returns what it made; docs/life-of-a-request.md draws the way.
  */
 export function createPipeline(options: PipelineOptions): Pipeline {
-  const { documents, gatekeeper, metrics, introspection, requestTimeout, limits } = options;
+  const { documents, gatekeeper, metrics, introspection } = options;
   const counts = createOperationCounts(metrics);
 
   /** Presents a result, and records what is wrong with it. */
@@ -129,7 +130,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         const found = authenticate(plan, exchange, gatekeeper);
         const identity = found instanceof Promise ? await found : found;
         const { trace } = record;
-        const { scope, release } = openScope(plan, identity, { exchange, trace, gatekeeper, requestTimeout, limits });
+        const { scope, release } = openScope(plan, identity, exchange, trace, options);
         const context = new OperationContext(exchange, callerOf(identity), scope);
         if (type === OperationTypeNode.SUBSCRIPTION) {
           const results = await subscribeOperation(plan, prepared.document, context, variables, release);

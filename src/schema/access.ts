@@ -17,12 +17,14 @@ import { needsOf, withoutInfo } from '../execution/resolver-needs';
 import { hasUnknownDirective } from './directive-nodes';
 import { accessDirectives } from './directives';
 import { isRootType, objectTypes } from './object-types';
-import type { Caller, Resolver, ResolverContext, SchemaField } from './resolver-context';
+import type { Caller, PolicyAnswers, Resolver, ResolverContext, SchemaField } from './resolver-context';
 
 /** What a caller must have to be given a field. */
 export interface AccessRule {
   /** Lists of permissions: the session must have all of one list. Left out where being signed in is enough. */
   readonly scopes?: readonly (readonly string[])[];
+  /** Lists of permissions that are asked about for each request: all of one list must be allowed. */
+  readonly policies?: readonly (readonly string[])[];
   /** Name of the parent's field that holds the id of a user who may ask as well. */
   readonly orSelf?: string;
 }
@@ -37,12 +39,35 @@ export function accessOf(field: Pick<GraphQLField<unknown, unknown>, 'extensions
   return (field.extensions['access'] as Access | undefined) ?? open;
 }
 
-/** The error of a caller whom a rule refuses, `orSelf` left aside; undefined where the rule holds. */
-export function denial(rule: AccessRule, caller: Caller | GatewayError): GatewayError | undefined {
+/**
+ * The error of a caller whom a rule refuses, `orSelf` left aside; undefined where the rule holds.
+ *
+ * @param answers - To the permissions of policies. One that was not asked about counts as not allowed.
+ */
+export function denial(
+  rule: AccessRule,
+  caller: Caller | GatewayError,
+  answers: PolicyAnswers | undefined,
+): GatewayError | undefined {
   if (caller instanceof GatewayError) return caller;
+  if (rule.policies) return denialByPolicy(rule.policies, answers);
   if (!rule.scopes) return undefined;
   const { permissions } = caller;
   return rule.scopes.some((all) => all.every((scope) => permissions.includes(scope))) ? undefined : forbidden;
+}
+
+/** Where no list is allowed, and one might be that could not be asked about, it is not known whether the caller may. */
+function denialByPolicy(
+  policies: readonly (readonly string[])[],
+  answers: PolicyAnswers | undefined,
+): GatewayError | undefined {
+  let unknown: GatewayError | undefined;
+  for (const all of policies) {
+    const given = all.map((policy) => answers?.get(policy) ?? false);
+    if (given.every((answer) => answer === true)) return undefined;
+    if (!given.includes(false)) unknown ??= given.find((answer) => answer instanceof GatewayError);
+  }
+  return unknown ?? forbidden;
 }
 
 /** Made once: a list may be refused field by field. */
@@ -131,21 +156,23 @@ function rulesOf(
 
 function ruleOf(mark: ConstDirectiveNode, findings: Findings): AccessRule[] {
   if (mark.name.value === 'authenticated') return [{}];
-  if (mark.name.value !== 'requiresScopes') return [];
+  if (mark.name.value !== 'requiresScopes' && mark.name.value !== 'policy') return [];
   const value = (name: string): unknown => {
     const argument = mark.arguments?.find((candidate) => candidate.name.value === name);
     return argument && valueFromASTUntyped(argument.value);
   };
   const orSelf = value('orSelf') as string | undefined;
   // GraphQL reads a single value as a list of one (spec 3.11, "Input Coercion").
-  const scopes = [value('scopes') ?? []].flat(1).map((all) => [all].flat(1) as string[]);
+  const listed = (name: string) => [value(name) ?? []].flat(1).map((all) => [all].flat(1) as string[]);
+  const scopes = listed(mark.name.value === 'policy' ? 'policies' : 'scopes');
   if (scopes.length === 0 || scopes.some((all) => all.length === 0)) {
     findings.at(
       mark,
-      '@requiresScopes needs at least one permission in every list',
+      `@${mark.name.value} needs at least one permission in every list`,
       'Use @authenticated for "signed in".',
     );
   }
+  if (mark.name.value === 'policy') return [{ policies: scopes }];
   return [{ scopes, ...(orSelf === undefined ? {} : { orSelf }) }];
 }
 
@@ -173,7 +200,7 @@ function guard(type: GraphQLObjectType, field: SchemaField, access: Access): voi
   };
   const refusal = (source: unknown, context: ResolverContext, info: GraphQLResolveInfo): GatewayError | undefined => {
     for (const rule of access) {
-      const denied = denial(rule, context.caller);
+      const denied = denial(rule, context.caller, context.policyAnswers);
       if (denied && !isSelf(rule, source, context, info)) return denied;
     }
     return undefined;

@@ -151,7 +151,7 @@ export function checkTypes(schema: GraphQLSchema, findings: Findings): void {
 /** Each type that implements the interface says what answers its fields; directives on the interface have no effect. */
 function checkInterface(type: GraphQLInterfaceType, findings: Findings): void {
   for (const field of Object.values(type.getFields())) {
-    for (const name of [...answers, 'connection', 'proto']) {
+    for (const name of [...answers, 'connection', 'proto', 'rateLimit']) {
       const directive = directiveOn(field.astNode, name);
       if (!directive) continue;
       findings.at(

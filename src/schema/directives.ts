@@ -118,6 +118,12 @@ export const gatewaySdl = /* GraphQL */ `
   ) on FIELD_DEFINITION | OBJECT | INTERFACE | ENUM | SCALAR
 
   """
+  Whoever AuthService lets may ask: it is asked about each permission once per request, before anything runs. Of
+  the lists one must be allowed whole: the outer list is "or", an inner one "and".
+  """
+  directive @policy(policies: [[String!]!]!) on FIELD_DEFINITION | OBJECT | INTERFACE | ENUM | SCALAR
+
+  """
   What a field costs, in place of 1, or of 10 for one that makes a call. On a type: what fields of that type cost. On an
   argument: what it adds where it is given.
   """
@@ -135,6 +141,29 @@ export const gatewaySdl = /* GraphQL */ `
     "The lists in the field's object that are meant, where the field is no list itself."
     sizedFields: [String!]
   ) on FIELD_DEFINITION
+
+  """
+  How often the field may be asked for: so many times in a window, which begins with the first of them. Each alias counts. Over
+  the limit the field fails with RATE_LIMITED; a mutation or subscription that asks for it is refused whole, before anything runs.
+  """
+  directive @rateLimit(
+    "How many times, at least 1."
+    limit: Int!
+    "How long the window is: whole seconds or minutes, such as 10s or 1m; 1440m at most."
+    window: String!
+    "Whose requests count together."
+    by: RateLimitKey = USER
+  ) on FIELD_DEFINITION
+
+  "Whose requests count together for @rateLimit."
+  enum RateLimitKey {
+    "Those of one user, whatever the session."
+    USER
+    "Those of one session."
+    SESSION
+    "Those from one address; of IPv6, from one /64 network."
+    ADDRESS
+  }
 
   "A date and time, as in RFC 3339: 2026-01-31T12:00:00Z."
   scalar DateTime
@@ -162,4 +191,4 @@ export const gatewaySdl = /* GraphQL */ `
 `;
 
 /** Directives that say who may ask. */
-export const accessDirectives = ['public', 'authenticated', 'requiresScopes'] as const;
+export const accessDirectives = ['public', 'authenticated', 'requiresScopes', 'policy'] as const;

@@ -10,6 +10,9 @@ export interface Caller {
   readonly permissions: readonly string[];
 }
 
+/** By permission, whether the caller has it, or why that is not known. */
+export type PolicyAnswers = ReadonlyMap<string, boolean | GatewayError>;
+
 /** The context of resolvers: one for each operation, never shared. */
 export interface ResolverContext {
   /** Who asks; without a valid session, the error that fields for signed-in callers fail with. */
@@ -18,6 +21,10 @@ export interface ResolverContext {
   readonly scope: CallScope;
   /** The loaders of this operation, by look-up. Made when first used. */
   readonly loaders: Map<object, DataLoader<never, unknown, string>>;
+  /** What was answered to the policies of the operation. Set before anything runs; undefined where none was asked about. */
+  policyAnswers?: PolicyAnswers | undefined;
+  /** Why fields are refused that were asked for too often, by their coordinate. Set before anything runs; undefined where none is. */
+  overLimit?: ReadonlyMap<string, GatewayError> | undefined;
 }
 
 /** Forgets what an operation has read so far: from here on it may be different. */

@@ -29,6 +29,8 @@ export interface AuthService {
   /** @throws GatewayError with the cause's status UNAUTHENTICATED where the session is not valid. */
   validateSession(token: string, scope: CallScope): Promise<Session>;
   revokeSession(token: string, scope: CallScope): Promise<void>;
+  /** Whether a user has a permission. There only where it was asked for. */
+  readonly checkPermission?: (userId: string, permission: string, scope: CallScope) => Promise<boolean>;
   watchRevocations(scope: CallScope): AsyncIterable<{ sessionId?: string; userId?: string }>;
 }
 
@@ -39,13 +41,13 @@ export const authServiceName = 'auth.v1.AuthService';
 type RpcNeeds = {
   readonly [Name in keyof AuthServiceRpcs]: {
     /** What does not work without this RPC. */
-    readonly purpose: 'sign-in' | 'sign-out' | 'sessions' | 'early revocation';
+    readonly purpose: 'sign-in' | 'sign-out' | 'sessions' | 'early revocation' | 'policies';
     readonly request: readonly (keyof AuthServiceRpcs[Name]['request'])[];
     readonly response: readonly (keyof AuthServiceRpcs[Name]['response'])[];
   };
 };
 
-/** The RPCs that sign-in and sessions need, each with the fields that are written and read. */
+/** The RPCs that sign-in, sessions and, where the schema has any, policies need, each with the fields that are written and read. */
 export const authServiceNeeds: RpcNeeds = {
   HandleSsoCallback: {
     purpose: 'sign-in',
@@ -58,10 +60,11 @@ export const authServiceNeeds: RpcNeeds = {
     response: ['session_id', 'user_id', 'permissions', 'expires_at'],
   },
   RevokeSession: { purpose: 'sign-out', request: ['session_token'], response: [] },
+  CheckPermission: { purpose: 'policies', request: ['user_id', 'permission'], response: ['allowed'] },
   WatchRevocations: { purpose: 'early revocation', request: [], response: ['session_id', 'user_id'] },
 };
 
-/** Ms that a ValidateSession or RevokeSession may take. */
+/** Ms that a ValidateSession, RevokeSession or CheckPermission may take. */
 export const sessionTimeout = 2_000;
 /** Ms. It takes a round trip to the identity provider. */
 const signInTimeout = 15_000;
@@ -71,9 +74,17 @@ const watchTimeout = 24 * 3_600_000;
 /**
  * Binds {@link AuthService} to the upstream's channel.
  *
- * @param deadline - Ms that any unary call may take at most.
+ * @param options.deadline - Ms that any unary call may take at most.
+ * @param options.policies - Whether permissions are asked about.
  */
-export function createAuthService(upstream: Upstream, protos: Root, deadline = Infinity): AuthService {
+export function createAuthService(
+  upstream: Upstream,
+  protos: Root,
+  {
+    deadline = Infinity,
+    policies = false,
+  }: { readonly deadline?: number | undefined; readonly policies?: boolean } = {},
+): AuthService {
   const service = findService(protos, authServiceName);
   if (!service) throw new Error(`sign-in and sessions need ${authServiceName}, which no proto defines`);
   /** @param expected - Statuses that are ordinary answers, and so are not logged as failures. */
@@ -89,6 +100,7 @@ export function createAuthService(upstream: Upstream, protos: Root, deadline = I
   const handleSsoCallback = rpc('HandleSsoCallback', ['UNAUTHENTICATED', 'PERMISSION_DENIED']);
   const validateSession = rpc('ValidateSession', ['UNAUTHENTICATED', 'NOT_FOUND']);
   const revokeSession = rpc('RevokeSession');
+  const checkPermission = policies ? rpc('CheckPermission') : undefined;
   const watchRevocations = rpc('WatchRevocations', ['UNIMPLEMENTED', 'DEADLINE_EXCEEDED', 'CANCELLED']);
   const unary: Upstream['unary'] = (called, request, scope, timeout) =>
     upstream.unary(called, request, scope, Math.min(timeout, deadline));
@@ -111,6 +123,19 @@ export function createAuthService(upstream: Upstream, protos: Root, deadline = I
     async revokeSession(token, scope) {
       await unary(revokeSession, { session_token: token }, scope, sessionTimeout);
     },
+    ...(checkPermission
+      ? {
+          async checkPermission(userId: string, permission: string, scope: CallScope) {
+            const { allowed } = await unary(
+              checkPermission,
+              { user_id: userId, permission, resource: '' },
+              scope,
+              sessionTimeout,
+            );
+            return allowed;
+          },
+        }
+      : {}),
     async *watchRevocations(scope) {
       for await (const { session_id, user_id } of upstream.stream(watchRevocations, {}, scope, watchTimeout)) {
         yield { ...(session_id ? { sessionId: session_id } : {}), ...(user_id ? { userId: user_id } : {}) };

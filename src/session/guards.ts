@@ -13,9 +13,17 @@ export interface SessionGuard {
    * AUTH_UNAVAILABLE.
    */
   readonly ending: Cancellation;
+  /**
+   * Has access decided again whenever the session was validated again. The error that it gives, if any, ends the stream. At once
+   * where that has happened already.
+   */
+  onRenewed(check: AccessCheck): void;
   /** Ends the watch. Must be called when the stream is over, for whatever reason. */
   release(): void;
 }
+
+/** Why a session may no longer have what a stream serves; undefined where it may. Never throws. */
+export type AccessCheck = (session: Session) => Promise<GatewayError | undefined>;
 
 /** The guards of all open streams. */
 export interface Guards {
@@ -64,6 +72,9 @@ export function createGuards({ validate, freshFor }: GuardsOptions): Guards {
     const labels = [`key ${key}`, ...sessionLabels(session)];
     let { expiresAt } = session;
     let timer: NodeJS.Timeout;
+    /** As it was validated last, if it was since the stream was let in. */
+    let renewed: Session | undefined;
+    let checkAccess: AccessCheck | undefined;
 
     const release = (): void => {
       clearTimeout(timer);
@@ -81,13 +92,19 @@ export function createGuards({ validate, freshFor }: GuardsOptions): Guards {
       const due = Math.max(least, freshFor(key) + margin);
       timer = setTimeout(() => void check(), Math.max(0, Math.min(due, expiresAt - Date.now()))).unref();
     };
+    const decideAccess = async (current: Session): Promise<void> => {
+      const denied = await checkAccess?.(current);
+      if (denied && all.has(own)) own.end(denied);
+    };
     const check = async (): Promise<void> => {
       if (expiresAt <= Date.now()) {
         own.end(unauthenticated(undefined, new SessionRefused('the session expired', true)));
         return;
       }
       try {
-        ({ expiresAt } = await validate(token, { ...scope, deadline: Number.POSITIVE_INFINITY }));
+        renewed = await validate(token, { ...scope, deadline: Number.POSITIVE_INFINITY });
+        ({ expiresAt } = renewed);
+        await decideAccess(renewed);
         if (all.has(own)) arm(leastInterval);
       } catch (error) {
         // Fail closed: a session that cannot be checked ends its streams as an expired one does.
@@ -99,7 +116,14 @@ export function createGuards({ validate, freshFor }: GuardsOptions): Guards {
     guards.add(own, labels);
     // A session that is not cached may have been revoked since the request was let in: ask at once.
     arm(0);
-    return { ending, release };
+    return {
+      ending,
+      release,
+      onRenewed(access) {
+        checkAccess = access;
+        if (renewed) void decideAccess(renewed);
+      },
+    };
   }
 
   return {

@@ -22,6 +22,8 @@ export interface RateLimit {
 export interface Quota {
   readonly rateLimit: RateLimit;
   readonly isOver: boolean;
+  /** How many were counted in this window, with what is over the limit. */
+  readonly used: number;
   /** At least 0. */
   readonly remaining: number;
   /** Whole seconds until the window ends, at least 1. */
@@ -70,6 +72,7 @@ export function createRateLimits({ redisUrl, log, metrics }: RateLimitsOptions):
       return {
         rateLimit,
         isOver: consumedPoints > limit,
+        used: consumedPoints,
         remaining: Math.max(0, limit - consumedPoints),
         resetAfter: Math.max(1, Math.ceil(msBeforeNext / 1000)),
       };
@@ -102,11 +105,11 @@ function createBoundedMemory() {
  *
  * @param what - What there were too many of, for the message: "sign-ins from this address".
  */
-export function rateLimited({ rateLimit, resetAfter }: Quota, limit: LimitName, what: string): GatewayError {
+export function rateLimited({ rateLimit, used, resetAfter }: Quota, limit: LimitName, what: string): GatewayError {
   const { limit: most, window } = rateLimit;
   return new GatewayError(
     'RATE_LIMITED',
-    `Too many ${what}: ${most} in ${window} s at most. Try again in ${resetAfter} s.`,
+    `Too many ${what}: ${used} within ${window} s, and ${most} are allowed. Try again in ${resetAfter} s.`,
     { limit, retryAfter: resetAfter },
   );
 }

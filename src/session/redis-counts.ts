@@ -47,7 +47,10 @@ export function connectCounts({ redisUrl, limiter, log, metrics }: SharedCountsO
 
   function noteAway(error: Error | undefined): void {
     if (isShared !== false && !isClosed) {
-      log.warn({ err: error }, 'Redis does not count: rate limits are counted in memory, by each replica for itself');
+      log.warn(
+        { reason: reasonOf(error) },
+        'Redis does not count: rate limits are counted in memory, by each replica for itself',
+      );
     }
     isShared = false;
   }
@@ -75,4 +78,9 @@ export function connectCounts({ redisUrl, limiter, log, metrics }: SharedCountsO
       client.disconnect();
     },
   };
+}
+
+/** Not the whole error: ioredis puts the command into it, and with that the password. */
+function reasonOf(error: (Error & { code?: string }) | undefined): string | undefined {
+  return error?.message || error?.code;
 }

@@ -64,7 +64,7 @@ export function createUnknownTokens({ rateLimits, maxChecks, maxRefused }: Unkno
       if (quota) {
         const left = Math.ceil(over.getRemainingTTL(client) / 1000);
         throw rateLimited(
-          { ...quota, resetAfter: Math.max(1, left) },
+          { ...quota, used: quota.used + 1, resetAfter: Math.max(1, left) },
           'unknown_tokens',
           'session tokens that nobody knows, from this address',
         );

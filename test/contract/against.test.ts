@@ -186,6 +186,34 @@ describe('of enums', () => {
   });
 });
 
+describe('of what @policy needs', () => {
+  const rpc = '  rpc CheckPermission(CheckPermissionRequest) returns (CheckPermissionResponse);\n';
+  const end = '  rpc WatchRevocations(WatchRevocationsRequest) returns (stream Revocation);\n';
+  const messages =
+    'message CheckPermissionRequest {\n  string user_id = 1;\n  string permission = 2;\n}\n\nmessage CheckPermissionResponse {\n  bool allowed = 1;\n}\n';
+  const withRpc = [
+    [end, end + rpc],
+    ['message RevokeSessionResponse {}\n', `message RevokeSessionResponse {}\n${messages}`],
+  ] as const;
+  const open = 'product(id: ID!): Product @public';
+  const asked = 'product(id: ID!): Product @policy(policies: [["shop:read"]])';
+
+  test('the fields that have it, and their routes', () => {
+    const older = write({ [sdl]: [[open, asked]], [auth]: withRpc });
+    const edits = {
+      [sdl]: [[open, asked]] as const,
+      [auth]: [withRpc[0], [withRpc[1][0], withRpc[1][1].replace('bool allowed = 1', 'bool allowed = 2')]] as const,
+    };
+    expect(breaking(edits, older).map(({ message, fields, routes }) => [message, fields, routes])).toEqual([
+      [
+        'auth.v1.CheckPermissionResponse.allowed has the number 2, and had 1',
+        ['Query.product'],
+        ['GET /shop/products/{id}'],
+      ],
+    ]);
+  });
+});
+
 describe('of what sign-in and sessions need', () => {
   const signedIn = ['Mutation.placeOrder', 'Mutation.updateProduct', 'Query.order', 'Subscription.orderEvents'];
 

@@ -41,7 +41,7 @@ describe('what is no schema at all', () => {
   );
   mistake('a directive that is like no other', { [sdl]: [['blurb: String', 'blurb: String @translated']] }, [
     'schema/shop.graphql:25:17: Unknown directive "@translated"',
-    '    There are @upstream, @grpc, @connection, @lookup, @join, @proto, @resolver, @public, @authenticated, @requiresScopes, @cost, @listSize, @include, @skip, @deprecated, @specifiedBy, @oneOf.',
+    '    There are @upstream, @grpc, @connection, @lookup, @join, @proto, @resolver, @public, @authenticated, @requiresScopes, @policy, @cost, @listSize, @rateLimit, @include, @skip, @deprecated, @specifiedBy, @oneOf.',
   ]);
   mistake(
     'an argument that the directive does not take',
@@ -224,6 +224,49 @@ describe('upstreams', () => {
     ],
     'the configuration tells it first',
   );
+});
+
+describe('what @policy needs', () => {
+  const policy = [
+    'product(id: ID!): Product @public',
+    'product(id: ID!): Product @policy(policies: [["shop:read"]])',
+  ] as const;
+  const rpc = '  rpc CheckPermission(CheckPermissionRequest) returns (CheckPermissionResponse);\n';
+  const messages = `
+message CheckPermissionRequest {
+  string user_id = 1;
+  string permission = 2;
+}
+
+message CheckPermissionResponse {
+  bool may = 1;
+}
+`;
+  const end = '  rpc WatchRevocations(WatchRevocationsRequest) returns (stream Revocation);\n';
+  mistake('no RPC to ask', { [sdl]: [policy] }, [
+    'schema/auth.graphql:1:15: auth.v1.AuthService has no RPC CheckPermission, which @policy needs',
+    '    Its RPCs are HandleSsoCallback, ValidateSession, RevokeSession, WatchRevocations.',
+  ]);
+  mistake(
+    'an RPC that answers otherwise',
+    {
+      [sdl]: [policy],
+      [auth]: [
+        [end, end + rpc],
+        ['message RevokeSessionResponse {}\n', `message RevokeSessionResponse {}\n${messages}`],
+      ],
+    },
+    [
+      'schema/auth.graphql:1:15: auth.v1.CheckPermissionResponse has no field allowed, which @policy needs',
+      '    Its fields are may.',
+    ],
+  );
+  mistake('an empty list', { [sdl]: [[policy[0], 'product(id: ID!): Product @policy(policies: [[]])']] }, [
+    'schema/auth.graphql:1:15: auth.v1.AuthService has no RPC CheckPermission, which @policy needs',
+    '    Its RPCs are HandleSsoCallback, ValidateSession, RevokeSession, WatchRevocations.',
+    'schema/shop.graphql:4:29: @policy needs at least one permission in every list',
+    '    Use @authenticated for "signed in".',
+  ]);
 });
 
 describe('what sign-in and sessions need', () => {

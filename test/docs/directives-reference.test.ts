@@ -203,6 +203,7 @@ const services: Readonly<Record<string, Readonly<Record<string, Unary>>>> = {
       const seconds = Math.floor(Date.now() / 1000) + 3600;
       return { session_id: 's', user_id: token, permissions: permissions[token], expires_at: { seconds, nanos: 0 } };
     },
+    CheckPermission: ({ user_id: user, permission }) => ({ allowed: permissions[user]?.includes(permission) === true }),
   },
 };
 

@@ -49,7 +49,7 @@ test('memory is bounded: beyond so many keys the least recently used one begins 
 });
 
 test('the headers are those of the draft', () => {
-  const quota = { isOver: false, remaining: 7, resetAfter: 42 };
+  const quota = { isOver: false, used: 3, remaining: 7, resetAfter: 42 };
   expect(
     rateLimitHeaders([
       { ...quota, rateLimit: { name: 'login', limit: 10, window: 60 } },

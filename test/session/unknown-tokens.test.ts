@@ -63,7 +63,7 @@ describe('tokens that were never confirmed', () => {
     const answer = await me(madeUp());
     expect(answer.status).toBe(429);
     expect(codeOf(answer)).toBe('RATE_LIMITED');
-    expect(answer.errors?.[0]?.message).toMatch(/5 in 60 s at most/);
+    expect(answer.errors?.[0]?.message).toMatch(/6 within 60 s, and 5 are allowed/);
     const retryAfter = Number(answer.headers.get('retry-after'));
     expect(retryAfter).toBeGreaterThan(0);
     expect(retryAfter).toBeLessThanOrEqual(60);

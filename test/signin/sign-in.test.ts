@@ -379,7 +379,7 @@ describe('sign-ins of one address', () => {
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
     expect(refused.headers.getSetCookie()).toEqual([]);
     expect(await refused.json()).toMatchObject({
-      error: { reason: 'RATE_LIMITED', message: expect.stringContaining('3 in 60 s at most') },
+      error: { reason: 'RATE_LIMITED', message: expect.stringContaining('4 within 60 s, and 3 are allowed') },
     });
     expect(await limited.world.accessLine(refused)).toMatchObject({ limit: 'login' });
     // Whatever provider it names, and whatever it says of itself.

@@ -7,6 +7,7 @@ import { checkArguments, checkField, checkReachable, checkTypes } from '../check
 import { composeSchema, isGatewayType, publishSchema } from '../compose-schema';
 import { directiveOn, hasUnknownDirective } from '../directive-nodes';
 import { isConnection, isRootType, objectTypes } from '../object-types';
+import { applyRateLimits, checkRateLimitKeys } from '../rate-limit';
 import type { Resolver, SchemaField } from '../resolver-context';
 import { Services } from '../services';
 import type { Sources } from '../sources';
@@ -70,7 +71,9 @@ export function compileSchema(options: SchemaOptions, findings: Findings): Compi
   }
   outputs.attach();
   const completed = fields.complete();
+  applyRateLimits(schema, findings);
   applyAccess(schema, findings);
+  checkRateLimitKeys(schema, findings);
   applyCost(schema, findings);
 
   const isRead = (type: GraphQLObjectType): boolean => outputs.messagesOf(type).size > 0;

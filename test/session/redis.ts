@@ -1,0 +1,69 @@
+/** A real Redis on a port of its own, which keeps nothing. */
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+
+/** Whether Redis is there; says so where it is not, and that the tests with it are left out. */
+export function isRedisInstalled(): boolean {
+  if (spawnSync('redis-server', ['--version']).status === 0) return true;
+  console.warn('The tests with redis-server are SKIPPED: it is not here. Debian has it in the package redis-server.');
+  return false;
+}
+
+export interface RedisServer {
+  readonly port: number;
+  readonly url: string;
+  /** Has it answer nobody, though connections stay open, until it is told to go on. */
+  stop(): void;
+  goOn(): void;
+  /** Ends it without a word. Resolves once its port is free. */
+  kill(): Promise<void>;
+}
+
+/** @param port - A free one where it is left out. */
+export async function startRedis(port?: number, password?: string): Promise<RedisServer> {
+  const own = port ?? (await freePort());
+  const settings = [
+    '--port',
+    String(own),
+    '--bind',
+    '127.0.0.1',
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+    '--dir',
+    tmpdir(),
+  ];
+  if (password !== undefined) settings.push('--requirepass', password);
+  const child = spawn('redis-server', settings, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const closed = once(child, 'close');
+  let output = '';
+  await new Promise<void>((resolve, reject) => {
+    child.stdout.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+      if (output.includes('Ready to accept connections')) resolve();
+    });
+    child.once('close', () => reject(new Error(`redis-server has ended: ${output}`)));
+  });
+  return {
+    port: own,
+    url: `redis://${password === undefined ? '' : `:${password}@`}127.0.0.1:${own}`,
+    stop: () => void child.kill('SIGSTOP'),
+    goOn: () => void child.kill('SIGCONT'),
+    async kill() {
+      child.kill('SIGKILL');
+      await closed;
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}

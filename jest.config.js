@@ -35,6 +35,7 @@ const reference = [
   'grpc/transport/tls',
   'grpc/upstream',
   'http/bad-input',
+  'http/client-deadline',
   'http/operators',
   'pipeline/answer-items',
   'pipeline/failures',

@@ -44,7 +44,15 @@ export interface Exchange {
   /** Values of `Set-Cookie`, sent with whatever the reply is. */
   readonly setCookies: string[];
   /** Facts for the access line. */
-  readonly facts: { operation?: string; code?: string; userId?: string; limit?: LimitName; cost?: number };
+  readonly facts: {
+    operation?: string;
+    code?: string;
+    userId?: string;
+    limit?: LimitName;
+    cost?: number;
+    /** The status that the answer counts with, where that is not the one that the client reads. */
+    countedStatus?: number;
+  };
   /** Reads the body, at most 1 MB (PAYLOAD_TOO_LARGE). To be called once. */
   readBody(): Promise<Buffer>;
 }

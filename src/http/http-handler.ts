@@ -70,6 +70,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
       response.on('close', () => exchange.markClosed());
       try {
         requireHost(request);
+        exchange.readDeadline();
         const { route, params } = exchange.match;
         const reply = route ? route.handle(exchange, params) : unroutedReply(exchange);
         if ('then' in reply) {

@@ -60,8 +60,8 @@ export function createGatekeeper({ cookie, sessions, ...policy }: GatekeeperOpti
   }
 
   function ask(exchange: Exchange, credential: SessionCredential): Promise<Authenticated> {
-    const { id: requestId, trace, deadline, cancellation: signal } = exchange;
-    return sessions.validate(credential.token, { requestId, trace, deadline, signal }).then(
+    const { id: requestId, trace, deadline, clientDeadline, cancellation: signal } = exchange;
+    return sessions.validate(credential.token, { requestId, trace, deadline, clientDeadline, signal }).then(
       (session) => letIn(exchange, credential, session),
       (error: unknown) => refuse(exchange, credential, error),
     );

@@ -37,7 +37,7 @@ export interface Providers {
   authorize(
     name: string,
     secrets: AuthorizationSecrets,
-    scope: Pick<CallScope, 'signal' | 'deadline'>,
+    scope: Pick<CallScope, 'signal' | 'deadline' | 'clientDeadline'>,
   ): Promise<Authorization>;
 }
 

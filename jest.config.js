@@ -49,6 +49,7 @@ const reference = [
   'session/revocation',
   'session/validation',
   'signin/callback',
+  'telemetry/leaks',
   'telemetry/log-lines',
   'telemetry/metrics',
 ];

@@ -36,6 +36,7 @@ const reference = [
   'grpc/upstream',
   'http/bad-input',
   'http/in-flight',
+  'http/client-deadline',
   'http/operators',
   'pipeline/answer-items',
   'pipeline/failures',
@@ -52,6 +53,7 @@ const reference = [
   'session/unknown-tokens',
   'session/validation',
   'signin/callback',
+  'telemetry/leaks',
   'telemetry/log-lines',
   'telemetry/metrics',
 ];

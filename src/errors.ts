@@ -76,7 +76,7 @@ export const catalogue = {
   CLIENT_CLOSED_REQUEST: {
     http: 499,
     message: 'The client closed the request.',
-    meaning: 'the client left; in logs and metrics only',
+    meaning: 'the client left, or its own deadline passed, for which it reads 504; in logs and metrics only',
   },
   INTERNAL_SERVER_ERROR: {
     http: 500,
@@ -138,6 +138,8 @@ export interface GatewayErrorOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** The limit of the gateway that the request is over: counted, and in the access line. */
   readonly limit?: LimitName;
+  /** Whether a deadline that the client has set is all that went wrong; see {@link GatewayError.countedAs}. */
+  readonly isClientDeadline?: boolean;
 }
 
 /** Makes an object that inherits from Error without the constructor of Error. A function is no constructor to the compiler. */
@@ -194,6 +196,7 @@ export class GatewayError extends StacklessError {
   readonly retryAfter: number | undefined;
   readonly headers: Readonly<Record<string, string>> | undefined;
   readonly limit: LimitName | undefined;
+  readonly isClientDeadline: boolean | undefined;
 
   /** @param message - Shown to the caller, up to 1,000 characters; the catalogue's own where it is left out. */
   constructor(code: ErrorCode, message?: string, options: GatewayErrorOptions = {}) {
@@ -206,11 +209,25 @@ export class GatewayError extends StacklessError {
     this.retryAfter = options.retryAfter;
     this.headers = options.headers;
     this.limit = options.limit;
+    this.isClientDeadline = options.isClientDeadline;
   }
 
   /** The HTTP status of this error's code. */
   get status(): number {
     return catalogue[this.code].http;
+  }
+
+  /**
+   * What it counts as in access lines, metrics and spans. A client that has set itself a deadline reads 504 once that has
+   * passed; for everybody else it is a client that did not wait. Otherwise any client could raise the alerts for 5xx.
+   */
+  get countedAs(): ErrorCode {
+    return this.isClientDeadline ? 'CLIENT_CLOSED_REQUEST' : this.code;
+  }
+
+  /** The HTTP status of {@link countedAs}. */
+  get countedStatus(): number {
+    return catalogue[this.countedAs].http;
   }
 }
 
@@ -226,6 +243,12 @@ function cutViolation({ field, description }: FieldViolation): FieldViolation {
 
 function cut(message: string): string {
   return message.length > longestMessage ? `${message.slice(0, longestMessage)}…` : message;
+}
+
+/** GATEWAY_TIMEOUT because of the deadline that the client itself has set. */
+export function clientDeadlinePassed(cause?: unknown): GatewayError {
+  const message = 'The time that the request gave itself, by X-Request-Timeout-Ms or Grpc-Timeout, is over.';
+  return new GatewayError('GATEWAY_TIMEOUT', message, { cause, isClientDeadline: true });
 }
 
 /** True for what was thrown because the client left. */

@@ -38,7 +38,7 @@ describe('a GatewayError', () => {
   });
 
   test('shows as little of itself as other errors do', () => {
-    const own = ['name', 'code', 'fieldViolations', 'details', 'retryAfter', 'headers', 'limit'];
+    const own = ['name', 'code', 'fieldViolations', 'details', 'retryAfter', 'headers', 'limit', 'isClientDeadline'];
     expect(Object.keys(error)).toEqual(own);
     const iterated: string[] = [];
     for (const key in error) iterated.push(key);

@@ -20,7 +20,7 @@ export function createGraphqlHandler(pipeline: Pipeline): Handler {
       if (Symbol.asyncIterator in result) {
         return { status: 200, headers: eventHeaders, body: new EventStream(result, heartbeats) };
       }
-      return replyWith(result, accepted);
+      return replyWith(result, exchange, accepted);
     } catch (error) {
       return replyToError(error, exchange, accepted);
     }
@@ -29,11 +29,12 @@ export function createGraphqlHandler(pipeline: Pipeline): Handler {
 
 /** Answers a request that never became an operation, in GraphQL's shape. Its status is its own, whatever the client accepts. */
 export function replyToError(error: unknown, exchange: Exchange, accepted: Accepted): Reply {
-  return replyWith({ errors: [presentError(error, exchange)] }, { ...accepted, legacy: false });
+  return replyWith({ errors: [presentError(error, exchange)] }, exchange, { ...accepted, legacy: false });
 }
 
-function replyWith(result: PresentedResult, accepted: Accepted): Reply {
-  const { status, headers } = headOf(result, accepted);
+function replyWith(result: PresentedResult, { facts }: Exchange, accepted: Accepted): Reply {
+  const { status, headers, countedStatus } = headOf(result, accepted);
+  if (countedStatus !== undefined) facts.countedStatus = countedStatus;
   const body = JSON.stringify(result);
   return { status, headers, body: accepted.onlyEvents ? streamOfOne(body) : body };
 }

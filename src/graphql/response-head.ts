@@ -6,6 +6,8 @@ import type { Accepted } from './accept';
 export interface ResponseHead {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
+  /** The status that the answer counts with, where that is another. */
+  readonly countedStatus?: number;
 }
 
 /** The head of an answer that is one result, with the headers that its errors bring. */
@@ -15,7 +17,10 @@ export function headOf(result: PresentedResult, { headers, legacy }: Accepted): 
   const status = legacy && isOfDocument(result, errors) ? 200 : statusOf(result);
   const all = { ...headers };
   for (const error of errors) Object.assign(all, errorHeaders(error));
-  return { status, headers: all };
+  const countedStatus = errors.some(({ isClientDeadline }) => isClientDeadline)
+    ? statusOf(result, (error) => error.countedStatus)
+    : status;
+  return countedStatus === status ? { status, headers: all } : { status, headers: all, countedStatus };
 }
 
 const documentErrors: readonly ErrorCode[] = ['GRAPHQL_PARSE_FAILED', 'GRAPHQL_VALIDATION_FAILED', 'BAD_USER_INPUT'];

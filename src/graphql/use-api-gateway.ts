@@ -140,7 +140,8 @@ export function useApiGateway(options: PipelineOptions): Plugin<YogaContext, Ser
       const presented = present(result as ExecutionResult, serverContext);
       if (prepared) documents.ran(prepared);
       record.end(plan?.operation.operation);
-      const { status, headers } = headOf(presented, serverContext.accepted);
+      const { status, headers, countedStatus } = headOf(presented, serverContext.accepted);
+      if (countedStatus !== undefined) serverContext.exchange.facts.countedStatus = countedStatus;
       // The result processor that Yoga has chosen knows the media type.
       const { 'content-type': _, ...own } = headers;
       payload.setResult(asYogaResult({ ...presented, extensions: { http: { status, headers: own } } }));
@@ -196,7 +197,7 @@ function prometheusConfig({ registry, graphqlPlugin }: Metrics): PrometheusTraci
         fillLabelsFn: ({ error, errorPhase }, context) => ({
           ...typeOf(context as YogaContext),
           // The plugin reports that validation failed, but not why.
-          code: errorPhase === 'validate' ? 'GRAPHQL_VALIDATION_FAILED' : fromGraphQLError(error).code,
+          code: errorPhase === 'validate' ? 'GRAPHQL_VALIDATION_FAILED' : fromGraphQLError(error).countedAs,
         }),
       },
     },

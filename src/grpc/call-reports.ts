@@ -1,11 +1,11 @@
-import { GatewayError } from '../errors';
+import { clientDeadlinePassed, GatewayError } from '../errors';
 import type { Logger } from '../telemetry/log';
 import type { CounterSeries, HistogramSeries, Metrics } from '../telemetry/metrics';
 import type { CallSpan } from '../telemetry/trace';
 import { createFailureLog, type LogFailure } from './failure-log';
 import { failureStatuses, fromCallEnd, Status, statusName, type CallEnd } from './status';
 import type { Transport } from './transport/transport';
-import { abortReason, isSpent, type AnyRpc, type CallScope } from './upstream';
+import { abortReason, isClientDeadline, isSpent, type AnyRpc, type CallScope } from './upstream';
 
 export interface CallReportsOptions {
   readonly upstream: string;
@@ -86,10 +86,10 @@ export class RpcReports {
       return new GatewayError('OVERLOADED', 'The gateway is restarting.');
     }
     const { service, method, expected } = this.rpc;
-    const error = fromCallEnd(end, service, method);
+    const ended = fromCallEnd(end, service, method);
     // No client may make an upstream look slow by its own impatience.
-    const isCutShort =
-      end.code === Status.DEADLINE_EXCEEDED && scope.deadline === scope.clientDeadline && isSpent(scope);
+    const isCutShort = end.code === Status.DEADLINE_EXCEEDED && isClientDeadline(scope) && isSpent(scope);
+    const error = isCutShort ? clientDeadlinePassed(ended.cause) : ended;
     const isAnswer = expected?.includes(statusName(end.code));
     this.ended(scope, span, end.code, isCutShort || isAnswer ? undefined : error);
     return error;

@@ -1,4 +1,4 @@
-import type { GatewayError } from '../errors';
+import { clientDeadlinePassed, type GatewayError } from '../errors';
 import type { Logger } from '../telemetry/log';
 import type { Metrics } from '../telemetry/metrics';
 import { CallReports, type RpcReports } from './call-reports';
@@ -11,6 +11,7 @@ import { failure } from './transport/limits';
 import { UnaryCall } from './unary-call';
 import {
   abortReason,
+  isClientDeadline,
   isSpent,
   type AnyRpc,
   type CallScope,
@@ -100,5 +101,6 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
 function obstacleTo({ service, method }: RpcName, scope: CallScope): GatewayError | undefined {
   if (scope.signal?.aborted) return abortReason(scope.signal);
   if (!isSpent(scope)) return scope.countCall?.();
-  return fromCallEnd(failure(Status.DEADLINE_EXCEEDED, 'the request had no time left for it'), service, method);
+  const error = fromCallEnd(failure(Status.DEADLINE_EXCEEDED, 'the request had no time left for it'), service, method);
+  return isClientDeadline(scope) ? clientDeadlinePassed(error.cause) : error;
 }

@@ -101,6 +101,14 @@ export function isSpent({ deadline }: CallScope): boolean {
   return Date.now() + 1 >= deadline;
 }
 
+/** True where the time of a request is what its client has set. */
+export function isClientDeadline({
+  deadline,
+  clientDeadline,
+}: Pick<CallScope, 'deadline' | 'clientDeadline'>): boolean {
+  return deadline === clientDeadline && deadline !== Infinity;
+}
+
 /** The error of work that a signal has cancelled. */
 export function abortReason(signal: Cancellation): GatewayError {
   return signal.reason instanceof GatewayError

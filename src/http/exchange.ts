@@ -49,7 +49,15 @@ export interface Exchange {
   /** Names, in lower case, and values of further headers in turn, sent with whatever the reply is. */
   readonly addedHeaders: string[];
   /** Facts for the access line. */
-  readonly facts: { operation?: string; code?: string; userId?: string; limit?: LimitName; cost?: number };
+  readonly facts: {
+    operation?: string;
+    code?: string;
+    userId?: string;
+    limit?: LimitName;
+    cost?: number;
+    /** The status that the answer counts with, where that is not the one that the client reads. */
+    countedStatus?: number;
+  };
   /**
    * Counts the exchange as a stream until it ends. To be called before any work for the stream is done. Gives back
    * why it must not begin, where too many are open: RATE_LIMITED or OVERLOADED.

@@ -95,6 +95,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
       const { route, params } = exchange.match;
       try {
         checkHead(request);
+        exchange.readDeadline();
         exchange.admit();
       } catch (error) {
         send(exchange, (route?.refuse ?? errorReply)(error, exchange));

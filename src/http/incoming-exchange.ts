@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Canceller } from '../cancellation';
-import { GatewayError, logBug, toGatewayError } from '../errors';
+import { catalogue, GatewayError, logBug, toGatewayError } from '../errors';
 import type { Logger } from '../telemetry/log';
 import { continueTrace, type RequestSpan, type TraceContext, type Tracer } from '../telemetry/trace';
 import type { Bodies } from './bodies';
@@ -47,6 +47,9 @@ export class IncomingExchange implements Exchange {
   readonly addedHeaders: string[] = [];
   readonly facts: Exchange['facts'] = {};
   readonly cancellation = new Canceller();
+
+  /** Known once {@link readDeadline} was called. */
+  clientDeadline = Infinity;
 
   /** Whether the reply is a stream. */
   isStreamed = false;
@@ -158,12 +161,15 @@ export class IncomingExchange implements Exchange {
     return Math.min(this.received + timeout, this.clientDeadline);
   }
 
-  get clientDeadline(): number {
-    return this.received + clientTimeout(this.headers);
-  }
-
   readBody(): Promise<Buffer> {
     return this.options.bodies.read(this.request, this.cancellation);
+  }
+
+  /** @throws GatewayError BAD_USER_INPUT for a deadline of the client that cannot be read */
+  readDeadline(): void {
+    const { 'x-request-timeout-ms': milliseconds, 'grpc-timeout': timeout } = this.headers;
+    if (milliseconds === undefined && timeout === undefined) return;
+    this.clientDeadline = this.received + Math.min(ownTimeout(milliseconds), grpcTimeout(timeout));
   }
 
   /** Cancels all work for the request. The first reason counts. */
@@ -219,7 +225,7 @@ export class IncomingExchange implements Exchange {
 
   /** Status for the access line and metrics. A response that was broken off counts with the reason, not with what it said. */
   get status(): number {
-    return this.brokenOff?.status ?? this.response.statusCode;
+    return this.brokenOff?.status ?? this.facts.countedStatus ?? this.response.statusCode;
   }
 
   /** Code of the catalogue for the access line; undefined where nothing went wrong. */
@@ -227,9 +233,11 @@ export class IncomingExchange implements Exchange {
     return this.brokenOff?.code ?? (this.unreadable ? 'BAD_USER_INPUT' : this.facts.code);
   }
 
-  /** Why the rest of the request could not be read, for the access line. */
-  get unreadableReason(): string | undefined {
-    return this.unreadable?.reason;
+  /** For the access line: why the rest of the request could not be read, or that the client's own deadline has passed. */
+  get reason(): string | undefined {
+    if (this.unreadable) return this.unreadable.reason;
+    const isCutShort = this.facts.countedStatus === catalogue.CLIENT_CLOSED_REQUEST.http;
+    return isCutShort && !this.brokenOff ? 'client deadline' : undefined;
   }
 }
 
@@ -252,16 +260,23 @@ function one(header: string | string[] | undefined): string | undefined {
 
 const grpcTimeoutUnits = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
 
-/**
- * How long the client is willing to wait, in ms: `X-Request-Timeout-Ms`, or `Grpc-Timeout` (gRPC over HTTP/2, "Timeout").
- * Infinity where it does not say, or says something invalid.
- */
-function clientTimeout(headers: IncomingHttpHeaders): number {
-  const ownHeader = headers['x-request-timeout-ms'];
-  const grpcHeader = headers['grpc-timeout'];
-  if (ownHeader === undefined && grpcHeader === undefined) return Infinity;
-  const own = /^\d{1,9}$/.exec(one(ownHeader) ?? '');
-  if (own) return Number(own[0]);
-  const grpc = /^(\d{1,8})([HMSmun])$/.exec(one(grpcHeader) ?? '');
-  return grpc ? Number(grpc[1]) * grpcTimeoutUnits[grpc[2] as keyof typeof grpcTimeoutUnits] : Infinity;
+/** `X-Request-Timeout-Ms`, in ms; Infinity where it is not there. */
+function ownTimeout(header: string | string[] | undefined): number {
+  if (header === undefined) return Infinity;
+  if (/^\d{1,9}$/.test(one(header) ?? '')) return Number(header);
+  throw new GatewayError(
+    'BAD_USER_INPUT',
+    'The header "X-Request-Timeout-Ms" is not a number of milliseconds: one to nine digits.',
+  );
+}
+
+/** `Grpc-Timeout` (gRPC over HTTP/2, "Timeout"), in ms; Infinity where it is not there. */
+function grpcTimeout(header: string | string[] | undefined): number {
+  if (header === undefined) return Infinity;
+  const found = /^(\d{1,8})([HMSmun])$/.exec(one(header) ?? '');
+  if (found) return Number(found[1]) * grpcTimeoutUnits[found[2] as keyof typeof grpcTimeoutUnits];
+  throw new GatewayError(
+    'BAD_USER_INPUT',
+    'The header "Grpc-Timeout" is not a time: one to eight digits and a unit, H, M, S, m, u or n.',
+  );
 }

@@ -50,7 +50,7 @@ export class RequestRecorder {
       code,
       limit: facts.limit,
       cost: facts.cost,
-      reason: exchange.unreadableReason,
+      reason: exchange.reason,
       streamed: isStreamed || undefined,
     };
     this.series.requests(line.method, line.route, status).inc();

@@ -21,8 +21,8 @@ export class OperationRecord {
   }
 
   /** Notes an error of the result. The first 5xx is what the operation failed with. */
-  noteError({ status, code }: GatewayError): void {
-    if (status >= 500) this.failure ??= code;
+  noteError({ countedStatus, countedAs }: GatewayError): void {
+    if (countedStatus >= 500) this.failure ??= countedAs;
   }
 
   /** Ends the span. Only the first call counts: a stream ends by its last result or by its client leaving. */

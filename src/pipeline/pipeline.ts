@@ -68,7 +68,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     const presented = presentResult(result, exchange, introspection);
     if (!presented.errors) return presented;
     for (const { error } of presented.errors) {
-      counts.failed(type, error.code);
+      counts.failed(type, error.countedAs);
       record.noteError(error);
     }
     return presented;

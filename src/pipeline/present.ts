@@ -49,7 +49,7 @@ export interface PresentedResult {
 /** An error of the catalogue, with the request's id; the log gets the rest of it. */
 export function presentError(error: unknown, exchange: Exchange): PresentedError {
   const converted = fromGraphQLError(error);
-  exchange.facts.code ??= converted.code;
+  exchange.facts.code ??= converted.countedAs;
   if (converted.limit) exchange.facts.limit ??= converted.limit;
   logBug(converted, exchange);
   logUnreadable(error, converted, exchange);
@@ -81,8 +81,11 @@ export function errorsOf(result: PresentedResult): GatewayError[] {
  * The HTTP status of a result: 200 where some data came back; where none did, the status of the errors, the gravest where
  * they do not agree.
  */
-export function statusOf(result: PresentedResult): number {
-  const statuses = errorsOf(result).map(({ status }) => status);
+export function statusOf(
+  result: PresentedResult,
+  statusOfError = ({ status }: GatewayError): number => status,
+): number {
+  const statuses = errorsOf(result).map(statusOfError);
   const someData = result.data && Object.values(result.data).some((value) => value !== null);
   return statuses.length === 0 || someData ? 200 : Math.max(...statuses);
 }

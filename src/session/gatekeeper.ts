@@ -61,8 +61,9 @@ export function createGatekeeper({ cookie, sessions, ...policy }: GatekeeperOpti
   }
 
   function ask(exchange: Exchange, credential: SessionCredential): Promise<Authenticated> {
-    const { id: requestId, trace, deadline, cancellation: signal } = exchange;
-    return sessions.validate(credential.token, { requestId, trace, deadline, signal }, exchange.clientAddress).then(
+    const { id: requestId, trace, deadline, clientDeadline, cancellation: signal } = exchange;
+    const scope = { requestId, trace, deadline, clientDeadline, signal };
+    return sessions.validate(credential.token, scope, exchange.clientAddress).then(
       (session) => letIn(exchange, credential, session),
       (error: unknown) => refuse(exchange, credential, error),
     );

@@ -1,6 +1,6 @@
 import { longestTimer } from '../config/duration';
-import { GatewayError } from '../errors';
-import { abortReason, type CallScope } from '../grpc/upstream';
+import { clientDeadlinePassed, GatewayError } from '../errors';
+import { abortReason, isClientDeadline, type CallScope } from '../grpc/upstream';
 
 /**
  * Waits for work that several callers share. A caller whose signal aborts or whose deadline passes stops waiting; the work
@@ -8,10 +8,16 @@ import { abortReason, type CallScope } from '../grpc/upstream';
  *
  * @throws GatewayError the signal's reason, or GATEWAY_TIMEOUT once the deadline has passed.
  */
-export function waitFor<T>(work: Promise<T>, { signal, deadline }: Pick<CallScope, 'signal' | 'deadline'>): Promise<T> {
+export function waitFor<T>(
+  work: Promise<T>,
+  scope: Pick<CallScope, 'signal' | 'deadline' | 'clientDeadline'>,
+): Promise<T> {
+  const { signal, deadline } = scope;
+  const late = (): GatewayError =>
+    isClientDeadline(scope) ? clientDeadlinePassed() : new GatewayError('GATEWAY_TIMEOUT');
   return new Promise<T>((resolve, reject) => {
     const onAbort = (): void => settle(() => signal && reject(abortReason(signal)));
-    const onTimeout = (): void => settle(() => reject(new GatewayError('GATEWAY_TIMEOUT')));
+    const onTimeout = (): void => settle(() => reject(late()));
     const timer = setTimeout(onTimeout, Math.min(Math.max(deadline - Date.now(), 0), longestTimer));
     const settle = (how: () => void): void => {
       clearTimeout(timer);

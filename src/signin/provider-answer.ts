@@ -45,7 +45,7 @@ function providerError(error: string, provider: string): GatewayError {
 
 /** The error that a failed HandleSsoCallback becomes. The call is never retried: a code can be used once. */
 export function callbackError(error: unknown): unknown {
-  if (!(error instanceof GatewayError) || isClientClosed(error)) return error;
+  if (!(error instanceof GatewayError) || isClientClosed(error) || error.isClientDeadline) return error;
   const { cause } = error;
   switch (upstreamStatus(error)) {
     case 'UNAUTHENTICATED':

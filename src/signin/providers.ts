@@ -40,7 +40,7 @@ export interface Providers {
   authorize(
     name: string,
     secrets: AuthorizationSecrets,
-    scope: Pick<CallScope, 'signal' | 'deadline'>,
+    scope: Pick<CallScope, 'signal' | 'deadline' | 'clientDeadline'>,
   ): Promise<Authorization>;
   /**
    * Where a browser ends its session at a provider, and comes back from (OpenID Connect RP-Initiated Logout, section 2).

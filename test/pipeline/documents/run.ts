@@ -14,7 +14,7 @@ const user = User.decode(User.encode({ user_id: 'a', email: 'a@example.com', dis
 export const { schema } = loadSchema({
   sources,
   upstream: () => ({ unary: () => Promise.resolve(user) }) as unknown as Upstream,
-  resolvers: { gateway: () => ({ name: 'gateway', version: '1' }), logout: () => true },
+  resolvers: { gateway: () => ({ name: 'gateway', version: '1' }), logout: () => true, signOut: () => ({}) },
 });
 
 export const options = { introspection: true, metrics: createMetrics({ processMetrics: false }) };

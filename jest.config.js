@@ -24,7 +24,6 @@ const common = {
 /** Tests that run a second time, with the reference implementations. */
 const reference = [
   'graphql/audits',
-  'graphql/event-stream',
   'graphql/graphiql',
   'graphql/graphql',
   'graphql/graphql-over-http',

@@ -1,5 +1,5 @@
 import { GatewayError } from '../errors';
-import { jsonHeaders } from '../http/exchange';
+import { eventHeaders, jsonHeaders } from '../http/exchange';
 
 /** How a client wants to be answered. */
 export interface Accepted {
@@ -15,14 +15,6 @@ export interface Accepted {
    */
   readonly legacy: boolean;
 }
-
-/** Headers of a stream of events. */
-export const eventHeaders = {
-  'content-type': 'text/event-stream; charset=utf-8',
-  'cache-control': 'no-store',
-  // nginx would otherwise hold events back.
-  'x-accel-buffering': 'no',
-};
 
 const graphqlHeaders = { ...jsonHeaders, 'content-type': 'application/graphql-response+json; charset=utf-8' };
 

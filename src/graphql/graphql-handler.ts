@@ -1,8 +1,9 @@
-import type { Exchange, Handler, Reply } from '../http/exchange';
+import { EventStream, Heartbeats } from '../http/event-stream';
+import { eventHeaders, type Exchange, type Handler, type Reply } from '../http/exchange';
 import type { Pipeline } from '../pipeline/pipeline';
 import { presentError, type PresentedResult } from '../pipeline/present';
-import { anything, eventHeaders, negotiate, type Accepted } from './accept';
-import { EventStream, Heartbeats, streamOfOne } from './event-stream';
+import { anything, negotiate, type Accepted } from './accept';
+import { graphqlEvents, streamOfOne } from './event-format';
 import { readOperation } from './read-operation';
 import { headOf } from './response-head';
 
@@ -18,7 +19,7 @@ export function createGraphqlHandler(pipeline: Pipeline): Handler {
       const door = { navigation: false, safe: exchange.method !== 'POST', streams: accepted.events };
       const result = await pipeline.run(request, exchange, door);
       if (Symbol.asyncIterator in result) {
-        return { status: 200, headers: eventHeaders, body: new EventStream(result, heartbeats) };
+        return { status: 200, headers: eventHeaders, body: new EventStream(result, graphqlEvents, heartbeats) };
       }
       return replyWith(result, exchange, accepted);
     } catch (error) {

@@ -1,9 +1,9 @@
 import { createYoga, type YogaServerInstance } from 'graphql-yoga';
 import type { GraphQLSchema } from 'graphql';
-import type { Exchange, Handler, Reply } from '../http/exchange';
+import { eventHeaders, type Exchange, type Handler, type Reply } from '../http/exchange';
 import { OperationRecord } from '../pipeline/operation-record';
 import type { PipelineOptions } from '../pipeline/pipeline';
-import { anything, eventHeaders, negotiate, type Accepted } from './accept';
+import { anything, negotiate, type Accepted } from './accept';
 import { replyToError } from './graphql-handler';
 import { readOperation } from './read-operation';
 import { graphqlPath } from './routes';

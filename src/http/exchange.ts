@@ -77,6 +77,14 @@ export interface Reply {
   readonly body?: string | Uint8Array | AsyncIterable<string | Uint8Array>;
 }
 
+/** Headers of a stream of events. */
+export const eventHeaders = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-store',
+  // nginx would otherwise hold events back.
+  'x-accel-buffering': 'no',
+};
+
 /** Answers the requests of a route. What it throws becomes the REST error envelope. */
 export type Handler = (exchange: Exchange, params: Readonly<Record<string, string>>) => Promise<Reply> | Reply;
 

@@ -46,6 +46,11 @@ export function checkMethod(
   operation: OperationTypeNode,
   findings: Findings,
 ): void {
+  if (operation === OperationTypeNode.SUBSCRIPTION) {
+    if (method === 'GET' || method === 'POST') return;
+    findings.at(directive, `a subscription cannot be mounted on ${method}`, 'GET and POST are for streams.');
+    return;
+  }
   if ((method === 'GET') === (operation === OperationTypeNode.QUERY)) return;
   findings.at(
     directive,
@@ -165,16 +170,22 @@ export function checkNames(documents: readonly DocumentNode[], findings: Finding
 
 /** Findings for requests that two routes would answer, or a route and the gateway itself. */
 export function checkRoutes(routes: readonly CompiledRoute[], findings: Findings, ownPaths: readonly string[]): void {
-  const seen: { readonly name: string; readonly method: string; readonly path: string }[] = [];
+  const seen: (Pick<RestOperation, 'name' | 'method' | 'isStream'> & { readonly path: string })[] = [];
   for (const { operation, node } of routes) {
-    const { name, method, paths } = operation;
+    const { name, method, paths, isStream } = operation;
     for (const path of paths) {
       // Where the gateway's own path has no variables, it is preferred to a template of a route.
       const own = ownPaths.find((each) => overlap(each, path) && (each.includes('{') || !path.includes('{')));
       if (own !== undefined) {
         findings.at(node, `${name} takes ${path}, and the gateway itself answers ${own}`, 'Use another path.');
       }
-      const other = seen.find((each) => each.method === method && isAmbiguous(each.path, path));
+      const other = seen.find(
+        (each) =>
+          each.method === method &&
+          isAmbiguous(each.path, path) &&
+          // Accept says which of the two is meant.
+          (each.path !== path || each.isStream === isStream),
+      );
       if (other) {
         const also = other.path === path ? '' : `, which ${other.path} fits too`;
         findings.at(
@@ -183,7 +194,7 @@ export function checkRoutes(routes: readonly CompiledRoute[], findings: Findings
           'Change the method or the path of one.',
         );
       }
-      seen.push({ name, method, path });
+      seen.push({ name, method, path, isStream });
     }
   }
 }

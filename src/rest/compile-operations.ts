@@ -2,6 +2,7 @@ import {
   isInputType,
   isNonNullType,
   Kind,
+  OperationTypeNode,
   print,
   typeFromAST,
   validate,
@@ -92,7 +93,7 @@ function compileOperation(
     findings.at(
       node,
       `${name} must have exactly one root field: its value is the answer`,
-      'Select one field of Query or Mutation, and outside of fragments.',
+      'Select one root field, and outside of fragments.',
     );
     return [];
   }
@@ -113,6 +114,7 @@ function compileOperation(
   const rootType = schema.getRootType(node.operation);
   const shape = rootType && compileAnswerShape(schema, document, node.selectionSet, rootType, findings);
   const rootKey = root.alias?.value ?? root.name.value;
+  const rootShape = shape?.fields.get(rootKey)?.nested;
   const operation = {
     name,
     paths,
@@ -123,7 +125,9 @@ function compileOperation(
     queryVariables: body === '*' ? [] : outsidePath.filter((each) => each.name !== body),
     query: print(onlyOperation(plain, name)),
     rootKey,
-    shape: shape?.fields.get(rootKey)?.nested,
+    shape: rootShape,
+    isStream: node.operation === OperationTypeNode.SUBSCRIPTION,
+    members: [...(rootShape?.fields ?? [])].flatMap(([key, { leaveOutNull }]) => (leaveOutNull ? [key] : [])),
   };
   return methods.map((method) => ({ ...operation, method }));
 }

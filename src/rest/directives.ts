@@ -17,7 +17,7 @@ export const restSdl = /* GraphQL */ `
     body: String
     "HTTP status of success; with 204 the answer has no body."
     status: Int = 200
-  ) on QUERY | MUTATION
+  ) on QUERY | MUTATION | SUBSCRIPTION
 
   "The enum's values are written in PascalCase on this route: Active for ACTIVE."
   directive @pascalCase on FIELD | VARIABLE_DEFINITION

@@ -29,4 +29,8 @@ export interface RestOperation {
   /** Response key of the root field, whose value is the answer. */
   readonly rootKey: string;
   readonly shape: AnswerShape | undefined;
+  /** True for a subscription. */
+  readonly isStream: boolean;
+  /** Response keys of the root field's value that are members of a oneof: an event is named after the one that is set. */
+  readonly members: readonly string[];
 }

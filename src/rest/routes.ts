@@ -1,41 +1,85 @@
 import { GatewayError } from '../errors';
-import { jsonHeaders, type Handler, type Reply, type Route } from '../http/exchange';
-import type { Pipeline } from '../pipeline/pipeline';
+import { EventStream, Heartbeats } from '../http/event-stream';
+import { eventHeaders, jsonHeaders, type Exchange, type Handler, type Reply, type Route } from '../http/exchange';
+import type { OperationResult, Pipeline } from '../pipeline/pipeline';
 import { errorsOf, type PresentedResult } from '../pipeline/present';
+import { chooseForm, type Form } from './accept';
 import { shapeAnswer } from './answer-shape';
+import { gravest } from './gravest';
 import type { RestOperation } from './rest-operation';
+import { streamFormat } from './stream-format';
 import { createVariableReader } from './variable-reader';
+
+/** The operations of one method and path: what is answered whole, and what is answered as a stream. */
+interface Mounted {
+  whole?: RestOperation;
+  stream?: RestOperation;
+}
 
 /** Mounts operations as REST routes. They run through the same pipeline as GraphQL. */
 export function createRestRoutes(operations: readonly RestOperation[], pipeline: Pipeline): Route[] {
-  return operations.flatMap((operation) => {
-    const handle = createHandler(operation, pipeline);
-    return operation.paths.map((path) => ({ method: operation.method, path, statuses: [operation.status], handle }));
-  });
+  const heartbeats = new Heartbeats();
+  const mounted = new Map<string, Mounted & { readonly method: string; readonly path: string }>();
+  for (const operation of operations) {
+    for (const path of operation.paths) {
+      const key = `${operation.method} ${path}`;
+      const at = mounted.get(key) ?? { method: operation.method, path };
+      mounted.set(key, { ...at, [operation.isStream ? 'stream' : 'whole']: operation });
+    }
+  }
+  return [...mounted.values()].map(({ method, path, whole, stream }) => ({
+    method,
+    path,
+    statuses: [whole?.status ?? 200, ...(stream ? [200] : [])],
+    handle: createHandler({ whole, stream }, pipeline, heartbeats),
+  }));
 }
 
 const noContent: Reply = { status: 204 };
+const ndjsonHeaders = { ...eventHeaders, 'content-type': 'application/x-ndjson; charset=utf-8' };
 
-function createHandler(operation: RestOperation, pipeline: Pipeline): Handler {
-  const { query, rootKey, status, shape } = operation;
-  const isGet = operation.method === 'GET';
-  const options = { navigation: isGet, safe: isGet, streams: false };
-  const read = createVariableReader(operation);
+function createHandler(
+  { whole, stream }: { [Key in keyof Mounted]: Mounted[Key] | undefined },
+  pipeline: Pipeline,
+  heartbeats: Heartbeats,
+): Handler {
+  const forms: Form[] = [...(whole ? (['json'] as const) : []), ...(stream ? (['sse', 'ndjson'] as const) : [])];
+  const answerWhole = whole && createRunner(whole, pipeline);
+  const answerStream = stream && createRunner(stream, pipeline);
 
   return async (exchange, params) => {
-    const variables = await read(exchange, params);
-    // Without streams there is one result.
-    const result = (await pipeline.run({ query, variables }, exchange, options)) as PresentedResult;
-    // A REST answer is one value. Where a part of it failed, all of it did.
-    if (result.errors?.length) throw gravest(errorsOf(result));
-    if (status === 204) return noContent;
-    const value = result.data?.[rootKey];
-    if (value === undefined || value === null) throw new GatewayError('NOT_FOUND');
-    return { status, headers: jsonHeaders, body: JSON.stringify(shapeAnswer(value, shape)) };
+    const form = chooseForm(exchange.headers.accept, forms);
+    if (form === 'json') {
+      if (!answerWhole || !whole) throw new Error('a form was chosen that the route does not have');
+      return replyWhole((await answerWhole(exchange, params)) as PresentedResult, whole);
+    }
+    if (!answerStream || !stream) throw new Error('a form was chosen that the route does not have');
+    const result = await answerStream(exchange, params);
+    // There is no stream where it could not begin.
+    if (!(Symbol.asyncIterator in result)) throw gravest(errorsOf(result));
+    const body = new EventStream(result, streamFormat(stream, exchange, form), heartbeats);
+    return { status: 200, headers: form === 'sse' ? eventHeaders : ndjsonHeaders, body };
   };
 }
 
-/** The first of those with the highest status. */
-function gravest(errors: readonly GatewayError[]): GatewayError {
-  return errors.reduce((worst, error) => (error.status > worst.status ? error : worst));
+/** Runs an operation with the variables of a request. */
+function createRunner(operation: RestOperation, pipeline: Pipeline) {
+  const { query, method, isStream } = operation;
+  const isGet = method === 'GET';
+  // A stream by GET changes nothing either, and EventSource knows no other method.
+  const options = { navigation: isGet, safe: isGet && !isStream, streams: isStream };
+  const read = createVariableReader(operation);
+  return async (exchange: Exchange, params: Readonly<Record<string, string>>): Promise<OperationResult> => {
+    const variables = await read(exchange, params);
+    return pipeline.run({ query, variables }, exchange, options);
+  };
+}
+
+function replyWhole(result: PresentedResult, { rootKey, status, shape }: RestOperation): Reply {
+  // A REST answer is one value. Where a part of it failed, all of it did.
+  if (result.errors?.length) throw gravest(errorsOf(result));
+  if (status === 204) return noContent;
+  const value = result.data?.[rootKey];
+  if (value === undefined || value === null) throw new GatewayError('NOT_FOUND');
+  return { status, headers: jsonHeaders, body: JSON.stringify(shapeAnswer(value, shape)) };
 }

@@ -52,18 +52,18 @@ describe('routes', () => {
     '    Did you mean "@pascalCase"?',
   ]);
   mistake(
-    'a subscription',
+    'a subscription by a method that is not for streams',
     {
       [rest]: [
         [
           'mutation PlaceOrder',
-          'subscription Watch($id: ID!) @rest(method: GET, path: "/shop/orders/{id}") {\n  orderEvents(id: $id) {\n    note\n  }\n}\n\nmutation PlaceOrder',
+          'subscription Watch($id: ID!) @rest(method: PUT, path: "/shop/orders/{id}") {\n  orderEvents(id: $id) {\n    note\n  }\n}\n\nmutation PlaceOrder',
         ],
       ],
     },
     [
-      'schema/rest/shop.graphql:19:30: Directive "@rest" may not be used on SUBSCRIPTION',
-      '    It belongs on QUERY, MUTATION.',
+      'schema/rest/shop.graphql:19:30: a subscription cannot be mounted on PUT',
+      '    GET and POST are for streams.',
     ],
   );
   mistake(
@@ -85,7 +85,7 @@ describe('routes', () => {
     { [rest]: [['  product(id: $id) {', '  other: product(id: $id) {\n    id\n  }\n  product(id: $id) {']] },
     [
       'schema/rest/shop.graphql:1:1: GetProduct must have exactly one root field: its value is the answer',
-      '    Select one field of Query or Mutation, and outside of fragments.',
+      '    Select one root field, and outside of fragments.',
     ],
   );
   mistake('a variable of the path that there is not', { [rest]: [['/shop/products/{id}', '/shop/products/{ids}']] }, [

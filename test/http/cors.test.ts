@@ -165,7 +165,8 @@ describe('a preflight', () => {
 
   test.each([
     ['/graphql', 'GET, POST, HEAD'],
-    ['/api/v1/users/me', 'GET, HEAD'],
+    ['/api/v1/users/me', 'GET, PUT, PATCH, HEAD'],
+    ['/api/v1/users', 'GET, HEAD'],
     ['/api/ai', 'POST'],
     ['/api/v1/auth/logout', 'POST'],
   ])('of %s names its methods and no other: %s', async (path, methods) => {

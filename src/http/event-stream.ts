@@ -1,22 +1,12 @@
-/*
- * GraphQL over SSE, in distinct connections mode: an event `next` for each result, and one `complete` at the end.
- *
- * See https://github.com/graphql/graphql-over-http/blob/main/rfcs/GraphQLOverSSE.md
- */
-
-const complete = 'event: complete\ndata:\n\n';
-
-/** A line that clients skip (HTML, 9.2.6). A stream begins with it, since some browsers wait for more than headers. */
-const comment = ':\n\n';
-
-/** @param json - A result, as JSON. */
-function next(json: string): string {
-  return `event: next\ndata: ${json}\n\n`;
-}
-
-/** The whole of a stream that has one result. */
-export function streamOfOne(json: string): string {
-  return `${comment}${next(json)}${complete}`;
+/** How the results of a stream are written. */
+export interface EventFormat {
+  /** What the stream begins with; empty for nothing. */
+  readonly opening: string;
+  readonly heartbeat: string;
+  /** A result, and whether it is the last thing of the stream. */
+  write(result: unknown): { readonly text: string; readonly isLast: boolean };
+  /** What the stream ends with, unless a result has ended it. */
+  readonly closing: string;
 }
 
 type Chunk = IteratorResult<string, undefined>;
@@ -29,7 +19,7 @@ interface Reader {
 const end: Chunk = { done: true, value: undefined };
 
 /**
- * The events of a subscription as they are sent, and heartbeats while there are none. A result is asked for when its reader
+ * The results of a subscription as they are sent, and heartbeats while there are none. A result is asked for when its reader
  * asks for a chunk, and none is lost where a heartbeat comes first: it is the chunk after that. For one reader, who waits for
  * a chunk before asking for another.
  */
@@ -46,6 +36,7 @@ export class EventStream implements AsyncIterableIterator<string, undefined> {
 
   constructor(
     results: AsyncIterable<unknown>,
+    private readonly format: EventFormat,
     private readonly heartbeats: Heartbeats,
   ) {
     this.results = results[Symbol.asyncIterator]();
@@ -57,15 +48,18 @@ export class EventStream implements AsyncIterableIterator<string, undefined> {
 
   next(): Promise<Chunk> {
     return new Promise((resolve, reject) => {
-      const { held, state } = this;
-      if (state === 'new') {
+      const { held, format } = this;
+      const isNew = this.state === 'new';
+      if (isNew) {
         this.state = 'open';
         this.spoke = this.heartbeats.join(this);
-        resolve({ done: false, value: comment });
+      }
+      if (isNew && format.opening !== '') {
+        resolve({ done: false, value: format.opening });
       } else if (held) {
         this.held = undefined;
         held({ resolve, reject });
-      } else if (state === 'over') {
+      } else if (this.state === 'over') {
         resolve(end);
       } else {
         this.reader = { resolve, reject };
@@ -84,7 +78,7 @@ export class EventStream implements AsyncIterableIterator<string, undefined> {
 
   /** Sends a heartbeat, unless the client has yet to take what was sent before. */
   beat(): void {
-    this.reader?.resolve({ done: false, value: comment });
+    this.reader?.resolve({ done: false, value: this.format.heartbeat });
     this.reader = undefined;
   }
 
@@ -92,9 +86,12 @@ export class EventStream implements AsyncIterableIterator<string, undefined> {
     this.asking = true;
     try {
       const result = await this.results.next();
-      if (result.done) this.close();
-      const value = result.done ? complete : next(JSON.stringify(result.value));
-      this.deliver((reader) => reader.resolve({ done: false, value }));
+      const { text, isLast } = result.done
+        ? { text: this.format.closing, isLast: true }
+        : this.format.write(result.value);
+      if (isLast) this.close();
+      this.deliver((reader) => reader.resolve({ done: false, value: text }));
+      if (isLast && !result.done) await this.results.return?.();
     } catch (error) {
       this.close();
       this.deliver((reader) => reader.reject(error));

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionResult } from 'graphql';
-import { EventStream, Heartbeats, streamOfOne } from '../../src/graphql/event-stream';
+import { graphqlEvents, streamOfOne } from '../../src/graphql/event-format';
+import { EventStream, Heartbeats } from '../../src/http/event-stream';
 
 const heartbeat = ':\n\n';
 const complete = 'event: complete\ndata:\n\n';
@@ -66,7 +67,7 @@ function withResolvers<T>(): PromiseWithResolvers<T> {
 /** A stream past its first chunk, whose heartbeats come when a test says so. */
 async function open() {
   const upstream = new Upstream();
-  const stream = new EventStream(upstream, new Heartbeats(1e9));
+  const stream = new EventStream(upstream, graphqlEvents, new Heartbeats(1e9));
   expect(await stream.next()).toEqual({ done: false, value: heartbeat });
   expect(upstream.asked).toBe(0);
   return { upstream, stream };
@@ -79,7 +80,7 @@ describe('a stream', () => {
       yield { data: { text: 'of\ntwo lines\u2028' } };
     }
     const chunks: string[] = [];
-    for await (const chunk of new EventStream(results(), new Heartbeats(1e9))) chunks.push(chunk);
+    for await (const chunk of new EventStream(results(), graphqlEvents, new Heartbeats(1e9))) chunks.push(chunk);
     expect(chunks).toEqual([heartbeat, event(result(1)), event({ data: { text: 'of\ntwo lines\u2028' } }), complete]);
     expect(chunks[2]).toBe('event: next\ndata: {"data":{"text":"of\\ntwo lines\u2028"}}\n\n');
   });
@@ -137,7 +138,7 @@ describe('a stream', () => {
 
   test('that is left before it was read cancels its results too', async () => {
     const upstream = new Upstream();
-    const stream = new EventStream(upstream, new Heartbeats(1e9));
+    const stream = new EventStream(upstream, graphqlEvents, new Heartbeats(1e9));
     await stream.return();
     expect(upstream).toMatchObject({ asked: 0, returned: 1 });
     expect(await stream.next()).toEqual({ done: true, value: undefined });
@@ -195,7 +196,8 @@ describe('a heartbeat', () => {
     const upstreams = Array.from({ length: 50 }, () => new Upstream());
     const counts = upstreams.map(() => 0);
     const read = async (upstream: Upstream, index: number): Promise<void> => {
-      for await (const chunk of new EventStream(upstream, heartbeats)) if (chunk === heartbeat) counts[index]! += 1;
+      for await (const chunk of new EventStream(upstream, graphqlEvents, heartbeats))
+        if (chunk === heartbeat) counts[index]! += 1;
     };
     const readers = upstreams.map(async (upstream, index) => {
       await sleep(index);

@@ -43,6 +43,8 @@ export interface Exchange {
   readonly log: Logger;
   /** Values of `Set-Cookie`, sent with whatever the reply is. */
   readonly setCookies: string[];
+  /** Called when the head of the answer is about to be written, for what must be decided as late as that. */
+  beforeHead?: (() => void) | undefined;
   /** Facts for the access line. */
   readonly facts: { operation?: string; code?: string; userId?: string; limit?: LimitName; cost?: number };
   /** Reads the body, at most 1 MB (PAYLOAD_TOO_LARGE). To be called once. */

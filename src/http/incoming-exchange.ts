@@ -36,6 +36,7 @@ export class IncomingExchange implements Exchange {
   readonly query: string;
   readonly match: Match;
   readonly setCookies: string[] = [];
+  beforeHead: (() => void) | undefined;
   readonly facts: Exchange['facts'] = {};
   readonly cancellation = new Canceller();
 

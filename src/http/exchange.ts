@@ -48,6 +48,8 @@ export interface Exchange {
   readonly setCookies: string[];
   /** Names, in lower case, and values of further headers in turn, sent with whatever the reply is. */
   readonly addedHeaders: string[];
+  /** Called when the head of the answer is about to be written, for what must be decided as late as that. */
+  beforeHead?: (() => void) | undefined;
   /** Facts for the access line. */
   readonly facts: {
     operation?: string;

@@ -45,6 +45,7 @@ export class IncomingExchange implements Exchange {
   readonly match: Match;
   readonly setCookies: string[] = [];
   readonly addedHeaders: string[] = [];
+  beforeHead: (() => void) | undefined;
   readonly facts: Exchange['facts'] = {};
   readonly cancellation = new Canceller();
 

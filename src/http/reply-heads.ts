@@ -31,6 +31,7 @@ export class ReplyHeads {
    * @param length - Of the body in bytes; undefined where it is not known, or where there is none.
    */
   headOf(exchange: IncomingExchange, { headers = {} }: Reply, length: number | undefined): OutgoingHttpHeader[] {
+    exchange.beforeHead?.();
     const head: OutgoingHttpHeader[] = [];
     for (const [name, value] of this.base) if (headers[name] === undefined) head.push(name, value);
     // Headers, cookies and codes hold tokens, so no cache may keep one caller's answer for another.

@@ -70,10 +70,11 @@ export interface SessionCookie {
   /** @param expiresAt - When the session ends, in ms since the epoch. */
   set(exchange: Exchange, token: string, expiresAt: number): void;
   /**
-   * Sets the cookie of a request again where its session ends later than the cookie does: AuthService may extend sessions.
-   * Call it with whatever AuthService confirmed, once or more.
+   * Whether the cookie of a token ends before its session does: AuthService may extend sessions.
+   *
+   * @param session - As AuthService confirmed it. Asking again about the same object costs next to nothing.
    */
-  renew(exchange: Exchange, token: string, session: Session): void;
+  endsBefore(token: string, session: Session): boolean;
   clear(exchange: Exchange): void;
   /** Every value that the request carries. More than one is a client's mistake or an attack. */
   values(exchange: Exchange): string[];
@@ -93,8 +94,8 @@ export function createSessionCookie({ secure }: { readonly secure: boolean }): S
    * set once more.
    */
   const ends = new LRUCache<string, number>({ max: capacity });
-  /** Those that {@link SessionCookie.renew} has dealt with: the others cost a hash. */
-  const seen = new WeakSet<Session>();
+  /** Those whose cookies last as long as they do, so that a hash of the token is not needed to know it. */
+  const inTime = new WeakSet<Session>();
 
   /** The last call wins: a response should not set one cookie twice (RFC 6265 section 4.1.1). */
   function put(exchange: Exchange, value: string, expiresAt: number): void {
@@ -111,11 +112,12 @@ export function createSessionCookie({ secure }: { readonly secure: boolean }): S
   return {
     name,
     set,
-    renew(exchange, token, session) {
-      if (seen.has(session)) return;
-      seen.add(session);
+    endsBefore(token, session) {
+      if (inTime.has(session)) return false;
       const end = ends.get(hash('sha256', token, 'base64url')) ?? 0;
-      if (session.expiresAt - end >= leastGain) set(exchange, token, session.expiresAt);
+      if (session.expiresAt - end >= leastGain) return true;
+      inTime.add(session);
+      return false;
     },
     clear: (exchange) => put(exchange, '', 0),
     values(exchange) {

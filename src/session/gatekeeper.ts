@@ -51,8 +51,19 @@ export function createGatekeeper({ cookie, sessions, ...policy }: GatekeeperOpti
 
   function letIn(exchange: Exchange, credential: SessionCredential, session: Session): Authenticated {
     exchange.facts.userId = session.userId;
-    if (credential.via === 'cookie') cookie.renew(exchange, credential.token, session);
+    if (credential.via === 'cookie') renewCookie(exchange, credential.token, session);
     return { session, credential };
+  }
+
+  /**
+   * Decided when the answer is sent: by then the browser may have signed out, or in as another user, and must not get its old
+   * cookie back.
+   */
+  function renewCookie(exchange: Exchange, token: string, session: Session): void {
+    if (!cookie.endsBefore(token, session)) return;
+    exchange.beforeHead = () => {
+      if (!sessions.isOver(token) && cookie.endsBefore(token, session)) cookie.set(exchange, token, session.expiresAt);
+    };
   }
 
   function refuse(exchange: Exchange, { via }: SessionCredential, error: unknown): never {

@@ -21,6 +21,8 @@ export interface Sessions {
    * Undefined where AuthService must be asked.
    */
   known(token: string): Session | GatewayError | undefined;
+  /** Whether the session of a token is known to be over: signed out here, or refused by AuthService. */
+  isOver(token: string): boolean;
   /**
    * The session of a token. Requests that ask at the same time share one RPC, which outlives each of them: a caller
    * whose signal aborts or whose deadline passes only stops waiting.
@@ -141,6 +143,10 @@ export function createSessions(options: SessionsOptions): Sessions {
 
   return {
     known: (token) => known(keyOf(token)),
+    isOver(token) {
+      const key = keyOf(token);
+      return (tombstones.get(key) ?? refusals.get(key)) !== undefined;
+    },
     validate,
     noteIssued: (token) => unknown.noteKnown(keyOf(token)),
     revoke,

@@ -1,5 +1,7 @@
 import { startWorld, type World } from '../gateway-fixture';
+import { signInAt } from '../upstreams/idp/browser';
 import { startSignInWorld, type Browser, type SignInWorld } from '../signin/sign-in-fixture';
+import { hold } from './session-fixture';
 
 const mel = 'mel.member@example.com';
 const hour = 3_600_000;
@@ -97,6 +99,28 @@ test('signing out ends the cookie, extended or not', async () => {
     }
     expect(browser.cookies.has('session')).toBe(false);
   }
+});
+
+test.each([
+  ['signed out', async (browser: Browser) => void (await browser.signOut())],
+  [
+    'signed in as another user',
+    async (browser: Browser) => {
+      await browser.comeBack(await signInAt(await browser.begin(), 'ada.admin@example.com'));
+    },
+  ],
+])('an answer that comes once the browser has %s does not bring the old cookie back', async (_what, act) => {
+  const browser = here.open();
+  await browser.signIn(mel);
+  extend(tokenOf(browser), 24 * hour);
+  const release = hold(here.world.auth.control, 'GetUser');
+  const late = browser.graphql('{ me { id email } }');
+  await here.world.auth.control.waitForCall('GetUser');
+  await act(browser);
+  const kept = browser.cookies.get('session');
+  release();
+  expect(set(await late)).toEqual([]);
+  expect(browser.cookies.get('session')).toBe(kept);
 });
 
 describe('a cookie that another replica set, whose end is not known here', () => {

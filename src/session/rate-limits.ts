@@ -50,8 +50,8 @@ export interface RateLimitsOptions {
   readonly metrics: Pick<Metrics, 'rateLimitRedisAway'>;
 }
 
-/** Keys that are counted in memory at most. Beyond that the least recently used one begins anew. About 20 MB. */
-export const memoryCapacity = 100_000;
+/** Keys that are counted in memory at most. Beyond that the least recently used one begins anew. About 35 MB. */
+export const memoryCapacity = 50_000;
 
 /** More than any limit: what is over one is decided here, so that one counter does for all limits. */
 const limiter = { points: Number.MAX_SAFE_INTEGER, duration: 1, keyPrefix: 'api-gateway' };

@@ -167,7 +167,7 @@ export function readConfig(env: NodeJS.ProcessEnv, upstreamNames: readonly strin
     reader.problem(variables.shutdownDelay, `${shutdownDelay}ms is not less than SHUTDOWN_GRACE, ${shutdownGrace}ms`);
   }
 
-  const redisUrl = reader.optional(variables.redisUrl);
+  const redisUrl = oneOfTwo(reader, variables.redisUrl, variables.redisUrlFile);
   const tracing = readTracing(reader, warnings);
 
   const config: Config = {
@@ -303,13 +303,19 @@ function readProviders(reader: EnvironmentReader, production: boolean): Provider
 }
 
 function readSecrets(reader: EnvironmentReader, needed: boolean): string[] | undefined {
-  const fromFile = reader.optional(variables.secretFile);
-  const direct = reader.optional(variables.secret);
-  const both = reader.isSet(variables.secretFile) && reader.isSet(variables.secret);
   const neither = !reader.isSet(variables.secretFile) && !reader.isSet(variables.secret);
-  if (both) reader.problems.push('SESSION_SECRET: SESSION_SECRET_FILE is set too; give one of them');
   if (neither && needed) reader.problem(variables.secret, undefined);
-  return direct ?? fromFile;
+  return oneOfTwo(reader, variables.secret, variables.secretFile);
+}
+
+/** A secret that is given itself, or by the name of a file that it is in. */
+function oneOfTwo<T>(reader: EnvironmentReader, direct: Variable<T>, file: Variable<T>): T | undefined {
+  const fromFile = reader.optional(file);
+  const given = reader.optional(direct);
+  if (reader.isSet(file) && reader.isSet(direct)) {
+    reader.problems.push(`${direct.name}: ${file.name} is set too; give one of them`);
+  }
+  return given ?? fromFile;
 }
 
 /** Reads OpenTelemetry's variables for traces, as its specification has them. */

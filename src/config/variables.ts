@@ -362,6 +362,13 @@ export const variables = {
     description:
       'Redis that the replicas count rate limits in, together: `redis://` or, with TLS, `rediss://`. While it is away each replica counts for itself, and no request fails for it.',
   },
+  redisUrlFile: {
+    name: 'REDIS_URL_FILE',
+    without: 'unset',
+    parse: (text) => redisUrl(fileContent(text).toString('utf8').trim()),
+    expected: 'the path of a file with a URL such as rediss://user:password@redis:6380/1',
+    description: 'File to read `REDIS_URL` from instead, where it holds a password. Read once, at start.',
+  },
   maxTokenChecks: {
     name: 'MAX_TOKEN_CHECKS',
     default: '50',

@@ -15,8 +15,11 @@ export function headOf(result: PresentedResult, { headers, legacy }: Accepted): 
   if (!result.errors) return { status: 200, headers };
   const errors = errorsOf(result);
   const status = legacy && isOfDocument(result, errors) ? 200 : statusOf(result);
-  const all = { ...headers };
+  const all: Record<string, string> = { ...headers };
   for (const error of errors) Object.assign(all, errorHeaders(error));
+  // Sooner, some of it would still fail.
+  const waits = errors.flatMap(({ retryAfter }) => retryAfter ?? []);
+  if (waits.length > 1) all['retry-after'] = String(Math.max(...waits));
   const countedStatus = errors.some(({ isClientDeadline }) => isClientDeadline)
     ? statusOf(result, (error) => error.countedStatus)
     : status;

@@ -28,7 +28,7 @@ export async function spendRateLimits(
       }),
   );
   if (spent.length === 0) return undefined;
-  context.exchange.addedHeaders.push(...rateLimitHeaders(spent));
+  context.exchange.addedHeaders.push(...Object.entries(rateLimitHeaders(spent)).flat());
   const over = spent.filter(({ isOver }) => isOver);
   if (over.length === 0) return undefined;
   return new Map(

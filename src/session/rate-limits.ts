@@ -50,8 +50,8 @@ export interface RateLimitsOptions {
   readonly metrics: Pick<Metrics, 'rateLimitRedisAway'>;
 }
 
-/** Keys that are counted in memory at most. Beyond that the least recently used one begins anew. About 20 MB. */
-export const memoryCapacity = 100_000;
+/** Keys that are counted in memory at most. Beyond that the least recently used one begins anew. About 35 MB. */
+export const memoryCapacity = 50_000;
 
 /** More than any limit: what is over one is decided here, so that one counter does for all limits. */
 const limiter = { points: Number.MAX_SAFE_INTEGER, duration: 1, keyPrefix: 'api-gateway' };
@@ -104,27 +104,33 @@ function createBoundedMemory() {
  * The error of a request that is over a limit: RATE_LIMITED, which says when to come again.
  *
  * @param what - What there were too many of, for the message: "sign-ins from this address".
+ * @param headers - What the answer must carry besides Retry-After.
  */
-export function rateLimited({ rateLimit, used, resetAfter }: Quota, limit: LimitName, what: string): GatewayError {
+export function rateLimited(
+  { rateLimit, used, resetAfter }: Quota,
+  limit: LimitName,
+  what: string,
+  headers: Readonly<Record<string, string>> = {},
+): GatewayError {
   const { limit: most, window } = rateLimit;
   return new GatewayError(
     'RATE_LIMITED',
     `Too many ${what}: ${used} within ${window} s, and ${most} are allowed. Try again in ${resetAfter} s.`,
-    { limit, retryAfter: resetAfter },
+    { limit, retryAfter: resetAfter, headers },
   );
 }
 
 /**
- * The headers that tell a client where it stands, names and values in turn.
+ * The headers that tell a client where it stands.
  *
  * @see https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
  */
-export function rateLimitHeaders(quotas: readonly Quota[]): string[] {
+export function rateLimitHeaders(quotas: readonly Quota[]): Record<'ratelimit-policy' | 'ratelimit', string> {
   const policies = quotas.map(({ rateLimit: { name, limit, window } }) => `"${name}";q=${limit};w=${window}`);
   const left = quotas.map(
     ({ rateLimit: { name }, remaining, resetAfter }) => `"${name}";r=${remaining};t=${resetAfter}`,
   );
-  return ['ratelimit-policy', policies.join(', '), 'ratelimit', left.join(', ')];
+  return { 'ratelimit-policy': policies.join(', '), ratelimit: left.join(', ') };
 }
 
 /**

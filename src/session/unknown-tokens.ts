@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { GatewayError } from '../errors';
-import { clientOf, rateLimited, type Quota, type RateLimits } from './rate-limits';
+import { clientOf, rateLimited, rateLimitHeaders, type Quota, type RateLimits } from './rate-limits';
 import { authUnavailable } from './session-errors';
 
 /**
@@ -63,10 +63,12 @@ export function createUnknownTokens({ rateLimits, maxChecks, maxRefused }: Unkno
       const quota = over.get(client);
       if (quota) {
         const left = Math.ceil(over.getRemainingTTL(client) / 1000);
+        const now = { ...quota, used: quota.used + 1, resetAfter: Math.max(1, left) };
         throw rateLimited(
-          { ...quota, used: quota.used + 1, resetAfter: Math.max(1, left) },
+          now,
           'unknown_tokens',
           'session tokens that nobody knows, from this address',
+          rateLimitHeaders([now]),
         );
       }
       if (checks >= maxChecks) throw tooMany(maxChecks);

@@ -140,7 +140,7 @@ function createSignIn(options: SignInOptions): { login: SignInStep; callback: Si
     const rateLimit = { name: limit, limit: most, window: 60 };
     return async (exchange, provider, ways) => {
       const quota = await counts.spend(rateLimit, clientOf(exchange.clientAddress), 1);
-      exchange.addedHeaders.push(...rateLimitHeaders([quota]));
+      exchange.addedHeaders.push(...Object.entries(rateLimitHeaders([quota])).flat());
       if (quota.isOver) throw rateLimited(quota, limit, 'sign-ins from this address');
       return step(exchange, provider, ways);
     };

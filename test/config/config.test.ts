@@ -431,6 +431,7 @@ describe('problems', () => {
       'redis://redis:6379?db=hunter2',
       'redis://u:hunter 2@redis:6379',
     ],
+    REDIS_URL_FILE: ['/nowhere', '/', join(root, 'package.json')],
     MAX_TOKEN_CHECKS: ['0', '10001', 'many'],
     UNKNOWN_TOKEN_RATE_LIMIT: ['-1', '1.5', '300/1m', '1000001'],
     LOGIN_RATE_LIMIT: ['-1', 'off', '1000001'],
@@ -594,6 +595,15 @@ describe('secrets', () => {
     ]);
   });
 
+  test('the URL of Redis, too', () => {
+    const url = 'rediss://gateway:hunter2@redis:6380';
+    const path = file('redis', `${url}\n`);
+    expect(read({ REDIS_URL_FILE: path }).rateLimits.redisUrl).toBe(url);
+    expect(problems({ REDIS_URL_FILE: path, REDIS_URL: url })).toEqual([
+      'REDIS_URL: REDIS_URL_FILE is set too; give one of them',
+    ]);
+  });
+
   test('are never in a message, wherever they were put by mistake', () => {
     const told = [
       ...problems({ SESSION_SECRET: 'hunter2' }),
@@ -603,6 +613,8 @@ describe('secrets', () => {
       ...problems({ AUTH_SERVICE_TLS_KEY: 'hunter2' }),
       ...problems({ AUTH_SERVICE_TLS_KEY: pem.key, AUTH_SERVICE_TLS_CERT: pem.cert }),
       ...problems({ PUBLIC_URL: 'https://x:hunter2@a.example' }),
+      ...problems({ REDIS_URL: 'http://x:hunter2@redis' }),
+      ...problems({ REDIS_URL_FILE: file('wrong-redis', 'hunter2') }),
       ...problems({ OTEL_EXPORTER_OTLP_HEADERS: 'api-key=hunter2,hunter2' }),
       ...read({ SESSION_SECRETS: 'hunter2' }).warnings,
     ];

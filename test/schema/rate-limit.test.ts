@@ -132,12 +132,22 @@ describe('a field with a limit', () => {
   });
 
   test('begins anew with its window', async () => {
-    expect((await ask('{ short { name } }')).status).toBe(200);
-    const { headers, status } = await ask('{ short { name } }');
+    const { headers, status } = await ask('{ a: short { name } b: short { name } }');
     expect([status, headers.get('retry-after')]).toEqual([429, '1']);
     const end = Date.now() + 20_000;
     while ((await ask('{ short { name } }')).status !== 200) expect(Date.now()).toBeLessThan(end);
   });
+});
+
+test('of two fields over their limits, Retry-After is the later', async () => {
+  await ask('{ a: mine { name } b: mine { name } c: mine { name } }');
+  for (const query of ['{ mine { name } short { name } }', '{ short { name } mine { name } }']) {
+    const answer = await ask('{ a: short { name } b: short { name } }');
+    expect(answer.status).toBe(429);
+    const { headers } = await ask(query);
+    expect(Number(headers.get('retry-after'))).toBeGreaterThan(30);
+    expect(headers.get('ratelimit-policy')).toMatch(/^"Query\.\w+";q=\d;w=\d+, "Query\.\w+";q=\d;w=\d+$/);
+  }
 });
 
 describe('what counts', () => {

@@ -55,10 +55,8 @@ test('the headers are those of the draft', () => {
       { ...quota, rateLimit: { name: 'login', limit: 10, window: 60 } },
       { ...quota, remaining: 0, rateLimit: { name: 'Query.me', limit: 5, window: 3600 } },
     ]),
-  ).toEqual([
-    'ratelimit-policy',
-    '"login";q=10;w=60, "Query.me";q=5;w=3600',
-    'ratelimit',
-    '"login";r=7;t=42, "Query.me";r=0;t=42',
-  ]);
+  ).toEqual({
+    'ratelimit-policy': '"login";q=10;w=60, "Query.me";q=5;w=3600',
+    ratelimit: '"login";r=7;t=42, "Query.me";r=0;t=42',
+  });
 });

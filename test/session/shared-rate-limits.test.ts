@@ -1,5 +1,7 @@
 /** Rate limits that replicas share in a real Redis, and what happens when it is away. */
+import { spawnSync } from 'node:child_process';
 import { createConnection } from 'node:net';
+import { pathToFileURL } from 'node:url';
 import { until, valueOf, type LogLine } from '../gateway-fixture';
 import { startOwnWorld, type OwnWorld } from '../schema/own-schema';
 import { startChild, type Child } from '../upstreams/child';
@@ -213,6 +215,25 @@ async function contentsOf({ port }: RedisServer): Promise<string> {
       await locked.kill();
     }
   });
+});
+
+test('ioredis is loaded only with REDIS_URL', () => {
+  const loaded = (options: string): string =>
+    spawnSync(
+      process.execPath,
+      [
+        '--import',
+        pathToFileURL(require.resolve('tsx')).href,
+        '-e',
+        `const { createRateLimits } = require('./src/session/rate-limits');
+         require('./src/gateway');
+         createRateLimits({ ${options} log: { info() {}, warn() {} }, metrics: { rateLimitRedisAway: { read() {} } } }).close();
+         console.log(Object.keys(require.cache).some((path) => path.includes('/ioredis/')));`,
+      ],
+      { encoding: 'utf8' },
+    ).stdout.trim();
+  expect(loaded('')).toBe('false');
+  expect(loaded("redisUrl: 'redis://127.0.0.1:1',")).toBe('true');
 });
 
 test('without REDIS_URL nothing is said of Redis', async () => {

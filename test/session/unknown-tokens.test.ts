@@ -67,6 +67,8 @@ describe('tokens that were never confirmed', () => {
     const retryAfter = Number(answer.headers.get('retry-after'));
     expect(retryAfter).toBeGreaterThan(0);
     expect(retryAfter).toBeLessThanOrEqual(60);
+    expect(answer.headers.get('ratelimit-policy')).toBe('"unknown-tokens";q=5;w=60');
+    expect(answer.headers.get('ratelimit')).toBe(`"unknown-tokens";r=0;t=${retryAfter}`);
     expect(await world.accessLine(answer)).toMatchObject({ limit: 'unknown_tokens', status: 429 });
     // Sign-out calls AuthService too.
     expect((await world.rest('POST', '/api/v1/auth/logout', { token: madeUp() })).status).toBe(429);

@@ -102,6 +102,6 @@ export class RpcReports {
     this.metrics.upstreamRequests.series(labels).inc();
     if (!failure) return;
     this.metrics.upstreamErrors.series(labels).inc();
-    if (failure.status >= 500) this.logFailure(labels, scope, failure.cause);
+    if (failure.status >= 500) this.logFailure(labels, scope, failure);
   }
 }

@@ -1,3 +1,4 @@
+import type { GatewayError } from '../errors';
 import type { Logger } from '../telemetry/log';
 import type { StatusName } from './status';
 import type { CallScope, RpcName } from './upstream';
@@ -11,21 +12,27 @@ const failureMessages: Partial<Record<StatusName, string>> = {
   DEADLINE_EXCEEDED: 'upstream connection error: no answer in time',
 };
 const otherFailure = 'service unavailable: the upstream failed the call';
+const overLimit = 'service unavailable: the answer of the upstream is over a limit of the gateway';
 
-export type LogFailure = (call: RpcName & { readonly code: StatusName }, scope: CallScope, cause: unknown) => void;
+export type LogFailure = (
+  call: RpcName & { readonly code: StatusName },
+  scope: CallScope,
+  failure: GatewayError,
+) => void;
 
 /** Logs failed calls, saying how many went unlogged since the last line. */
 export function createFailureLog(log: Logger, upstream: string): LogFailure {
   let last = -Infinity;
   let unlogged = 0;
-  return (call, { requestId, trace }, cause) => {
+  return (call, { requestId, trace }, { cause, limit }) => {
     if (performance.now() - last < logInterval) {
       unlogged++;
       return;
     }
     // Below a key of its own: on every line `service` is the gateway.
-    const line = { upstream, grpc: call, requestId, traceId: trace?.traceId, err: cause };
-    log.error(unlogged > 0 ? { ...line, unlogged } : line, failureMessages[call.code] ?? otherFailure);
+    const line = { upstream, grpc: call, requestId, traceId: trace?.traceId, ...(limit ? { limit } : {}), err: cause };
+    const message = limit ? overLimit : (failureMessages[call.code] ?? otherFailure);
+    log.error(unlogged > 0 ? { ...line, unlogged } : line, message);
     last = performance.now();
     unlogged = 0;
   };

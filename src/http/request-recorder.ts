@@ -49,7 +49,10 @@ export class RequestRecorder {
       userId: facts.userId,
       code,
       limit: facts.limit,
+      // Who it is says whether one client is over the limit or all behind one address are.
+      address: facts.limit && exchange.clientAddress,
       cost: facts.cost,
+      fields: facts.fields,
       reason: exchange.reason,
       streamed: isStreamed || undefined,
     };

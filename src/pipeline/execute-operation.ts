@@ -31,6 +31,7 @@ export function executeOperation(
   const { values, errors } = plan.compiled.coerce(inputs);
   if (errors) return { errors };
   const tooDear = scope.admitCost(plan.costOf(values));
+  if (context.exchange.facts.limit || tooDear) context.exchange.facts.fields = plan.rootFields;
   if (tooDear) return refused(tooDear);
   if (!plan.isCheckedFirst) return run(plan, context, values);
   return checkFirst(plan, context, values).then((refusal) => refusal ?? run(plan, context, values));
@@ -64,8 +65,8 @@ function run(plan: OperationPlan, context: RunContext, values: Variables): Execu
   if (denied) return { data: null, ...refused(denied) };
   const result = plan.compiled.execute({ context, variables: values, limit: scope });
   return result instanceof Promise
-    ? result.then((settled) => withinLimits(settled, scope))
-    : withinLimits(result, scope);
+    ? result.then((settled) => withinLimits(settled, plan, context))
+    : withinLimits(result, plan, context);
 }
 
 /** graphql-js fails on it otherwise than with an error of GraphQL. */
@@ -80,8 +81,11 @@ function refused(error: GatewayError): ExecutionResult {
 }
 
 /** Of an operation that went over a limit, the result says that alone. */
-function withinLimits(result: ExecutionResult, { exceeded }: OperationScope): ExecutionResult {
-  return exceeded ? refused(exceeded) : result;
+function withinLimits(result: ExecutionResult, plan: OperationPlan, { scope, exchange }: RunContext): ExecutionResult {
+  const { exceeded } = scope;
+  if (!exceeded) return result;
+  exchange.facts.fields = plan.rootFields;
+  return refused(exceeded);
 }
 
 /**

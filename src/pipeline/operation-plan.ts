@@ -62,6 +62,11 @@ export class OperationPlan {
     return [...roots].map(([key, { node }]) => locate(caller, [node], [key]));
   }
 
+  /** Names of its root fields in the schema, each once, separated by spaces. */
+  get rootFields(): string {
+    return [...new Set([...this.traits.roots.values()].map(({ node }) => node.name.value))].join(' ');
+  }
+
   /** The longest that any of its RPCs may take, in ms. */
   get timeout(): number {
     return this.traits.timeout;

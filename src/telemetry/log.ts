@@ -159,8 +159,8 @@ export class LogOutput implements DestinationStream {
   }
 
   write(line: string): void {
-    if (this.isOver || this.ending) return;
-    if (this.waiting.length + line.length > this.maxLength) {
+    if (this.ending) return;
+    if (this.isOver || this.waiting.length + line.length > this.maxLength) {
       this.drop(1);
       return;
     }
@@ -241,10 +241,11 @@ export class LogOutput implements DestinationStream {
       this.tellOfDropped();
     } else if ((error as NodeJS.ErrnoException).code === 'EPIPE') {
       this.isOver = true;
+      this.drop(linesIn(bytes.subarray(done)) + linesIn(Buffer.from(this.waiting)));
       this.waiting = '';
     } else {
       // A line break that comes first ends the line that broke off before, and was counted with it.
-      this.drop(bytes.subarray(Math.max(done, 1)).filter((byte) => byte === newline).length);
+      this.drop(linesIn(bytes.subarray(Math.max(done, 1))));
     }
     this.schedule();
   }
@@ -269,4 +270,8 @@ const newline = 0x0a;
 function isFull(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;
   return code === 'EAGAIN' || code === 'EBUSY';
+}
+
+function linesIn(bytes: Buffer): number {
+  return bytes.filter((byte) => byte === newline).length;
 }

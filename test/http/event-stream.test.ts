@@ -196,8 +196,9 @@ describe('a heartbeat', () => {
     const upstreams = Array.from({ length: 50 }, () => new Upstream());
     const counts = upstreams.map(() => 0);
     const read = async (upstream: Upstream, index: number): Promise<void> => {
-      for await (const chunk of new EventStream(upstream, graphqlEvents, heartbeats))
+      for await (const chunk of new EventStream(upstream, graphqlEvents, heartbeats)) {
         if (chunk === heartbeat) counts[index]! += 1;
+      }
     };
     const readers = upstreams.map(async (upstream, index) => {
       await sleep(index);

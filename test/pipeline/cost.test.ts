@@ -59,7 +59,13 @@ describe('the cost of an operation', () => {
   test('is in the access line, and counted as a limit', async () => {
     const [grown] = await world.growth(async () => {
       const answer = await world.graphql('{ me { id email } }');
-      expect(await world.accessLine(answer)).toMatchObject({ status: 400, limit: 'cost', cost: 12 });
+      expect(await world.accessLine(answer)).toMatchObject({
+        status: 400,
+        limit: 'cost',
+        cost: 12,
+        fields: 'me',
+        address: expect.stringMatching(/127\.0\.0\.1$/),
+      });
     }, 'limit_refusals_total{limit="cost"}');
     expect(grown).toBe(1);
   });
@@ -110,7 +116,7 @@ describe('an operation over a limit while it runs', () => {
         },
       ]);
       expect(world.auth.control.count('GetEffectivePermissions')).toBeLessThanOrEqual(4);
-      expect(await world.accessLine(answer)).toMatchObject({ limit: 'calls' });
+      expect(await world.accessLine(answer)).toMatchObject({ limit: 'calls', fields: 'users' });
       // What was under way is cancelled.
       expect((await world.graphql('{ users(first: 4) { nodes { permissions } } }')).status).toBe(200);
     } finally {

@@ -32,7 +32,7 @@ function fromSse(text: string): Event[] {
         block.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]),
       );
       const { event = 'message', id, data = '' } = fields;
-      return { event, ...(id === undefined ? {} : { id }), data: JSON.parse(data) as Decoded };
+      return { event, ...(id === undefined ? {} : { id }), data: JSON.parse(data) };
     });
 }
 
@@ -97,9 +97,9 @@ describe.each(forms)('%s', (accept, type, read) => {
   test('that may not begin is an error like any other', async () => {
     const anonymous = await ask(accept, { query: 'hi' }, { headers: { 'content-type': 'application/json', accept } });
     expect([anonymous.status, anonymous.headers.get('content-type')]).toEqual([401, 'application/json; charset=utf-8']);
-    expect(((await anonymous.json()) as Decoded).error.reason).toBe('UNAUTHENTICATED');
+    expect((await anonymous.json()).error.reason).toBe('UNAUTHENTICATED');
     const wrong = await ask(accept, { question: 'hi' });
-    expect([wrong.status, ((await wrong.json()) as Decoded).error.reason]).toEqual([400, 'BAD_USER_INPUT']);
+    expect([wrong.status, (await wrong.json()).error.reason]).toEqual([400, 'BAD_USER_INPUT']);
     expect(world.ai.control.count('StreamQuery')).toBe(0);
   });
 
@@ -142,7 +142,7 @@ describe('what Accept asks for', () => {
   test.each(['text/html', 'application/xml', 'image/*', 'application/json;q=0'])('%s is 406', async (accept) => {
     const response = await ask(accept, { query: 'who am I' });
     expect(response.status).toBe(406);
-    const { error } = (await response.json()) as Decoded;
+    const { error } = await response.json();
     expect(error).toMatchObject({ reason: 'NOT_ACCEPTABLE', message: expect.stringContaining('text/event-stream') });
     expect(world.ai.control.count('ProcessQuery') + world.ai.control.count('StreamQuery')).toBe(0);
   });

@@ -182,6 +182,7 @@ const messageFiles = [
   'src/grpc/transport/http2/frame-reader.ts',
   'src/grpc/transport/http2/session.ts',
   'src/session/revocation-watch.ts',
+  'src/session/redis-counts.ts',
   'src/session/revocations.ts',
   'src/signin/routes.ts',
 ];

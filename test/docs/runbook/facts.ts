@@ -103,6 +103,7 @@ async function misbehave(world: World): Promise<void> {
   await world.rest('GET', '/nowhere');
   const pages = Array.from({ length: 10 }, (_, index) => `u${index}: users(first: 100) { nodes { permissions } }`);
   await world.graphql(`{ ${pages.join(' ')} }`);
+  for await (const _ of world.askStream('count to 1'));
   world.ai.control.setFault({ method: 'ProcessQuery', code: Status.INTERNAL });
   await world.rest('POST', '/api/ai', { body: { query: 'who am I' } });
   // A line a second at most is written about one upstream; the next one says how many there were.

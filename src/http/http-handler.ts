@@ -98,6 +98,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
       }
       try {
         const reply = route ? route.handle(exchange, params) : unroutedReply(exchange);
+        exchange.dropUnreadBody();
         if ('then' in reply) {
           reply.then(
             (settled) => send(exchange, settled),

@@ -50,6 +50,8 @@ export class IncomingExchange implements Exchange {
   /** Whether the reply is a stream. */
   isStreamed = false;
 
+  /** Whether the body is read, or dropped. */
+  private isBodySettled = false;
   private handled = false;
   private closed = false;
   /** Why the client did not get the whole response. Set when the response closes, if at all. */
@@ -162,7 +164,17 @@ export class IncomingExchange implements Exchange {
   }
 
   readBody(): Promise<Buffer> {
+    if (this.isBodySettled) throw new Error('the body is to be read once, and before anything is awaited');
+    this.isBodySettled = true;
     return this.options.bodies.read(this.request, this.cancellation);
+  }
+
+  /** Drops a body that the handler did not ask for: a connection on which one waits to be read does not tell of its end. */
+  dropUnreadBody(): void {
+    const { headers } = this.request;
+    if (this.isBodySettled) return;
+    this.isBodySettled = true;
+    if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined) this.request.resume();
   }
 
   /** Cancels all work for the request. The first reason counts. */

@@ -106,7 +106,8 @@ function trackConnections(server: Server): Connections {
       connection.close();
     });
   });
-  server.on('request', (request, response) => connections.get(request.socket)?.add(response));
+  // Before the handler, whose answer may be a stream that begins at once.
+  server.prependListener('request', (request, response) => connections.get(request.socket)?.add(response));
   return connections;
 }
 

@@ -122,7 +122,7 @@ describe('what node:http cannot read', () => {
     expect(text.indexOf('"first"')).toBeLessThan(text.indexOf('"second"'));
   });
 
-  test('waits for a stream', async () => {
+  test('behind a stream is not looked at', async () => {
     let finish = (): void => {};
     const finished = new Promise<void>((resolve) => (finish = resolve));
     async function* body() {
@@ -138,8 +138,9 @@ describe('what node:http cannot read', () => {
     await client.arrived();
     finish();
     const text = await client.readToEnd();
-    expect(text).toMatch(/one [^]*two [^]*HTTP\/1\.1 400 /);
-    expect(site.lines).toMatchObject([{ route: '/stream', status: 200, streamed: true }, refusedLine]);
+    expect(text).toMatch(/one [^]*two /);
+    expect(statuses(text)).toEqual(['200']);
+    expect(site.lines).toMatchObject([{ route: '/stream', status: 200, streamed: true }]);
   });
 
   test('ends the connection where the answer before it is the last', async () => {

@@ -12,6 +12,7 @@ import type * as Yoga from './graphql/yoga';
 import { createUpstream } from './grpc/create-upstream';
 import type { Upstream } from './grpc/upstream';
 import { createAdminHandler } from './http/admin-handler';
+import type { ConnectionGate } from './http/connection-gate';
 import { createHttpHandler } from './http/http-handler';
 import type { Refuse } from './http/refuse';
 import { createDocuments } from './pipeline/documents';
@@ -35,6 +36,8 @@ export interface Gateway {
   readonly handle: RequestListener;
   /** Refuses what came for the public listener and cannot be read. */
   readonly refuse: Refuse;
+  /** Decides which connections of the public listener are let in. */
+  readonly gate: ConnectionGate;
   /** Answers requests of the admin listener. */
   readonly handleAdmin: RequestListener;
   /** True from the start until {@link drain}. */
@@ -126,6 +129,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
     requestTimeout,
     strictTransport: config.production,
     trustedProxies: config.trustedProxies,
+    connections: config.connections,
     inFlight: config.inFlight,
     tracer,
   });
@@ -138,6 +142,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
   return {
     handle: http.handle,
     refuse: http.refuse,
+    gate: http.gate,
     handleAdmin: createAdminHandler(metrics.registry, { started: () => true, ready }),
     ready,
     drain() {

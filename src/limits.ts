@@ -44,6 +44,15 @@ export const limits = {
     variable: 'MAX_STREAMS_PER_ADDRESS',
   },
   streams_per_session: { meaning: 'the same of one session', variable: 'MAX_STREAMS_PER_SESSION' },
+  connections: {
+    meaning: 'a connection, closed at once, while as many as may be are open and none of them is idle',
+    variable: 'MAX_CONNECTIONS',
+  },
+  connections_per_address: {
+    meaning:
+      'a connection, closed at once, of an address, or of a /64 network of IPv6, that has as many as it may have open',
+    variable: 'MAX_CONNECTIONS_PER_ADDRESS',
+  },
 } as const satisfies Record<string, LimitKind>;
 
 /** A key of {@link limits}. */

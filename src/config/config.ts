@@ -63,6 +63,8 @@ export interface Config {
     /** Bytes. */
     readonly maxResultSize: number;
   };
+  /** How many connections may be open at a time. */
+  readonly connections: { readonly max: number; readonly maxPerAddress: number };
   /** How much may be under way at a time. */
   readonly inFlight: {
     readonly requests: number;
@@ -169,6 +171,10 @@ export function readConfig(env: NodeJS.ProcessEnv, upstreamNames: readonly strin
       enforcesCost: reader.required(variables.costMode) === 'enforce',
       maxCalls: reader.required(variables.maxCalls),
       maxResultSize: reader.required(variables.maxResultSize),
+    },
+    connections: {
+      max: reader.required(variables.maxConnections),
+      maxPerAddress: reader.required(variables.maxConnectionsPerAddress),
     },
     inFlight: {
       requests: reader.required(variables.maxRequests),

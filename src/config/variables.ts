@@ -316,6 +316,22 @@ export const variables = {
     description:
       'How large the result of an operation may become, or that of one event of a stream. More ends it with 400 `OPERATION_TOO_COMPLEX`. Several times this is held in memory while it is sent.',
   },
+  maxConnections: {
+    name: 'MAX_CONNECTIONS',
+    default: '10000',
+    parse: wholeNumber(1, 1_000_000),
+    expected: 'a whole number from 1 to 1000000, such as 10000',
+    description:
+      'Connections of clients that may be open at a time in one replica; each takes some 20 KB. With more, the one that has been idle longest is closed; from four fifths on, those that have been idle for 5 s. Keep it over `MAX_REQUESTS` and `MAX_STREAMS` together where you can, so that a newcomer always finds one idle.',
+  },
+  maxConnectionsPerAddress: {
+    name: 'MAX_CONNECTIONS_PER_ADDRESS',
+    default: '2000',
+    parse: wholeNumber(1, 1_000_000),
+    expected: 'a whole number from 1 to 1000000, such as 2000',
+    description:
+      'The same for each address, or each /64 network of IPv6; proxies of `TRUSTED_PROXIES` may have any number. More are closed at once.',
+  },
   maxRequests: {
     name: 'MAX_REQUESTS',
     default: '5000',

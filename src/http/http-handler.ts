@@ -6,6 +6,7 @@ import type { Tracer } from '../telemetry/trace';
 import { Bodies } from './bodies';
 import { checkHead } from './check-head';
 import { ClientAddresses } from './client-address';
+import { ConnectionGate, type ConnectionLimits } from './connection-gate';
 import { errorReply } from './error-reply';
 import type { Reply, Route } from './exchange';
 import { IncomingExchange, type IncomingOptions } from './incoming-exchange';
@@ -32,6 +33,8 @@ export interface HandlerOptions {
   readonly strictTransport: boolean;
   /** Addresses and networks of the proxies whose `X-Forwarded-For` counts; none where it is left out. */
   readonly trustedProxies?: readonly string[];
+  /** How many connections may be open at a time; as many as come where it is left out. */
+  readonly connections?: ConnectionLimits;
   /** How much may be under way at a time; as much as comes where it is left out. */
   readonly inFlight?: InFlightLimits;
 }
@@ -46,6 +49,8 @@ const unlimited: InFlightLimits = {
 
 export interface HttpHandler {
   readonly handle: RequestListener;
+  /** Decides which connections are let in. */
+  readonly gate: ConnectionGate;
   /** Answers what node:http could not read, and records it as any other request is. */
   readonly refuse: Refuse;
   /** From now on, each response asks its client to connect anew. */
@@ -65,6 +70,14 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
   const streamed = new StreamedReplies(heads, writeTimeout);
   metrics.httpStreams.read({}, () => streamed.size);
   const places = new Places();
+  const addresses = new ClientAddresses(options.trustedProxies ?? []);
+  const gate = new ConnectionGate({
+    limits: options.connections ?? { max: Infinity, maxPerAddress: Infinity },
+    addresses,
+    places,
+    refusals: (limit) => metrics.limitRefusals.series({ limit }),
+  });
+  metrics.httpConnections.read({}, () => gate.size);
   const incoming: IncomingOptions = {
     log,
     requestTimeout,
@@ -73,7 +86,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
     bodies: new Bodies(),
     places,
     inFlight: new InFlight(options.inFlight ?? unlimited, places),
-    addresses: new ClientAddresses(options.trustedProxies ?? []),
+    addresses,
     onEnd: (exchange) => recorder.end(exchange),
   };
 
@@ -84,6 +97,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
   }
 
   return {
+    gate,
     handle(request, response) {
       const exchange = new IncomingExchange(request, response, incoming);
       recorder.begin();

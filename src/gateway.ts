@@ -14,7 +14,7 @@ import type { Upstream } from './grpc/upstream';
 import { createAdminHandler } from './http/admin-handler';
 import type { ConnectionGate } from './http/connection-gate';
 import { createHttpHandler } from './http/http-handler';
-import type { Refuse } from './http/refuse';
+import type { Refuse } from './http/unreadable-request';
 import { createDocuments } from './pipeline/documents';
 import type { OperationContext } from './pipeline/operation-context';
 import { createPipeline } from './pipeline/pipeline';
@@ -129,6 +129,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
     requestTimeout,
     strictTransport: config.production,
     trustedProxies: config.trustedProxies,
+    requestMemory: config.requestMemory,
     connections: config.connections,
     inFlight: config.inFlight,
     tracer,

@@ -32,7 +32,15 @@ export const limits = {
     variable: 'MAX_RESULT_SIZE',
   },
   body_size: { meaning: 'a body of more than 1 MB' },
-  body_memory: { meaning: 'a body that arrives while large bodies take all the memory there is for them' },
+  body_memory: {
+    meaning: 'a body that arrives while heads and bodies take all the memory there is for them; small requests go on',
+    variable: 'MAX_REQUEST_MEMORY',
+  },
+  head_memory: {
+    meaning: 'the same for a head; a connection is closed where its head has come in part',
+    variable: 'MAX_REQUEST_MEMORY',
+  },
+  head_size: { meaning: 'a head of more than 16 KB, or of more than 100 header lines' },
   requests: { meaning: 'a request while as many as may be are under way, streams aside', variable: 'MAX_REQUESTS' },
   requests_per_address: {
     meaning: 'the same of one address, or of one /64 network of IPv6',

@@ -63,6 +63,8 @@ export interface Config {
     /** Bytes. */
     readonly maxResultSize: number;
   };
+  /** Bytes that requests may hold together, beyond a few KB each. */
+  readonly requestMemory: number;
   /** How many connections may be open at a time. */
   readonly connections: { readonly max: number; readonly maxPerAddress: number };
   /** How much may be under way at a time. */
@@ -172,6 +174,7 @@ export function readConfig(env: NodeJS.ProcessEnv, upstreamNames: readonly strin
       maxCalls: reader.required(variables.maxCalls),
       maxResultSize: reader.required(variables.maxResultSize),
     },
+    requestMemory: reader.required(variables.maxRequestMemory),
     connections: {
       max: reader.required(variables.maxConnections),
       maxPerAddress: reader.required(variables.maxConnectionsPerAddress),

@@ -316,6 +316,14 @@ export const variables = {
     description:
       'How large the result of an operation may become, or that of one event of a stream. More ends it with 400 `OPERATION_TOO_COMPLEX`. Several times this is held in memory while it is sent.',
   },
+  maxRequestMemory: {
+    name: 'MAX_REQUEST_MEMORY',
+    default: '48MB',
+    parse: size('64KB', '4096MB'),
+    expected: 'a size from 64KB to 4096MB, such as 48MB',
+    description:
+      'What requests may hold in memory together, from their first byte to their end, beyond 8 KB of each. More is 503 `OVERLOADED`, or the connection closes where the head has not come whole. Less than the pod has left beside its heap.',
+  },
   maxConnections: {
     name: 'MAX_CONNECTIONS',
     default: '10000',

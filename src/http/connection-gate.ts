@@ -4,6 +4,8 @@ import type { ClientAddresses } from './client-address';
 import type { Connection } from './connection';
 import { peerOf } from './peers';
 import type { Places } from './places';
+import type { RequestMemory } from './request-memory';
+import { UnfinishedHeads } from './unfinished-heads';
 
 /** How many connections may be open at a time. */
 export interface ConnectionLimits {
@@ -16,6 +18,7 @@ export interface ConnectionGateOptions {
   readonly limits: ConnectionLimits;
   readonly addresses: ClientAddresses;
   readonly places: Places;
+  readonly memory: RequestMemory;
   readonly refusals: (limit: LimitName) => CounterSeries;
 }
 
@@ -40,6 +43,7 @@ interface Idle {
 /** Lets connections in. Where all places are taken, the one that has been idle longest makes room for a newcomer. */
 export class ConnectionGate {
   private readonly open = new Set<Connection>();
+  private readonly heads: UnfinishedHeads;
   private readonly refusedAtAll: CounterSeries;
   private readonly refusedByAddress: CounterSeries;
   /** The oldest idle connections at the last look, the oldest last. */
@@ -47,6 +51,11 @@ export class ConnectionGate {
   private nextScan = 0;
 
   constructor(private readonly options: ConnectionGateOptions) {
+    this.heads = new UnfinishedHeads({
+      memory: options.memory,
+      open: this.open,
+      refused: options.refusals('head_memory'),
+    });
     this.refusedAtAll = options.refusals('connections');
     this.refusedByAddress = options.refusals('connections_per_address');
   }
@@ -75,6 +84,7 @@ export class ConnectionGate {
       if (!this.closeOldest(shortIdleTime)) break;
     }
     this.open.add(connection);
+    this.heads.watch();
     if (place) {
       place.connections += 1;
       peer.place = place;

@@ -1,6 +1,9 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Refuse } from './refuse';
+import type { Refuse } from './unreadable-request';
+
+/** Bytes of the longest head that is read; longer ones are 431 (RFC 6585). */
+export const longestHead = 16 * 1024;
 
 /** Responses that may wait for their turn on one connection. With that many, no more is read from it. */
 const maxWaiting = 100;
@@ -27,6 +30,10 @@ export class Connection {
   private readers: ((chunk: Buffer) => void)[] | undefined;
   private hasResumed = false;
   private dropped = 0;
+  /** Bytes of requests whose heads have come: of the heads, about, and of the bodies that they announce. */
+  private announced = 0;
+  /** Whether it had a body that came in chunks, of which it is not known where it ended. */
+  private hadChunks = false;
   private watching: NodeJS.Timeout | undefined;
   /** Whether something came that cannot be read. */
   private isBroken = false;
@@ -67,6 +74,24 @@ export class Connection {
       if (this.behind.has(response)) this.endBehindStream();
       else if (wasFull && !this.isFull) this.socket.resume();
     });
+  }
+
+  /**
+   * The head of a request has come.
+   *
+   * @param bytes - Of the head as it was sent, about.
+   */
+  noteHead(bytes: number, { 'content-length': length, 'transfer-encoding': coding }: IncomingHttpHeaders): void {
+    this.announced += bytes + Number(length ?? 0);
+    if (coding !== undefined) this.hadChunks = true;
+  }
+
+  /** Bytes of a head that has come in part, about; as many as it may have where that cannot be told. */
+  get unfinishedBytes(): number {
+    if (this.hadChunks) return longestHead;
+    const { bytesRead } = this.socket;
+    if (this.isIdle && this.announced > bytesRead) this.announced = bytesRead;
+    return Math.min(longestHead, bytesRead - this.announced);
   }
 
   private readonly noteIdle = (): void => {

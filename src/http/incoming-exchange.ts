@@ -5,13 +5,16 @@ import { Canceller } from '../cancellation';
 import { GatewayError, logBug, toGatewayError } from '../errors';
 import type { Logger } from '../telemetry/log';
 import { continueTrace, type RequestSpan, type TraceContext, type Tracer } from '../telemetry/trace';
-import type { Bodies } from './bodies';
+import { readBody } from './bodies';
+import { sizeOfHead } from './check-head';
+import { connectionOf } from './connection';
 import type { ClientAddresses } from './client-address';
 import { destroyInTurn } from './destroy-in-turn';
 import type { Exchange } from './exchange';
 import type { InFlight, Ticket } from './in-flight';
 import { peerOf, type Peer } from './peers';
 import type { Places } from './places';
+import { RequestHolding, type RequestMemory } from './request-memory';
 import { readTarget } from './request-target';
 import type { Match, Router } from './router';
 import { clientEnded, type UnreadableRequest } from './unreadable-request';
@@ -22,7 +25,7 @@ export interface IncomingOptions {
   /** Ms. */
   readonly requestTimeout: number;
   readonly router: Router;
-  readonly bodies: Bodies;
+  readonly memory: RequestMemory;
   readonly addresses: ClientAddresses;
   readonly places: Places;
   readonly inFlight: InFlight;
@@ -63,6 +66,7 @@ export class IncomingExchange implements Exchange {
 
   /** While the request counts as under way. */
   private ticket: Ticket | undefined;
+  private readonly holding: RequestHolding;
   private lazyTrace: TraceContext | undefined;
   private lazySpan: RequestSpan | undefined;
   private lazyLog: Logger | undefined;
@@ -74,6 +78,7 @@ export class IncomingExchange implements Exchange {
     private readonly options: IncomingOptions,
   ) {
     this.method = request.method ?? 'GET';
+    this.holding = new RequestHolding(options.memory);
     const { path, query } = readTarget(request.url ?? '/');
     this.path = path;
     this.query = query;
@@ -118,6 +123,12 @@ export class IncomingExchange implements Exchange {
    */
   admit(): void {
     const { inFlight, places } = this.options;
+    const { socket, headers } = this.request;
+    const { sent, held } = sizeOfHead(this.request);
+    connectionOf(socket)?.noteHead(sent, headers);
+    if (!this.holding.grow(held)) {
+      throw new GatewayError('OVERLOADED', undefined, { retryAfter: 1, limit: 'head_memory' });
+    }
     this.ticket = inFlight.begin(this.peer.place ?? places.find(this.clientAddress));
   }
 
@@ -166,7 +177,7 @@ export class IncomingExchange implements Exchange {
   readBody(): Promise<Buffer> {
     if (this.isBodySettled) throw new Error('the body is to be read once, and before anything is awaited');
     this.isBodySettled = true;
-    return this.options.bodies.read(this.request, this.cancellation);
+    return readBody(this.request, this.cancellation, this.holding);
   }
 
   /** Drops a body that the handler did not ask for: a connection on which one waits to be read does not tell of its end. */
@@ -186,6 +197,7 @@ export class IncomingExchange implements Exchange {
   markUnreadable(unreadable: UnreadableRequest): void {
     if (unreadable.reason === clientEnded) this.hasLeft = true;
     else this.unreadable = unreadable;
+    if (unreadable.limit) this.facts.limit ??= unreadable.limit;
   }
 
   /** Sending the reply failed, so no other can be sent: logs the error and ends the connection. */
@@ -221,6 +233,7 @@ export class IncomingExchange implements Exchange {
 
   private end(): void {
     if (this.ticket) this.options.inFlight.end(this.ticket);
+    this.holding.release();
     this.options.onEnd(this);
   }
 

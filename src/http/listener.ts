@@ -1,9 +1,9 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
-import { Connection } from './connection';
+import { Connection, longestHead } from './connection';
 import type { ConnectionGate } from './connection-gate';
-import type { Refuse } from './refuse';
-import { connectRefused } from './unreadable-request';
+import type { Refuse } from './unreadable-request';
+import { connectRefused, maxHeaderLines } from './unreadable-request';
 
 /** A listening server. */
 export interface Listener {
@@ -49,8 +49,7 @@ export async function listen(
 ): Promise<Listener> {
   const server = createServer(
     {
-      // RFC 6585: larger header fields are 431.
-      maxHeaderSize: 16 * 1024,
+      maxHeaderSize: longestHead,
       headersTimeout: readTimeouts.headers,
       requestTimeout: readTimeouts.request,
       connectionsCheckingInterval: readTimeouts.interval,
@@ -61,6 +60,8 @@ export async function listen(
     },
     handle,
   );
+  // Those beyond are dropped without a word, so one more than may be is read to be seen.
+  server.maxHeadersCount = maxHeaderLines + 1;
   handleExpectations(server);
   const connections = trackConnections(server, gate);
   refuseUnreadable(server, connections, refuse);

@@ -4,7 +4,8 @@ import { GatewayError } from '../errors';
 import type { Logger } from '../telemetry/log';
 import type { ConnectionGate } from './connection-gate';
 import { listen, type ReadTimeouts } from './listener';
-import { refuseUnrecorded, type Refuse } from './refuse';
+import { refuseUnrecorded } from './refuse';
+import type { Refuse } from './unreadable-request';
 
 /** What is served. */
 export interface Served {

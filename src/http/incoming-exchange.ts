@@ -233,8 +233,13 @@ export class IncomingExchange implements Exchange {
 
   private end(): void {
     if (this.ticket) this.options.inFlight.end(this.ticket);
-    this.holding.release();
     this.options.onEnd(this);
+    this.holding.release();
+    // node:http keeps the request for as long as the rest of its body may come.
+    if (!this.request.complete) {
+      this.request.rawHeaders = [];
+      this.request.headers = {};
+    }
   }
 
   get isClosed(): boolean {

@@ -13,8 +13,9 @@ import type * as Yoga from './graphql/yoga';
 import { createUpstream } from './grpc/create-upstream';
 import type { Upstream } from './grpc/upstream';
 import { createAdminHandler } from './http/admin-handler';
+import type { ConnectionGate } from './http/connection-gate';
 import { createHttpHandler } from './http/http-handler';
-import type { Refuse } from './http/refuse';
+import type { Refuse } from './http/unreadable-request';
 import { createDocuments } from './pipeline/documents';
 import type { OperationContext } from './pipeline/operation-context';
 import { createPipeline } from './pipeline/pipeline';
@@ -40,6 +41,8 @@ export interface Gateway {
   readonly handle: RequestListener;
   /** Refuses what came for the public listener and cannot be read. */
   readonly refuse: Refuse;
+  /** Decides which connections of the public listener are let in. */
+  readonly gate: ConnectionGate;
   /** Answers requests of the admin listener. */
   readonly handleAdmin: RequestListener;
   /** Says "not ready" from now on, and goes on serving. */
@@ -156,6 +159,8 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
     strictTransport: config.production,
     cors: { origins: [publicOrigin, ...allowedOrigins], isPublic: config.corsPublic },
     trustedProxies: config.trustedProxies,
+    requestMemory: config.requestMemory,
+    connections: config.connections,
     inFlight: config.inFlight,
     tracer,
   });
@@ -168,6 +173,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
   return {
     handle: http.handle,
     refuse: http.refuse,
+    gate: http.gate,
     handleAdmin: createAdminHandler(metrics.registry, ready),
     drain() {
       isDraining = true;

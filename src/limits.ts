@@ -50,7 +50,15 @@ export const limits = {
     variable: '<UPSTREAM>_SERVICE_MAX_ITEMS',
   },
   body_size: { meaning: 'a body of more than 1 MB' },
-  body_memory: { meaning: 'a body that arrives while large bodies take all the memory there is for them' },
+  body_memory: {
+    meaning: 'a body that arrives while heads and bodies take all the memory there is for them; small requests go on',
+    variable: 'MAX_REQUEST_MEMORY',
+  },
+  head_memory: {
+    meaning: 'the same for a head; a connection is closed where its head has come in part',
+    variable: 'MAX_REQUEST_MEMORY',
+  },
+  head_size: { meaning: 'a head of more than 16 KB, or of more than 100 header lines' },
   requests: { meaning: 'a request while as many as may be are under way, streams aside', variable: 'MAX_REQUESTS' },
   requests_per_address: {
     meaning: 'the same of one address, or of one /64 network of IPv6',
@@ -62,6 +70,15 @@ export const limits = {
     variable: 'MAX_STREAMS_PER_ADDRESS',
   },
   streams_per_session: { meaning: 'the same of one session', variable: 'MAX_STREAMS_PER_SESSION' },
+  connections: {
+    meaning: 'a connection, closed at once, while as many as may be are open and none of them is idle',
+    variable: 'MAX_CONNECTIONS',
+  },
+  connections_per_address: {
+    meaning:
+      'a connection, closed at once, of an address, or of a /64 network of IPv6, that has as many as it may have open',
+    variable: 'MAX_CONNECTIONS_PER_ADDRESS',
+  },
 } as const satisfies Record<string, LimitKind>;
 
 /** A key of {@link limits}. */

@@ -81,6 +81,10 @@ export interface Config {
     readonly logins: number;
     readonly callbacks: number;
   };
+  /** Bytes that requests may hold together, beyond a few KB each. */
+  readonly requestMemory: number;
+  /** How many connections may be open at a time. */
+  readonly connections: { readonly max: number; readonly maxPerAddress: number };
   /** How much may be under way at a time. */
   readonly inFlight: {
     readonly requests: number;
@@ -198,6 +202,11 @@ export function readConfig(env: NodeJS.ProcessEnv, upstreamNames: readonly strin
       unknownTokens: reader.required(variables.unknownTokenRateLimit),
       logins: reader.required(variables.loginRateLimit),
       callbacks: reader.required(variables.callbackRateLimit),
+    },
+    requestMemory: reader.required(variables.maxRequestMemory),
+    connections: {
+      max: reader.required(variables.maxConnections),
+      maxPerAddress: reader.required(variables.maxConnectionsPerAddress),
     },
     inFlight: {
       requests: reader.required(variables.maxRequests),

@@ -401,6 +401,30 @@ export const variables = {
     description:
       'How many returns from identity providers one address may make in a minute; more are 429 `RATE_LIMITED`. `0` for any number.',
   },
+  maxRequestMemory: {
+    name: 'MAX_REQUEST_MEMORY',
+    default: '48MB',
+    parse: size('64KB', '4096MB'),
+    expected: 'a size from 64KB to 4096MB, such as 48MB',
+    description:
+      'What requests may hold in memory together, from their first byte to their end, beyond 8 KB of each. More is 503 `OVERLOADED`, or the connection closes where the head has not come whole. Less than the pod has left beside its heap.',
+  },
+  maxConnections: {
+    name: 'MAX_CONNECTIONS',
+    default: '10000',
+    parse: wholeNumber(1, 1_000_000),
+    expected: 'a whole number from 1 to 1000000, such as 10000',
+    description:
+      'Connections of clients that may be open at a time in one replica; each takes some 20 KB. With more, the one that has been idle longest is closed; from four fifths on, those that have been idle for 5 s. Keep it over `MAX_REQUESTS` and `MAX_STREAMS` together where you can, so that a newcomer always finds one idle.',
+  },
+  maxConnectionsPerAddress: {
+    name: 'MAX_CONNECTIONS_PER_ADDRESS',
+    default: '2000',
+    parse: wholeNumber(1, 1_000_000),
+    expected: 'a whole number from 1 to 1000000, such as 2000',
+    description:
+      'The same for each address, or each /64 network of IPv6; proxies of `TRUSTED_PROXIES` may have any number. More are closed at once.',
+  },
   maxRequests: {
     name: 'MAX_REQUESTS',
     default: '5000',

@@ -3,17 +3,19 @@ import { GatewayError } from '../errors';
 import type { Logger } from '../telemetry/log';
 import type { Metrics } from '../telemetry/metrics';
 import type { Tracer } from '../telemetry/trace';
-import { Bodies } from './bodies';
 import { Cors, type CorsPolicy } from './cors';
 import { checkHead } from './check-head';
 import { ClientAddresses } from './client-address';
+import { ConnectionGate, type ConnectionLimits } from './connection-gate';
 import { errorReply } from './error-reply';
 import type { Reply, Route } from './exchange';
 import { IncomingExchange, type IncomingOptions } from './incoming-exchange';
-import { createRefuse, type Refuse } from './refuse';
+import { createRefuse } from './refuse';
+import { headOverflow, maxHeaderLines, type Refuse } from './unreadable-request';
 import { InFlight, type InFlightLimits } from './in-flight';
 import { Places } from './places';
 import { ReplyHeads } from './reply-heads';
+import { RequestMemory } from './request-memory';
 import { RequestRecorder } from './request-recorder';
 import { Router } from './router';
 import { StreamedReplies } from './streamed-replies';
@@ -35,6 +37,10 @@ export interface HandlerOptions {
   readonly cors?: CorsPolicy;
   /** Addresses and networks of the proxies whose `X-Forwarded-For` counts; none where it is left out. */
   readonly trustedProxies?: readonly string[];
+  /** Bytes that requests may hold together, beyond a few KB each; as many as come where it is left out. */
+  readonly requestMemory?: number;
+  /** How many connections may be open at a time; as many as come where it is left out. */
+  readonly connections?: ConnectionLimits;
   /** How much may be under way at a time; as much as comes where it is left out. */
   readonly inFlight?: InFlightLimits;
 }
@@ -49,6 +55,8 @@ const unlimited: InFlightLimits = {
 
 export interface HttpHandler {
   readonly handle: RequestListener;
+  /** Decides which connections are let in. */
+  readonly gate: ConnectionGate;
   /** Answers what node:http could not read, and records it as any other request is. */
   readonly refuse: Refuse;
   /** From now on, each response asks its client to connect anew. */
@@ -69,17 +77,29 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
   const streamed = new StreamedReplies(heads, writeTimeout);
   metrics.httpStreams.read({}, () => streamed.size);
   const places = new Places();
+  const memory = new RequestMemory(options.requestMemory ?? Infinity);
+  const addresses = new ClientAddresses(options.trustedProxies ?? []);
+  const gate = new ConnectionGate({
+    limits: options.connections ?? { max: Infinity, maxPerAddress: Infinity },
+    addresses,
+    places,
+    memory,
+    refusals: (limit) => metrics.limitRefusals.series({ limit }),
+  });
+  metrics.httpConnections.read({}, () => gate.size);
   const incoming: IncomingOptions = {
     log,
     requestTimeout,
     tracer,
     router: new Router(routes),
-    bodies: new Bodies(),
+    memory,
     places,
     inFlight: new InFlight(options.inFlight ?? unlimited, places),
-    addresses: new ClientAddresses(options.trustedProxies ?? []),
+    addresses,
     onEnd: (exchange) => recorder.end(exchange),
   };
+
+  const refuse = createRefuse(whole, recorder);
 
   function send(exchange: IncomingExchange, reply: Reply): void {
     const { body } = reply;
@@ -88,10 +108,16 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
   }
 
   return {
+    gate,
     handle(request, response) {
       const exchange = new IncomingExchange(request, response, incoming);
       recorder.begin();
       response.on('close', () => exchange.markClosed());
+      if (request.rawHeaders.length > 2 * maxHeaderLines) {
+        refuse(Object.assign(new Error('too many header lines'), { code: headOverflow }), response);
+        exchange.markHandled();
+        return;
+      }
       const { route, params } = exchange.match;
       try {
         checkHead(request);
@@ -103,6 +129,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
       }
       try {
         const reply = route ? route.handle(exchange, params) : unroutedReply(exchange, cors);
+        exchange.dropUnreadBody();
         if ('then' in reply) {
           reply.then(
             (settled) => send(exchange, settled),
@@ -115,7 +142,7 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
         send(exchange, errorReply(error, exchange));
       }
     },
-    refuse: createRefuse(whole, recorder),
+    refuse,
     drain: () => heads.drain(),
     endStreams: (reason) => streamed.end(reason),
     settled: () => recorder.settled(),

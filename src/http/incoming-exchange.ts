@@ -5,13 +5,16 @@ import { Canceller } from '../cancellation';
 import { catalogue, GatewayError, logBug, toGatewayError } from '../errors';
 import type { Logger } from '../telemetry/log';
 import { continueTrace, type RequestSpan, type TraceContext, type Tracer } from '../telemetry/trace';
-import type { Bodies } from './bodies';
+import { readBody } from './bodies';
+import { sizeOfHead } from './check-head';
+import { connectionOf } from './connection';
 import type { ClientAddresses } from './client-address';
 import { destroyInTurn } from './destroy-in-turn';
 import type { Exchange } from './exchange';
 import type { InFlight, Ticket } from './in-flight';
 import { peerOf, type Peer } from './peers';
 import type { Places } from './places';
+import { RequestHolding, type RequestMemory } from './request-memory';
 import { readTarget } from './request-target';
 import type { Match, Router } from './router';
 import { clientEnded, type UnreadableRequest } from './unreadable-request';
@@ -22,7 +25,7 @@ export interface IncomingOptions {
   /** Ms. */
   readonly requestTimeout: number;
   readonly router: Router;
-  readonly bodies: Bodies;
+  readonly memory: RequestMemory;
   readonly addresses: ClientAddresses;
   readonly places: Places;
   readonly inFlight: InFlight;
@@ -55,6 +58,8 @@ export class IncomingExchange implements Exchange {
   /** Whether the reply is a stream. */
   isStreamed = false;
 
+  /** Whether the body is read, or dropped. */
+  private isBodySettled = false;
   private handled = false;
   private closed = false;
   /** Why the client did not get the whole response. Set when the response closes, if at all. */
@@ -66,6 +71,7 @@ export class IncomingExchange implements Exchange {
 
   /** While the request counts as under way. */
   private ticket: Ticket | undefined;
+  private readonly holding: RequestHolding;
   private lazyTrace: TraceContext | undefined;
   private lazySpan: RequestSpan | undefined;
   private lazyLog: Logger | undefined;
@@ -77,6 +83,7 @@ export class IncomingExchange implements Exchange {
     private readonly options: IncomingOptions,
   ) {
     this.method = request.method ?? 'GET';
+    this.holding = new RequestHolding(options.memory);
     const { path, query } = readTarget(request.url ?? '/');
     this.path = path;
     this.query = query;
@@ -121,6 +128,12 @@ export class IncomingExchange implements Exchange {
    */
   admit(): void {
     const { inFlight, places } = this.options;
+    const { socket, headers } = this.request;
+    const { sent, held } = sizeOfHead(this.request);
+    connectionOf(socket)?.noteHead(sent, headers);
+    if (!this.holding.grow(held)) {
+      throw new GatewayError('OVERLOADED', undefined, { retryAfter: 1, limit: 'head_memory' });
+    }
     this.ticket = inFlight.begin(this.peer.place ?? places.find(this.clientAddress));
   }
 
@@ -163,7 +176,17 @@ export class IncomingExchange implements Exchange {
   }
 
   readBody(): Promise<Buffer> {
-    return this.options.bodies.read(this.request, this.cancellation);
+    if (this.isBodySettled) throw new Error('the body is to be read once, and before anything is awaited');
+    this.isBodySettled = true;
+    return readBody(this.request, this.cancellation, this.holding);
+  }
+
+  /** Drops a body that the handler did not ask for: a connection on which one waits to be read does not tell of its end. */
+  dropUnreadBody(): void {
+    const { headers } = this.request;
+    if (this.isBodySettled) return;
+    this.isBodySettled = true;
+    if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined) this.request.resume();
   }
 
   /** @throws GatewayError BAD_USER_INPUT for a deadline of the client that cannot be read */
@@ -182,6 +205,7 @@ export class IncomingExchange implements Exchange {
   markUnreadable(unreadable: UnreadableRequest): void {
     if (unreadable.reason === clientEnded) this.hasLeft = true;
     else this.unreadable = unreadable;
+    if (unreadable.limit) this.facts.limit ??= unreadable.limit;
   }
 
   /** Sending the reply failed, so no other can be sent: logs the error and ends the connection. */
@@ -218,6 +242,12 @@ export class IncomingExchange implements Exchange {
   private end(): void {
     if (this.ticket) this.options.inFlight.end(this.ticket);
     this.options.onEnd(this);
+    this.holding.release();
+    // node:http keeps the request for as long as the rest of its body may come.
+    if (!this.request.complete) {
+      this.request.rawHeaders = [];
+      this.request.headers = {};
+    }
   }
 
   get isClosed(): boolean {

@@ -1,8 +1,9 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
-import { Connection } from './connection';
-import type { Refuse } from './refuse';
-import { connectRefused } from './unreadable-request';
+import { Connection, longestHead } from './connection';
+import type { ConnectionGate } from './connection-gate';
+import type { Refuse } from './unreadable-request';
+import { connectRefused, maxHeaderLines } from './unreadable-request';
 
 /** A listening server. */
 export interface Listener {
@@ -18,8 +19,8 @@ export interface ListenOptions {
   readonly port: number;
   /** All addresses where it is left out. */
   readonly host?: string | undefined;
-  /** Connections beyond these are closed at once. */
-  readonly maxConnections: number;
+  /** Decides which connections are let in; all are where it is left out. */
+  readonly gate?: ConnectionGate | undefined;
   readonly readTimeouts?: ReadTimeouts | undefined;
 }
 
@@ -44,12 +45,11 @@ type Connections = ReadonlyMap<Socket, Connection>;
 export async function listen(
   handle: RequestListener,
   refuse: Refuse,
-  { port, host, maxConnections, readTimeouts = defaultReadTimeouts }: ListenOptions,
+  { port, host, gate, readTimeouts = defaultReadTimeouts }: ListenOptions,
 ): Promise<Listener> {
   const server = createServer(
     {
-      // RFC 6585: larger header fields are 431.
-      maxHeaderSize: 16 * 1024,
+      maxHeaderSize: longestHead,
       headersTimeout: readTimeouts.headers,
       requestTimeout: readTimeouts.request,
       connectionsCheckingInterval: readTimeouts.interval,
@@ -60,9 +60,10 @@ export async function listen(
     },
     handle,
   );
-  server.maxConnections = maxConnections;
+  // Those beyond are dropped without a word, so one more than may be is read to be seen.
+  server.maxHeadersCount = maxHeaderLines + 1;
   handleExpectations(server);
-  const connections = trackConnections(server);
+  const connections = trackConnections(server, gate);
   refuseUnreadable(server, connections, refuse);
   closeOnTimeout(server, connections);
   await new Promise<void>((resolve, reject) => {
@@ -96,17 +97,23 @@ function handleExpectations(server: Server): void {
   });
 }
 
-function trackConnections(server: Server): Connections {
+function trackConnections(server: Server, gate: ConnectionGate | undefined): Connections {
   const connections = new Map<Socket, Connection>();
   server.on('connection', (socket) => {
     const connection = new Connection(socket);
+    if (gate && !gate.enter(connection)) {
+      socket.destroy();
+      return;
+    }
     connections.set(socket, connection);
     socket.once('close', () => {
       connections.delete(socket);
+      gate?.leave(connection);
       connection.close();
     });
   });
-  server.on('request', (request, response) => connections.get(request.socket)?.add(response));
+  // Before the handler, whose answer may be a stream that begins at once.
+  server.prependListener('request', (request, response) => connections.get(request.socket)?.add(response));
   return connections;
 }
 

@@ -4,16 +4,8 @@ import type { Socket } from 'node:net';
 import { GatewayError } from '../errors';
 import { exchangeOf } from './incoming-exchange';
 import type { RequestRecorder } from './request-recorder';
-import { toUnreadableRequest, unreadableReply, writeUnreadableReply } from './unreadable-request';
+import { toUnreadableRequest, unreadableReply, writeUnreadableReply, type Refuse } from './unreadable-request';
 import type { WholeReplies } from './whole-replies';
-
-/**
- * Answers a request that node:http could not read.
- *
- * @param error - From node:http's event `clientError`.
- * @param to - The response where the request had begun, otherwise the connection.
- */
-export type Refuse = (error: NodeJS.ErrnoException, to: ServerResponse | Socket) => void;
 
 /** Makes a {@link Refuse} that records what it refuses, as any other request is. */
 export function createRefuse(whole: WholeReplies, recorder: RequestRecorder): Refuse {

@@ -66,10 +66,11 @@ export class RequestRecorder {
   }
 
   /** Records what could not be read and so never became a request. It neither begins nor ends. */
-  recordUnreadable(requestId: string, { status, reason }: UnreadableRequest): void {
+  recordUnreadable(requestId: string, { status, reason, limit }: UnreadableRequest): void {
+    if (limit) this.refusals.get(limit)?.inc();
     this.series.requests(other, other, status).inc();
     const { traceId } = continueTrace(undefined, undefined);
-    this.writeLine({ requestId, traceId, method: other, route: other, status, code: 'BAD_USER_INPUT', reason });
+    this.writeLine({ requestId, traceId, method: other, route: other, status, code: 'BAD_USER_INPUT', limit, reason });
   }
 
   /** Resolves once every request that has begun is recorded. */

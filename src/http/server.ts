@@ -2,14 +2,18 @@ import type { RequestListener } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GatewayError } from '../errors';
 import type { Logger } from '../telemetry/log';
+import type { ConnectionGate } from './connection-gate';
 import { listen, type ReadTimeouts } from './listener';
-import { refuseUnrecorded, type Refuse } from './refuse';
+import { refuseUnrecorded } from './refuse';
+import type { Refuse } from './unreadable-request';
 
 /** What is served. */
 export interface Served {
   readonly handle: RequestListener;
   /** Answers what came for {@link handle} and cannot be read. */
   readonly refuse: Refuse;
+  /** Decides which connections for {@link handle} are let in; all are where it is left out. */
+  readonly gate?: ConnectionGate;
   readonly handleAdmin: RequestListener;
   /** Says "not ready" from now on, and goes on serving. */
   drain(): void;
@@ -40,9 +44,6 @@ export interface RunningServer {
   close(): Promise<boolean>;
 }
 
-/** Connections of one listener. Those beyond are closed at once. */
-const maxConnections = 10_000;
-
 /** Ms at the end of the grace period, at most, that are kept for recording the requests that were cut off and exporting spans. */
 const longestReserve = 2_000;
 
@@ -54,12 +55,12 @@ const longestReserve = 2_000;
 export async function startServer(served: Served, options: ServerOptions, log: Logger): Promise<RunningServer> {
   const { port, adminPort, host, adminHost, shutdownDelay, shutdownGrace, readTimeouts } = options;
   // The public port first: an operator who reads "ready" may send clients at once.
-  const publicOptions = { port, host, maxConnections, readTimeouts };
+  const publicOptions = { port, host, gate: served.gate, readTimeouts };
   const main = await listen(served.handle, served.refuse, publicOptions).catch((error: unknown) => {
     served.close();
     throw error;
   });
-  const adminOptions = { port: adminPort, host: adminHost, maxConnections };
+  const adminOptions = { port: adminPort, host: adminHost };
   const admin = await listen(served.handleAdmin, refuseUnrecorded, adminOptions).catch(async (error: unknown) => {
     main.destroy();
     await main.drain();

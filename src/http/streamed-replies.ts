@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { GatewayError } from '../errors';
+import { connectionOf } from './connection';
 import type { Reply } from './exchange';
 import type { IncomingExchange } from './incoming-exchange';
 import type { ReplyHeads } from './reply-heads';
@@ -35,6 +36,7 @@ export class StreamedReplies {
     const { response } = exchange;
     exchange.isStreamed = true;
     this.open.add(exchange);
+    connectionOf(response.req.socket)?.own(response);
     try {
       if (this.ending) exchange.abort(this.ending);
       if (!response.headersSent) {

@@ -1,4 +1,6 @@
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { LimitName } from '../limits';
 import type { Reply } from './exchange';
 
 /** A request that node:http could not read: why, and what its client is told. */
@@ -7,12 +9,31 @@ export interface UnreadableRequest {
   /** Node's error code, such as `HPE_INVALID_METHOD`, or {@link connectRefused}. Never holds what the client sent. */
   readonly reason: string;
   readonly message: string;
+  /** The limit that it is over. */
+  readonly limit?: LimitName;
 }
+
+/**
+ * Answers a request that node:http could not read.
+ *
+ * @param error - From node:http's event `clientError`.
+ * @param to - The response where the request had begun, otherwise the connection.
+ */
+export type Refuse = (error: NodeJS.ErrnoException, to: ServerResponse | Socket) => void;
 
 const phrases = { 400: 'Bad Request', 408: 'Request Timeout', 431: 'Request Header Fields Too Large' } as const;
 
 /** Statuses of requests that could not be read. */
 export const unreadableStatuses = [400, 408, 431] as const;
+
+/**
+ * Lines of a head, at most. A line of five bytes takes over a hundred in memory, so that bytes alone would not bound what a head
+ * takes.
+ */
+export const maxHeaderLines = 100;
+
+/** Node's error code of a head that is too large; Node 24 also has it for one of too many lines, of which Node 20 drops the rest. */
+export const headOverflow = 'HPE_HEADER_OVERFLOW';
 
 /** Error code of a CONNECT request: this server is no proxy (RFC 9110, 9.3.6). */
 export const connectRefused = 'CONNECT_REFUSED';
@@ -22,7 +43,10 @@ export const clientEnded = 'HPE_INVALID_EOF_STATE';
 
 /** @param error - From node:http's event `clientError`. */
 export function toUnreadableRequest({ code = 'UNKNOWN' }: NodeJS.ErrnoException): UnreadableRequest {
-  if (code === 'HPE_HEADER_OVERFLOW') return { status: 431, reason: code, message: 'The headers are over 16 KB.' };
+  if (code === headOverflow) {
+    const message = `The headers are over 16 KB, or more than ${maxHeaderLines} lines.`;
+    return { status: 431, reason: code, message, limit: 'head_size' };
+  }
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
     return { status: 408, reason: code, message: 'The request took too long to arrive.' };
   }

@@ -35,6 +35,7 @@ export interface Metrics extends GraphqlMetrics {
   readonly httpLatency: Histogram<'method' | 'path'>;
   readonly httpInFlight: Reading<never>;
   readonly httpStreams: Reading<never>;
+  readonly httpConnections: Reading<never>;
   readonly documentCache: Counter<'result'>;
   readonly documentCacheBytes: Reading<never>;
   readonly sessionCache: Counter<'result'>;
@@ -101,6 +102,11 @@ export function createMetrics({
     httpStreams: createReading(registry, {
       name: 'http_streams_open',
       help: 'Streamed answers that are open now.',
+      labelNames: [],
+    }),
+    httpConnections: createReading(registry, {
+      name: 'http_connections_open',
+      help: 'Connections of clients that are open now.',
       labelNames: [],
     }),
     ...(graphqlPlugin ? createSharedGraphqlMetrics(registry) : createGraphqlMetrics(registry)),

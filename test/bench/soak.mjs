@@ -60,7 +60,8 @@ async function openFilesAtRest(pid) {
 }
 
 async function soak(arena, { minutes, connections }) {
-  const gateway = await arena.startOurs();
+  // All streams are of one session, and some are not yet gone when the next ones come.
+  const gateway = await arena.startOurs('ours', { env: { MAX_STREAMS_PER_SESSION: '1000' } });
   const { pid, port } = gateway;
   const requests = await mixture(port);
   // Minute ten of an hour; of a shorter run, what is as early in it.

@@ -11,6 +11,7 @@ import { isInstalled } from '../monitoring/prometheus';
 import { runbookProblems } from './runbook/checks';
 import { inquire, type Facts, type Inquiry } from './runbook/facts';
 import { readMarkdown } from './runbook/markdown';
+import { variables } from '../../src/config/variables';
 
 const root = join(__dirname, '../..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -86,7 +87,7 @@ test('what it says of the autoscaler and of pods is what is deployed', () => {
   expect(spec.revisionHistoryLimit).toBe(10);
   expect(spec.progressDeadlineSeconds).toBe(120);
   expect(find('PodDisruptionBudget').spec.maxUnavailable).toBe(1);
-  expect(read('src/http/server.ts')).toContain('const maxConnections = 10_000;');
+  expect(variables.maxConnections.default).toBe('10000');
   expect(read('src/session/confirmed-sessions.ts')).toContain('const capacity = 50_000;');
   expect(read('src/pipeline/documents.ts')).toContain('const cacheSize = 48 * 1024 * 1024;');
 });

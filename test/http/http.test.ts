@@ -43,6 +43,7 @@ describe('what node:http cannot read', () => {
     expect(site.lines).toEqual([
       {
         ...refusedLine,
+        ...(status === 431 ? { limit: 'head_size' } : {}),
         time: expect.any(String),
         service: 'api-gateway',
         requestId,
@@ -122,7 +123,7 @@ describe('what node:http cannot read', () => {
     expect(text.indexOf('"first"')).toBeLessThan(text.indexOf('"second"'));
   });
 
-  test('waits for a stream', async () => {
+  test('behind a stream is not looked at', async () => {
     let finish = (): void => {};
     const finished = new Promise<void>((resolve) => (finish = resolve));
     async function* body() {
@@ -138,8 +139,9 @@ describe('what node:http cannot read', () => {
     await client.arrived();
     finish();
     const text = await client.readToEnd();
-    expect(text).toMatch(/one [^]*two [^]*HTTP\/1\.1 400 /);
-    expect(site.lines).toMatchObject([{ route: '/stream', status: 200, streamed: true }, refusedLine]);
+    expect(text).toMatch(/one [^]*two /);
+    expect(statuses(text)).toEqual(['200']);
+    expect(site.lines).toMatchObject([{ route: '/stream', status: 200, streamed: true }]);
   });
 
   test('ends the connection where the answer before it is the last', async () => {
@@ -751,7 +753,7 @@ describe('a client that sends more than is answered', () => {
   });
 
   test('with bodies that never end, leaves room for others, and for all once it has left', async () => {
-    const site = await openSite([echo]);
+    const site = await openSite([echo], { requestMemory: 48 * 1024 * 1024 });
     const size = 1024 * 1024;
     const large = head('POST /echo HTTP/1.1', 'Content-Type: application/json', `Content-Length: ${size}`);
     const many = Array.from({ length: 60 }, () => site.connect());

@@ -111,6 +111,7 @@ const firstStreams = 3_000;
 
 /** All of them are of one session and one address. */
 const moreStreams = {
+  MAX_CONNECTIONS: '100000',
   MAX_STREAMS: '100000',
   MAX_STREAMS_PER_ADDRESS: '100000',
   MAX_STREAMS_PER_SESSION: '100000',

@@ -1,5 +1,7 @@
-import type { Handler, Route } from '../http/exchange';
+import type { Exchange, Handler, Reply, Route } from '../http/exchange';
+import { anything, negotiate } from './accept';
 import { graphiqlAssets, graphiqlPage, wantsPage, type GraphiqlOptions } from './graphiql';
+import { replyToError } from './graphql-handler';
 
 export interface GraphqlRouteOptions {
   /** Answers operations: {@link createGraphqlHandler}, or GraphQL Yoga. */
@@ -21,10 +23,20 @@ export function createGraphqlRoutes({ handle, graphiql }: GraphqlRouteOptions): 
       path: graphqlPath,
       handle: (exchange, params) =>
         graphiql && wantsPage(exchange) ? graphiqlPage(graphiql) : handle(exchange, params),
+      refuse,
     },
-    { method: 'POST', path: graphqlPath, handle },
+    { method: 'POST', path: graphqlPath, handle, refuse },
     ...(graphiql ? [graphiqlAssets, startPage] : []),
   ];
+}
+
+function refuse(error: unknown, exchange: Exchange): Reply {
+  try {
+    return replyToError(error, exchange, negotiate(exchange.headers.accept));
+  } catch {
+    // It accepts nothing of what there is.
+    return replyToError(error, exchange, anything);
+  }
 }
 
 /** The path that a developer opens first. */

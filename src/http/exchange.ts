@@ -77,6 +77,8 @@ export interface Route {
   /** Statuses of its replies besides those of errors; 200 alone where left out. Their metrics exist from the start. */
   readonly statuses?: readonly number[];
   readonly handle: Handler;
+  /** Answers what is refused before the handler is asked; by the REST error envelope where it is left out. */
+  readonly refuse?: (error: unknown, exchange: Exchange) => Reply;
 }
 
 /** Headers of a JSON body, which is for one caller alone. */

@@ -70,8 +70,12 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
       response.on('close', () => exchange.markClosed());
       try {
         requireHost(request);
-        exchange.readDeadline();
         const { route, params } = exchange.match;
+        const refusal = deadlineRefusal(exchange);
+        if (refusal) {
+          send(exchange, refusal);
+          return;
+        }
         const reply = route ? route.handle(exchange, params) : unroutedReply(exchange);
         if ('then' in reply) {
           reply.then(
@@ -90,6 +94,17 @@ export function createHttpHandler(options: HandlerOptions): HttpHandler {
     endStreams: (reason) => streamed.end(reason),
     settled: () => recorder.settled(),
   };
+}
+
+/** The answer to a deadline that cannot be read; undefined for any other. */
+function deadlineRefusal(exchange: IncomingExchange): Reply | undefined {
+  try {
+    exchange.readDeadline();
+    return undefined;
+  } catch (error) {
+    const { refuse = errorReply } = exchange.match.route ?? {};
+    return refuse(error, exchange);
+  }
 }
 
 /** @throws GatewayError BAD_USER_INPUT where a request does not name its host (RFC 9112, 3.2) */

@@ -1,7 +1,7 @@
 import type { Exchange, Handler, Reply, Route } from '../http/exchange';
 import { anything, negotiate } from './accept';
-import { replyToError } from './graphql-handler';
 import { graphiqlAssets, graphiqlPage, wantsPage, type GraphiqlOptions } from './graphiql';
+import { replyToError } from './graphql-handler';
 
 export interface GraphqlRouteOptions {
   /** Answers operations: {@link createGraphqlHandler}, or GraphQL Yoga. */

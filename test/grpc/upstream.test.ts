@@ -190,9 +190,7 @@ describe('a server of grpc-js', () => {
     expect(await client.call(Buffer.alloc(most))).toHaveLength(most);
     expect(await client.outcome(Buffer.alloc(most + 1))).toBe(`RESOURCE_EXHAUSTED: the request is over ${most} bytes`);
     expect(server.calls).toBe(1);
-    expect(await client.outcome('')).toEqual(
-      worded(`RESOURCE_EXHAUSTED: a message of ${most + 1} bytes is over ${most} bytes`),
-    );
+    expect(await client.outcome('')).toEqual(worded(`INTERNAL: a message of ${most + 1} bytes is over ${most} bytes`));
   });
 
   test('that is killed fails what runs, and is found again on the same port', async () => {

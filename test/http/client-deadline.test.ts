@@ -137,7 +137,15 @@ describe('the client’s own deadline', () => {
     const wrong = { [name]: value };
     const graphql = await world.graphql(me, { headers: wrong });
     const rest = await world.rest('GET', '/api/v1/users/me', { headers: wrong });
-    expect(graphql.status).toBe(400);
+    expect(graphql).toMatchObject({
+      status: 400,
+      errors: [
+        {
+          message: expect.stringContaining(`The header "${name}" is not`) as string,
+          extensions: { code: 'BAD_USER_INPUT', requestId: graphql.headers.get('x-request-id') },
+        },
+      ],
+    });
     expect(rest.status).toBe(400);
     expect(rest.body.error).toMatchObject({
       reason: 'BAD_USER_INPUT',

@@ -136,6 +136,16 @@ test('an answer that is within the bound is read, however large', async () => {
   expect(data.users.nodes).toHaveLength(25);
 });
 
+test('an answer of more than 8 MB is 502 too, and no quota of the client', async () => {
+  answers.set('ListUsers', Buffer.alloc(8 * 1024 * 1024 + 1));
+  const errors = 'upstream_grpc_errors_total{service="auth.v1.AuthService",method="ListUsers",code="INTERNAL"}';
+  const [grown] = await world.growth(async () => {
+    const answer = await world.graphql(listed, { token });
+    expect(answer).toMatchObject({ status: 502, errors: [{ extensions: { code: 'UPSTREAM_ERROR' } }] });
+  }, errors);
+  expect(grown).toBe(1);
+});
+
 test('a session with too many items cannot be checked', async () => {
   answers.set('ValidateSession', session(Buffer.alloc(4_000_000, Buffer.from([0x1a, 0]))));
   const answer = await world.graphql('{ me { id } }', { token });

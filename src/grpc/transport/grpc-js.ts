@@ -209,6 +209,10 @@ class GrpcJsCall implements OpenCall {
       // The beginning of a page was taken for the length of a message.
       return failure(Status.UNKNOWN, `content of type ${this.strangeType} instead of a gRPC answer`);
     }
+    if (code === Status.RESOURCE_EXHAUSTED && details.startsWith('Received message larger than max')) {
+      // A failure of the upstream, and no quota that callers have used up.
+      return failure(Status.INTERNAL, details);
+    }
     // node:http2 closes the streams of a lost connection as if the server had cancelled them, or as failed here.
     const mayBeLost = code === Status.CANCELLED || code === Status.INTERNAL;
     return mayBeLost && !ready && /^(?:Call cancelled$|Received RST_STREAM )/.test(details)

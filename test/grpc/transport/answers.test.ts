@@ -144,7 +144,7 @@ describe('answers', () => {
     ],
     [
       'a message that is too long',
-      worded('RESOURCE_EXHAUSTED: a message of 4294967295 bytes is over 8388608 bytes'),
+      worded('INTERNAL: a message of 4294967295 bytes is over 8388608 bytes'),
       [headers(1), data(1, Buffer.from('00ffffffff', 'hex'))],
     ],
     [

@@ -57,7 +57,8 @@ export class MessageReader {
       }
       const length = bytes.readUInt32BE(at + 1);
       if (length > this.maxSize) {
-        this.listener.fail(Status.RESOURCE_EXHAUSTED, `a message of ${length} bytes is over ${this.maxSize} bytes`);
+        // Not RESOURCE_EXHAUSTED, as others have it: to callers that is a quota of theirs.
+        this.listener.fail(Status.INTERNAL, `a message of ${length} bytes is over ${this.maxSize} bytes`);
         return;
       }
       const end = at + 5 + length;

@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { isIP, isIPv4, isIPv6 } from 'node:net';
 import { join, resolve } from 'node:path';
+import { parse as parseAddress } from 'ipaddr.js';
 
 /** What is wrong with a value. What would be right stands in the table of variables. */
 export class InvalidValue extends Error {}
@@ -50,6 +51,9 @@ export function network(text: string): string {
   const family = isIP(address);
   if (family === 0) rejectText(text, 'is neither an IP address nor a network');
   if (Number(bits ?? 0) > (family === 4 ? 32 : 128)) rejectText(text, `has more bits than IPv${family}`);
+  // Meant for a network of IPv4, it would hold all of them.
+  const holdsAll = Number(bits ?? 128) < 96 && parseAddress(address).range() === 'ipv4Mapped';
+  if (holdsAll) rejectText(text, 'has too few bits for IPv4 in IPv6');
   return text;
 }
 

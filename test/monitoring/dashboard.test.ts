@@ -149,6 +149,7 @@ const grafana = { __rate_interval: '1m' };
     await world.graphql(me, { token: null });
     await world.graphql(`{ ${'x'.repeat(40_000)} }`);
     await world.graphql('{ gateway { name } }');
+    await world.graphql(`{ ${'gateway { name } '.repeat(51)} }`);
     await world.rest('GET', '/nowhere');
     await world.rest('GET', '/api/v1/auth/nobody/login');
     world.auth.control.setFault({ method: 'GetUser', code: grpc.INTERNAL, times: 1 });

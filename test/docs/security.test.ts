@@ -72,9 +72,9 @@ test.each([
   ['another file', 'test/signin/seal.test.ts', 'test/signin/seals.test.ts', 'there is no test/signin/seals.test.ts'],
   [
     'a row without a test',
-    '`test/signin/return-to.test.ts` "whatever is asked for, a browser stays on this origin"',
+    '`test/signin/seal.test.ts` "a change of any byte makes it worthless", "what was sealed for another purpose does not unseal", "another algorithm is not accepted, whoever names it"',
     'nothing',
-    '`returnTo` leads to a page of an attacker: no test',
+    'The sealed cookie is changed, or opened: no test',
   ],
   [
     'a file without a name',

@@ -63,7 +63,6 @@ export class Connection {
   /** A request came, with this as its response. */
   add(response: ServerResponse): void {
     this.latest = response;
-    response.on('close', this.noteIdle);
     if (response.socket) return;
     this.waiting.add(response);
     if (this.owner) this.behind.add(response);
@@ -94,9 +93,10 @@ export class Connection {
     return Math.min(longestHead, bytesRead - this.announced);
   }
 
-  private readonly noteIdle = (): void => {
+  /** A response has closed. */
+  noteIdle(): void {
     this.idleSince = performance.now();
-  };
+  }
 
   /**
    * A stream begins. It owns the connection: it may never end, so nothing behind it is read as a request any more, and what was

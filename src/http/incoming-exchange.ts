@@ -231,6 +231,7 @@ export class IncomingExchange implements Exchange {
     if (this.closed) return;
     this.closed = true;
     const { socket } = this.request;
+    connectionOf(socket)?.noteIdle();
     // node:http also calls a response finished that was discarded with its connection.
     if (!this.response.writableFinished || socket.destroyed || this.hasLeft) {
       this.brokenOff = closeReason(socket);

@@ -251,6 +251,11 @@ export function clientDeadlinePassed(cause?: unknown): GatewayError {
   return new GatewayError('GATEWAY_TIMEOUT', message, { cause, isClientDeadline: true });
 }
 
+/** OVERLOADED by a limit of all clients together. */
+export function overloaded(limit: LimitName): GatewayError {
+  return new GatewayError('OVERLOADED', undefined, { retryAfter: 1, limit });
+}
+
 /** True for what was thrown because the client left. */
 export function isClientClosed(error: unknown): boolean {
   return error instanceof GatewayError && error.code === 'CLIENT_CLOSED_REQUEST';

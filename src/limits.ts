@@ -5,8 +5,10 @@
 export interface LimitKind {
   /** What is refused; for the README. */
   readonly meaning: string;
-  /** The variable that sets the limit; a fixed limit where it is left out. */
+  /** The variable that sets the limit. Without it and {@link directive}, the limit is fixed. */
   readonly variable?: string;
+  /** The directive that sets the limit. */
+  readonly directive?: string;
 }
 
 export const limits = {
@@ -32,14 +34,14 @@ export const limits = {
     variable: 'MAX_RESULT_SIZE',
   },
   token_checks: {
-    meaning: 'a session token that was never confirmed here, while as many of those as may be are being checked',
+    meaning: 'a session token that was never confirmed here, where as many of them as allowed are being checked',
     variable: 'MAX_TOKEN_CHECKS',
   },
   unknown_tokens: {
-    meaning: 'a session token that was never confirmed here, from an address that has sent too many that nobody knows',
+    meaning: 'a session token that was never confirmed here, from an address that has sent too many invalid ones',
     variable: 'UNKNOWN_TOKEN_RATE_LIMIT',
   },
-  rate_limit: { meaning: 'a field that is asked for more often than the `@rateLimit` of the schema allows' },
+  rate_limit: { meaning: 'a field that is asked for more often than the schema allows', directive: '@rateLimit' },
   login: { meaning: 'a sign-in that begins, from an address that has begun too many', variable: 'LOGIN_RATE_LIMIT' },
   callback: {
     meaning: 'the return from an identity provider, from an address with too many of them',
@@ -51,32 +53,34 @@ export const limits = {
   },
   body_size: { meaning: 'a body of more than 1 MB' },
   body_memory: {
-    meaning: 'a body that arrives while heads and bodies take all the memory there is for them; small requests go on',
+    meaning: 'a body, where heads and bodies already take all the memory there is for them; small requests go on',
     variable: 'MAX_REQUEST_MEMORY',
   },
   head_memory: {
-    meaning: 'the same for a head; a connection is closed where its head has come in part',
+    meaning: 'a head, for the same reason; where only a part of it has come, its connection is closed',
     variable: 'MAX_REQUEST_MEMORY',
   },
   head_size: { meaning: 'a head of more than 16 KB, or of more than 100 header lines' },
-  requests: { meaning: 'a request while as many as may be are under way, streams aside', variable: 'MAX_REQUESTS' },
+  requests: {
+    meaning: 'a request, where as many as allowed are in flight; streams do not count',
+    variable: 'MAX_REQUESTS',
+  },
   requests_per_address: {
-    meaning: 'the same of one address, or of one /64 network of IPv6',
+    meaning: 'the same for one address, or one /64 network of IPv6',
     variable: 'MAX_REQUESTS_PER_ADDRESS',
   },
-  streams: { meaning: 'a stream while as many as may be are open', variable: 'MAX_STREAMS' },
+  streams: { meaning: 'a stream, where as many as allowed are open', variable: 'MAX_STREAMS' },
   streams_per_address: {
-    meaning: 'the same of one address, or of one /64 network of IPv6',
+    meaning: 'the same for one address, or one /64 network of IPv6',
     variable: 'MAX_STREAMS_PER_ADDRESS',
   },
-  streams_per_session: { meaning: 'the same of one session', variable: 'MAX_STREAMS_PER_SESSION' },
+  streams_per_session: { meaning: 'the same for one session', variable: 'MAX_STREAMS_PER_SESSION' },
   connections: {
-    meaning: 'a connection, closed at once, while as many as may be are open and none of them is idle',
+    meaning: 'a connection, which is closed at once, where as many as allowed are open and none of them is idle',
     variable: 'MAX_CONNECTIONS',
   },
   connections_per_address: {
-    meaning:
-      'a connection, closed at once, of an address, or of a /64 network of IPv6, that has as many as it may have open',
+    meaning: 'the same for one address, or one /64 network of IPv6, idle or not',
     variable: 'MAX_CONNECTIONS_PER_ADDRESS',
   },
 } as const satisfies Record<string, LimitKind>;

@@ -21,11 +21,10 @@ function cellsOf(table: string): string[][] {
 test("the README's table of limits is the catalogue", () => {
   const [, table = ''] = /<!-- limits:begin -->(.*?)<!-- limits:end -->/s.exec(readFileSync('README.md', 'utf8')) ?? [];
   expect(cellsOf(table)).toEqual(
-    Object.entries(kinds).map(([name, { meaning, variable }]) => [
-      `\`${name}\``,
-      meaning,
-      variable === undefined ? 'fixed' : `\`${variable}\``,
-    ]),
+    Object.entries(kinds).map(([name, { meaning, variable, directive }]) => {
+      const setter = variable ?? directive;
+      return [`\`${name}\``, meaning, setter === undefined ? 'fixed' : `\`${setter}\``];
+    }),
   );
 });
 

@@ -1,6 +1,6 @@
 import type { Cancellation } from '../cancellation';
 import type { TransportName } from '../config/variables';
-import { GatewayError } from '../errors';
+import { clientDeadlinePassed, GatewayError } from '../errors';
 import type { TraceContext } from '../telemetry/trace';
 import type { CallerIdentity } from './metadata';
 import type { StatusName } from './status';
@@ -107,6 +107,11 @@ export function isClientDeadline({
   clientDeadline,
 }: Pick<CallScope, 'deadline' | 'clientDeadline'>): boolean {
   return deadline === clientDeadline && deadline !== Infinity;
+}
+
+/** The error of work whose time is up. */
+export function timeIsUp(scope: Pick<CallScope, 'deadline' | 'clientDeadline'>): GatewayError {
+  return isClientDeadline(scope) ? clientDeadlinePassed() : new GatewayError('GATEWAY_TIMEOUT');
 }
 
 /** The error of work that a signal has cancelled. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Cancellation } from '../cancellation';
-import { GatewayError, toGatewayError } from '../errors';
+import { GatewayError, toGatewayError, overloaded } from '../errors';
 import type { RequestHolding } from './request-memory';
 
 /** Bytes of the longest body that is read. */
@@ -42,7 +42,7 @@ export function readBody(
       if (end > maxSize) {
         refuse(tooLarge());
       } else if (!holding.grow(needed - capacity)) {
-        refuse(new GatewayError('OVERLOADED', undefined, { retryAfter: 1, limit: 'body_memory' }));
+        refuse(overloaded('body_memory'));
       } else {
         body = append(body, size, chunk, needed);
         size = end;

@@ -11,7 +11,10 @@ export interface CorsPolicy {
 /** Names and values in turn. */
 type Head = readonly string[];
 
-/** Headers that pages may send: those that the gateway reads, and that no page may send without being asked for. */
+/**
+ * Headers that no page may send without being asked for: those that the gateway reads, and Last-Event-ID, which libraries for
+ * event streams send.
+ */
 const requestHeaders = [
   'content-type',
   'authorization',
@@ -24,15 +27,7 @@ const requestHeaders = [
 ].join(', ');
 
 /** Headers that pages may read, besides those that any page may. */
-const responseHeaders = [
-  'x-request-id',
-  'retry-after',
-  'ratelimit',
-  'ratelimit-policy',
-  'ratelimit-limit',
-  'ratelimit-remaining',
-  'ratelimit-reset',
-].join(', ');
+const responseHeaders = ['x-request-id', 'retry-after', 'ratelimit', 'ratelimit-policy'].join(', ');
 
 /** Seconds for which a preflight counts. Chromium keeps none for longer. */
 const maxAge = '7200';

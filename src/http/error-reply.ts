@@ -1,17 +1,23 @@
-import { errorHeaders, logBug, publicDetails, toGatewayError } from '../errors';
+import { errorHeaders, logBug, publicDetails, toGatewayError, type GatewayError } from '../errors';
 import { json, type Exchange, type Reply } from './exchange';
 
 /** The REST error envelope for what a handler threw. The access line gets the error's code. */
 export function errorReply(thrown: unknown, exchange: Exchange): Reply {
   const error = toGatewayError(thrown);
-  exchange.facts.code = error.countedAs;
-  if (error.isClientDeadline) exchange.facts.countedStatus = error.countedStatus;
-  if (error.limit) exchange.facts.limit ??= error.limit;
+  noteFailure(error, exchange);
   logBug(error, exchange);
+  return json(error.status, errorEnvelope(error, exchange), errorHeaders(error));
+}
+
+/** Notes for the access line what an exchange fails with. */
+export function noteFailure(error: GatewayError, { facts }: Exchange): void {
+  facts.code = error.countedAs;
+  if (error.isClientDeadline) facts.countedStatus = error.countedStatus;
+  if (error.limit) facts.limit ??= error.limit;
+}
+
+/** An error as REST writes it. */
+export function errorEnvelope(error: GatewayError, { id }: Pick<Exchange, 'id'>): object {
   const { status, message, code } = error;
-  return json(
-    status,
-    { error: { code: status, message, reason: code, requestId: exchange.id, ...publicDetails(error) } },
-    errorHeaders(error),
-  );
+  return { error: { code: status, message, reason: code, requestId: id, ...publicDetails(error) } };
 }

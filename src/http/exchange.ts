@@ -57,7 +57,7 @@ export interface Exchange {
     userId?: string;
     limit?: LimitName;
     cost?: number;
-    /** The root fields of an operation that is over a limit, as the schema calls them, separated by spaces. */
+    /** The root fields of an operation, as the schema calls them, separated by spaces. In the line where it is over a limit. */
     fields?: string;
     /** The status that the answer counts with, where that is not the one that the client reads. */
     countedStatus?: number;

@@ -1,4 +1,4 @@
-import { GatewayError } from '../errors';
+import { GatewayError, overloaded } from '../errors';
 import type { Place, Places } from './places';
 
 /** How much may be under way at a time. Streams do not count as requests once they have begun. */
@@ -50,7 +50,7 @@ export class InFlight {
     }
     if (this.requests >= requests) {
       this.places.release(place);
-      throw new GatewayError('OVERLOADED', undefined, { retryAfter, limit: 'requests' });
+      throw overloaded('requests');
     }
     place.requests += 1;
     this.requests += 1;
@@ -81,7 +81,7 @@ export class InFlight {
         { retryAfter, limit: 'streams_per_address' },
       );
     }
-    if (this.streams >= streams) return new GatewayError('OVERLOADED', undefined, { retryAfter, limit: 'streams' });
+    if (this.streams >= streams) return overloaded('streams');
     ticket.isStream = true;
     ticket.session = session;
     place.requests -= 1;

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Canceller } from '../cancellation';
-import { catalogue, GatewayError, logBug, toGatewayError } from '../errors';
+import { catalogue, GatewayError, logBug, toGatewayError, overloaded } from '../errors';
 import type { Logger } from '../telemetry/log';
 import { continueTrace, type RequestSpan, type TraceContext, type Tracer } from '../telemetry/trace';
 import { readBody } from './bodies';
@@ -132,7 +132,7 @@ export class IncomingExchange implements Exchange {
     const { sent, held } = sizeOfHead(this.request);
     connectionOf(socket)?.noteHead(sent, headers);
     if (!this.holding.grow(held)) {
-      throw new GatewayError('OVERLOADED', undefined, { retryAfter: 1, limit: 'head_memory' });
+      throw overloaded('head_memory');
     }
     this.ticket = inFlight.begin(this.peer.place ?? places.find(this.clientAddress));
   }

@@ -52,7 +52,7 @@ export class RequestRecorder {
       // Who it is says whether one client is over the limit or all behind one address are.
       address: facts.limit && exchange.clientAddress,
       cost: facts.cost,
-      fields: facts.fields,
+      fields: facts.limit && facts.fields,
       reason: exchange.reason,
       streamed: isStreamed || undefined,
     };

@@ -25,48 +25,87 @@ export function executeOperation(
   context: RunContext,
   inputs: VariableInputs,
 ): ExecutionResult | Promise<ExecutionResult> {
-  const { scope } = context;
-  const closed = plan.closedTo(context.caller);
-  if (closed) return { errors: closed };
-  const { values, errors } = plan.compiled.coerce(inputs);
-  if (errors) return { errors };
-  const tooDear = scope.admitCost(plan.costOf(values));
-  if (context.exchange.facts.limit || tooDear) context.exchange.facts.fields = plan.rootFields;
-  if (tooDear) return refused(tooDear);
-  if (!plan.isCheckedFirst) return run(plan, context, values);
-  return checkFirst(plan, context, values).then((refusal) => refusal ?? run(plan, context, values));
+  const admission = admitOperation(plan, context, inputs);
+  return admission instanceof Promise
+    ? admission.then((admitted) => run(plan, context, admitted))
+    : run(plan, context, admission);
 }
 
-/**
- * Asks what has to be asked before anything runs, and leaves the answers in the context.
- *
- * @returns the result of an operation that is refused whole
- */
-async function checkFirst(
+function run(
+  plan: OperationPlan,
+  context: RunContext,
+  { refusal, values }: Admission,
+): ExecutionResult | Promise<ExecutionResult> {
+  if (refusal) return refusal;
+  const { scope } = context;
+  const result = plan.compiled.execute({ context, variables: values, limit: scope });
+  return result instanceof Promise
+    ? result.then((settled) => withinLimits(settled, scope))
+    : withinLimits(result, scope);
+}
+
+/** Of an operation that went over a limit, the result says that alone. */
+function withinLimits(result: ExecutionResult, { exceeded }: OperationScope): ExecutionResult {
+  return exceeded ? refused(exceeded) : result;
+}
+
+/** The result of an operation that does not run, or the values of its variables. */
+type Admission =
+  | { readonly refusal: ExecutionResult; readonly values?: undefined }
+  | { readonly refusal?: undefined; readonly values: Variables };
+
+/** Decides whether an operation runs, without running any of it. */
+function admitOperation(
+  plan: OperationPlan,
+  context: RunContext,
+  inputs: VariableInputs,
+): Admission | Promise<Admission> {
+  const closed = plan.closedTo(context.caller);
+  if (closed) return { refusal: { errors: closed } };
+  const { values, errors } = plan.compiled.coerce(inputs);
+  if (errors) return { refusal: { errors } };
+  const tooDear = context.scope.admitCost(plan.costOf(values));
+  if (tooDear) return { refusal: refused(tooDear) };
+  if (plan.operation.operation === 'subscription' && plan.compiled.outcome(values).root().isEmpty) {
+    return { refusal: refused(nothingSubscribed) };
+  }
+  if (plan.isCheckedFirst) return checkFirst(plan, context, values);
+  const refusal = mutationRefusal(plan, context, values);
+  return refusal ? { refusal } : { values };
+}
+
+/** Asks what has to be asked before an operation runs, and leaves the answers in the context. */
+async function checkFirst(plan: OperationPlan, context: RunContext, values: Variables): Promise<Admission> {
+  const { caller, scope } = context;
+  context.policyAnswers = await askPolicies(plan, caller, values, scope);
+  // What is refused anyway does not count.
+  const refusal = mutationRefusal(plan, context, values) ?? (await rateLimitRefusal(plan, context, values));
+  return refusal ? { refusal } : { values };
+}
+
+/** A mutation is refused whole: half of one is worse than none. */
+function mutationRefusal(plan: OperationPlan, context: RunContext, values: Variables): ExecutionResult | undefined {
+  if (plan.operation.operation !== 'mutation') return undefined;
+  const denied = refusalOf(plan, context, values);
+  return denied && { data: null, ...refused(denied) };
+}
+
+/** Of a query, only the fields over their limit are refused. */
+async function rateLimitRefusal(
   plan: OperationPlan,
   context: RunContext,
   values: Variables,
 ): Promise<ExecutionResult | undefined> {
   const type = plan.operation.operation;
-  context.policyAnswers = await askPolicies(plan, context.caller, values, context.scope);
-  // What is refused anyway does not count.
-  const denied = type === 'mutation' ? refusalOf(plan, context, values) : undefined;
-  if (denied) return { data: null, ...refused(denied) };
   context.overLimit = await spendRateLimits(plan, context, values, context.scope.checks.rateLimits);
   const [over] = context.overLimit?.values() ?? [];
   if (!over || type === 'query') return undefined;
   return type === 'mutation' ? { data: null, ...refused(over) } : refused(over);
 }
 
-function run(plan: OperationPlan, context: RunContext, values: Variables): ExecutionResult | Promise<ExecutionResult> {
-  const { scope } = context;
-  // A mutation is refused whole: half of one is worse than none.
-  const denied = plan.operation.operation === 'mutation' ? refusalOf(plan, context, values) : undefined;
-  if (denied) return { data: null, ...refused(denied) };
-  const result = plan.compiled.execute({ context, variables: values, limit: scope });
-  return result instanceof Promise
-    ? result.then((settled) => withinLimits(settled, plan, context))
-    : withinLimits(result, plan, context);
+/** The result of an operation that is refused whole. */
+function refused(error: GatewayError): ExecutionResult {
+  return { errors: [new GraphQLError(error.message, { originalError: error })] };
 }
 
 /** graphql-js fails on it otherwise than with an error of GraphQL. */
@@ -74,19 +113,6 @@ const nothingSubscribed = new GatewayError(
   'BAD_USER_INPUT',
   'The subscription selects nothing: @skip or @include leaves its field out.',
 );
-
-/** The result of an operation that is refused whole. */
-function refused(error: GatewayError): ExecutionResult {
-  return { errors: [new GraphQLError(error.message, { originalError: error })] };
-}
-
-/** Of an operation that went over a limit, the result says that alone. */
-function withinLimits(result: ExecutionResult, plan: OperationPlan, { scope, exchange }: RunContext): ExecutionResult {
-  const { exceeded } = scope;
-  if (!exceeded) return result;
-  exchange.facts.fields = plan.rootFields;
-  return refused(exceeded);
-}
 
 /**
  * Subscribes as the operation was compiled. The stream throws what it fails with.
@@ -105,14 +131,7 @@ export async function subscribeOperation(
   const { scope } = context;
   let results;
   try {
-    const closed = plan.closedTo(context.caller);
-    if (closed) return { errors: closed };
-    const { values, errors } = compiled.coerce(inputs);
-    if (errors) return { errors };
-    const tooDear = scope.admitCost(plan.costOf(values));
-    if (tooDear) return refused(tooDear);
-    if (compiled.outcome(values).root().isEmpty) return refused(nothingSubscribed);
-    const refusal = plan.isCheckedFirst ? await checkFirst(plan, context, values) : undefined;
+    const { refusal, values } = await admitOperation(plan, context, inputs);
     if (refusal) return refusal;
     const tooMany = scope.admitStream();
     if (tooMany) return refused(tooMany);
@@ -169,14 +188,18 @@ export interface OpenScope {
   readonly release?: () => void;
 }
 
-/** Opens the scope of an operation: its deadline, its caller, and for a stream the watch over its session. */
+/**
+ * Opens the scope of an operation: its deadline, its caller, and for a stream the watch over its session. The access line can
+ * tell what the operation asks for from here on.
+ */
 export function openScope(
-  { timeout, operation, mergesCalls }: OperationPlan,
+  { timeout, operation, mergesCalls, rootFields }: OperationPlan,
   identity: Identity,
   exchange: Exchange,
   trace: TraceContext,
   { gatekeeper, requestTimeout, limits, checks }: ScopeOptions,
 ): OpenScope {
+  exchange.facts.fields = rootFields;
   const deadline = exchange.deadlineFor(Math.max(requestTimeout, timeout));
   const caller = callerOf(identity);
   const options = { trace, deadline, limits, checks, mergesCalls };

@@ -64,7 +64,7 @@ export class OperationPlan {
 
   /** Names of its root fields in the schema, each once, separated by spaces. */
   get rootFields(): string {
-    return [...new Set([...this.traits.roots.values()].map(({ node }) => node.name.value))].join(' ');
+    return this.traits.rootFields;
   }
 
   /** The longest that any of its RPCs may take, in ms. */
@@ -147,7 +147,10 @@ export interface LimitedField {
   readonly times: number;
 }
 
-interface OperationTraits extends Pick<OperationPlan, 'timeout' | 'rules' | 'mergesCalls' | 'isCheckedFirst'> {
+interface OperationTraits extends Pick<
+  OperationPlan,
+  'rootFields' | 'timeout' | 'rules' | 'mergesCalls' | 'isCheckedFirst'
+> {
   readonly hasPolicies: boolean;
   /** True where every root field needs a session. */
   readonly isClosed: boolean;
@@ -184,16 +187,17 @@ function traitsOf(source: OperationSource): OperationTraits {
   }
   const hasPolicies = policiesOf([...rules]).length > 0;
   const roots = rootFieldsOf(source);
-  const rootFields = [...roots.values()].map(({ field }) => field);
+  const fields = [...roots.values()].map(({ field }) => field);
   return {
-    isClosed: rootFields.every((field) => field !== undefined && accessOf(field).length > 0),
+    isClosed: fields.every((field) => field !== undefined && accessOf(field).length > 0),
     roots,
+    rootFields: [...new Set([...roots.values()].map(({ node }) => node.name.value))].join(' '),
     timeout,
     rules: [...rules],
     isCheckedFirst: isCheckedFirst || hasPolicies,
     hasPolicies,
     // One call that is made once is equal to no other.
-    mergesCalls: calls > 1 || (calls === 1 && !rootFields.some((field) => field?.extensions['timeout'] !== undefined)),
+    mergesCalls: calls > 1 || (calls === 1 && !fields.some((field) => field?.extensions['timeout'] !== undefined)),
   };
 }
 

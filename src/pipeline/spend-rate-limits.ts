@@ -1,9 +1,10 @@
 import { GatewayError } from '../errors';
 import type { Variables } from '../execution/run';
+import { placeOf } from '../http/client-address';
 import type { Exchange } from '../http/exchange';
 import { rateLimitOf, type FieldRateLimit } from '../schema/rate-limit';
 import type { ResolverContext } from '../schema/resolver-context';
-import { clientOf, rateLimited, rateLimitHeaders, type RateLimits } from '../session/rate-limits';
+import { rateLimited, rateLimitHeaders, type RateLimits } from '../session/rate-limits';
 import type { OperationPlan } from './operation-plan';
 
 /**
@@ -44,6 +45,6 @@ function keyOf(
   { by }: FieldRateLimit,
   { caller, exchange }: ResolverContext & { readonly exchange: Exchange },
 ): string {
-  if (by === 'ADDRESS' || caller instanceof GatewayError) return `address ${clientOf(exchange.clientAddress)}`;
+  if (by === 'ADDRESS' || caller instanceof GatewayError) return `address ${placeOf(exchange.clientAddress)}`;
   return by === 'USER' ? `user ${caller.userId}` : `session ${caller.sessionId}`;
 }

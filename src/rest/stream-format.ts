@@ -1,4 +1,4 @@
-import { publicDetails, type GatewayError } from '../errors';
+import { errorEnvelope } from '../http/error-reply';
 import type { EventFormat } from '../http/event-stream';
 import type { Exchange } from '../http/exchange';
 import { errorsOf, type PresentedResult } from '../pipeline/present';
@@ -52,7 +52,7 @@ export function streamFormat(operation: RestOperation, exchange: Exchange, form:
       const { data, errors } = result as PresentedResult;
       if (errors?.length) {
         const error = gravest(errorsOf({ errors }));
-        return { text: write({ name: 'error', data: envelopeOf(error, exchange) }), isLast: true };
+        return { text: write({ name: 'error', data: errorEnvelope(error, exchange) }), isLast: true };
       }
       const value = shapeAnswer(data?.[rootKey], shape);
       count += 1;
@@ -71,10 +71,4 @@ function nameOf(value: unknown, { members }: RestOperation): string {
   const { __typename: type } = value as { readonly __typename?: unknown };
   if (typeof type === 'string') return `${type.slice(0, 1).toLowerCase()}${type.slice(1)}`;
   return members.find((member) => Object.hasOwn(value, member)) ?? 'message';
-}
-
-/** As REST writes errors. */
-function envelopeOf(error: GatewayError, { id }: Exchange): object {
-  const { status, message, code } = error;
-  return { error: { code: status, message, reason: code, requestId: id, ...publicDetails(error) } };
 }

@@ -10,6 +10,7 @@ import {
 } from 'graphql';
 import { didYouMean } from '../diagnostics/did-you-mean';
 import type { Findings } from '../diagnostics/findings';
+import { collectedBy } from './compile/collected';
 import { pageSize } from './compile/page';
 import { argsOf, directiveArgs, directiveOn } from './directive-nodes';
 import { isConnection, objectTypes } from './object-types';
@@ -133,9 +134,8 @@ function sizeOf(field: SchemaField, findings: Findings): ListSize | undefined {
       sizedFields: new Set(['edges', 'nodes']),
     };
   }
-  const collected = directiveArgs(field.astNode, 'grpc')?.['max'];
-  if (!isListType(type) || typeof collected !== 'number') return undefined;
-  return { of: () => collected, slicing: [] };
+  const collected = collectedBy(field);
+  return collected === undefined ? undefined : { of: () => collected, slicing: [] };
 }
 
 /** What @listSize says. */

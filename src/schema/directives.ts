@@ -1,3 +1,5 @@
+import { mostCollected } from './compile/collected';
+
 /**
  * The directives that map a schema to gRPC and say who may ask, and the types that every schema may use without declaring
  * them. They stay inside: what clients introspect has none of the directives.
@@ -35,7 +37,7 @@ export const gatewaySdl = /* GraphQL */ `
     "How long the RPC may take, such as 2s; never longer than what is left of the request's budget."
     deadline: String
     "For a streaming RPC behind a list: how many messages are collected at most."
-    max: Int = 1000
+    max: Int = ${mostCollected}
     "For a streaming RPC: the unary RPC that stands in where the upstream answers UNIMPLEMENTED."
     fallback: String
   ) on FIELD_DEFINITION

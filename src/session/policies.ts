@@ -1,5 +1,5 @@
 import { GatewayError } from '../errors';
-import type { CallScope } from '../grpc/upstream';
+import { isSpent, timeIsUp, type CallScope } from '../grpc/upstream';
 import type { AuthService } from './auth-service';
 import { authUnavailable } from './session-errors';
 
@@ -18,24 +18,25 @@ export interface Policies {
   ): Promise<ReadonlyMap<string, boolean | GatewayError>>;
 }
 
-/** Undefined where AuthService was not made to be asked. */
+/** Undefined where the schema has no @policy. */
 export function createPolicies({ checkPermission }: Pick<AuthService, 'checkPermission'>): Policies | undefined {
   if (!checkPermission) return undefined;
 
-  async function answerTo(permission: string, userId: string, scope: CallScope): Promise<boolean | GatewayError> {
+  const answerTo = async (permission: string, userId: string, scope: CallScope): Promise<boolean | GatewayError> => {
     try {
-      return (await checkPermission?.(userId, permission, scope)) ?? false;
+      return await checkPermission(userId, permission, scope);
     } catch (error) {
       const reason = scope.signal?.aborted ? scope.signal.reason : undefined;
       if (reason instanceof GatewayError) return reason;
-      return Date.now() >= scope.deadline ? new GatewayError('GATEWAY_TIMEOUT') : authUnavailable(error);
+      return isSpent(scope) ? timeIsUp(scope) : authUnavailable(error);
     }
-  }
+  };
 
   return {
     async ask(permissions, userId, scope) {
-      const answers = await Promise.all(permissions.map((permission) => answerTo(permission, userId, scope)));
-      return new Map(permissions.map((permission, index) => [permission, answers[index] ?? false]));
+      return new Map(
+        await Promise.all(permissions.map(async (each) => [each, await answerTo(each, userId, scope)] as const)),
+      );
     },
   };
 }

@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto';
-import { isIPv6 } from 'node:net';
 import { LRUCache } from 'lru-cache';
 import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible';
 import { GatewayError } from '../errors';
@@ -131,22 +130,4 @@ export function rateLimitHeaders(quotas: readonly Quota[]): Record<'ratelimit-po
     ({ rateLimit: { name }, remaining, resetAfter }) => `"${name}";r=${remaining};t=${resetAfter}`,
   );
   return { 'ratelimit-policy': policies.join(', '), ratelimit: left.join(', ') };
-}
-
-/**
- * Who an address counts as. A client of IPv6 has at least the 2^64 addresses of its network, so they count as one; an IPv4
- * address that is written as one of IPv6 counts as what it is.
- */
-export function clientOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
-  if (mapped) return mapped[1]!;
-  if (!isIPv6(address)) return address;
-  const [head = '', tail] = address.replace(/%.*$/, '').toLowerCase().split('::');
-  const groups = head === '' ? [] : head.split(':');
-  if (tail !== undefined) {
-    const behind = tail === '' ? 0 : tail.split(':').length + (tail.includes('.') ? 1 : 0);
-    while (groups.length + behind < 8) groups.push('0');
-  }
-  const network = groups.slice(0, 4).map((group) => group.replace(/^0+(?=.)/, ''));
-  return `${network.join(':')}::/64`;
 }

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { GatewayError } from '../errors';
-import { clientOf, rateLimited, rateLimitHeaders, type Quota, type RateLimits } from './rate-limits';
+import { placeOf } from '../http/client-address';
+import { rateLimited, rateLimitHeaders, type Quota, type RateLimits } from './rate-limits';
 import { authUnavailable } from './session-errors';
 
 /**
@@ -53,13 +54,13 @@ export function createUnknownTokens({ rateLimits, maxChecks, maxRefused }: Unkno
     noteRefused(key, address) {
       known.delete(key);
       if (address === undefined || maxRefused === 0) return;
-      const client = clientOf(address);
+      const client = placeOf(address);
       void rateLimits.spend(rateLimit, client, 1).then((quota) => {
         if (quota.remaining === 0) over.set(client, quota, { ttl: quota.resetAfter * 1000 });
       });
     },
     enter(address) {
-      const client = clientOf(address);
+      const client = placeOf(address);
       const quota = over.get(client);
       if (quota) {
         const left = Math.ceil(over.getRemainingTTL(client) / 1000);

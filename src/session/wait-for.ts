@@ -1,6 +1,5 @@
 import { longestTimer } from '../config/duration';
-import { clientDeadlinePassed, GatewayError } from '../errors';
-import { abortReason, isClientDeadline, type CallScope } from '../grpc/upstream';
+import { abortReason, timeIsUp, type CallScope } from '../grpc/upstream';
 
 /**
  * Waits for work that several callers share. A caller whose signal aborts or whose deadline passes stops waiting; the work
@@ -13,11 +12,9 @@ export function waitFor<T>(
   scope: Pick<CallScope, 'signal' | 'deadline' | 'clientDeadline'>,
 ): Promise<T> {
   const { signal, deadline } = scope;
-  const late = (): GatewayError =>
-    isClientDeadline(scope) ? clientDeadlinePassed() : new GatewayError('GATEWAY_TIMEOUT');
   return new Promise<T>((resolve, reject) => {
     const onAbort = (): void => settle(() => signal && reject(abortReason(signal)));
-    const onTimeout = (): void => settle(() => reject(late()));
+    const onTimeout = (): void => settle(() => reject(timeIsUp(scope)));
     const timer = setTimeout(onTimeout, Math.min(Math.max(deadline - Date.now(), 0), longestTimer));
     const settle = (how: () => void): void => {
       clearTimeout(timer);

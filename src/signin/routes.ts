@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import type { Config } from '../config/config';
 import { GatewayError, isClientClosed, toGatewayError } from '../errors';
+import { placeOf } from '../http/client-address';
+import { noteFailure } from '../http/error-reply';
 import { json, type Exchange, type Handler, type Reply, type Route } from '../http/exchange';
 import type { AuthService } from '../session/auth-service';
 import type { SessionCookie } from '../session/cookies';
 import { isToken } from '../session/credentials';
 import type { Gatekeeper } from '../session/gatekeeper';
-import { clientOf, rateLimited, rateLimitHeaders, type RateLimits } from '../session/rate-limits';
+import { rateLimited, rateLimitHeaders, type RateLimits } from '../session/rate-limits';
 import type { Sessions } from '../session/sessions';
 import { createAttempts, type Attempt } from './attempts';
 import { failurePage, prefersHtml, type WaysOn } from './failure-page';
@@ -139,7 +141,7 @@ function createSignIn(options: SignInOptions): { login: SignInStep; callback: Si
     if (most === 0) return step;
     const rateLimit = { name: limit, limit: most, window: 60 };
     return async (exchange, provider, ways) => {
-      const quota = await counts.spend(rateLimit, clientOf(exchange.clientAddress), 1);
+      const quota = await counts.spend(rateLimit, placeOf(exchange.clientAddress), 1);
       exchange.addedHeaders.push(...Object.entries(rateLimitHeaders([quota])).flat());
       if (quota.isOver) throw rateLimited(quota, limit, 'sign-ins from this address');
       return step(exchange, provider, ways);
@@ -167,8 +169,7 @@ function forBrowsers(step: SignInStep, { postLoginUrl }: SignInOptions): Handler
     } catch (error) {
       const known = toGatewayError(error);
       if (isClientClosed(known) || !prefersHtml(exchange.headers.accept)) throw known;
-      exchange.facts.code = known.countedAs;
-      if (known.isClientDeadline) exchange.facts.countedStatus = known.countedStatus;
+      noteFailure(known, exchange);
       if (known.countedStatus >= 500) {
         exchange.log.error({ err: known.cause ?? known, code: known.code }, 'sign-in failed');
       }

@@ -61,10 +61,7 @@ describe('routes', () => {
         ],
       ],
     },
-    [
-      'schema/rest/shop.graphql:19:30: a subscription cannot be mounted on PUT',
-      '    GET and POST are for streams.',
-    ],
+    ['schema/rest/shop.graphql:19:30: a subscription cannot be mounted on PUT', '    GET and POST are for streams.'],
   );
   mistake(
     'a query by POST',

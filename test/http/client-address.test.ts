@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { placeOf } from '../../src/http/client-address';
 import { json, type Route } from '../../src/http/exchange';
 import { head, openSite } from './http-fixture';
 
@@ -73,4 +74,16 @@ test('a header of thousands of proxies is not read back to its beginning', async
 test('a proxy is trusted by IPv4 in IPv6 too, in the list as in the header', async () => {
   expect(await addressOf(['::ffff:127.0.0.1'], 'X-Forwarded-For: 192.0.2.1')).toBe('192.0.2.1');
   expect(await addressOf(['::ffff:127.0.0.0/104'], 'X-Forwarded-For: 192.0.2.1')).toBe('192.0.2.1');
+});
+
+test.each([
+  ['192.0.2.7', '192.0.2.7'],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+  ['2001:db8:1:2::6', '2001:db8:1:2::/64'],
+  ['2001:db8::1', '2001:db8:0:0::/64'],
+  ['::1', '0:0:0:0::/64'],
+  ['64:ff9b::192.0.2.7', '64:ff9b:0:0::/64'],
+  ['', ''],
+])('for limits per address, %s counts as %s', (address, place) => {
+  expect(placeOf(address)).toBe(place);
 });

@@ -37,8 +37,7 @@ const foreign = [
   '',
 ];
 
-const exposed =
-  'x-request-id, retry-after, ratelimit, ratelimit-policy, ratelimit-limit, ratelimit-remaining, ratelimit-reset';
+const exposed = 'x-request-id, retry-after, ratelimit, ratelimit-policy';
 const taken =
   'content-type, authorization, x-csrf, x-request-timeout-ms, traceparent, tracestate, last-event-id, grpc-timeout';
 

@@ -1,5 +1,6 @@
 /** What operations cost before they run, and what they may take while they run. */
 import { startWorld, until, type Decoded, type World } from '../gateway-fixture';
+import { startOwnWorld } from '../schema/own-schema';
 
 describe('the cost of an operation', () => {
   let world: World;
@@ -87,6 +88,37 @@ describe('the cost of an operation', () => {
     const { status } = await world.graphql(`{ conversation(id: "1") { ...F0 } } ${fragments.join(' ')}`);
     expect(status).toBe(400);
   });
+});
+
+test('of a list that collects a stream is that of as many messages as it collects', async () => {
+  const own = await startOwnWorld({
+    proto: `
+      syntax = "proto3";
+      package own.v1;
+      service OwnService { rpc ListThings(Empty) returns (stream Thing) { option idempotency_level = NO_SIDE_EFFECTS; } }
+      message Empty {}
+      message Thing { string name = 1; }`,
+    sdl: `
+      type Query {
+        things: [Thing] @public @grpc(rpc: "ListThings")
+        few: [Thing] @public @grpc(rpc: "ListThings", max: 20)
+        said: [Thing] @public @grpc(rpc: "ListThings") @listSize(assumedSize: 3)
+      }
+      type Thing { name: String }`,
+    handlers: {},
+    options: { env: { MAX_COST: '1' } },
+  });
+  try {
+    const costs = ['things', 'few', 'said'].map(async (field) => {
+      const { errors } = await own.world.graphql(`{ ${field} { name } }`);
+      return errors?.[0]?.message;
+    });
+    expect(await Promise.all(costs)).toEqual(
+      [10 + 1000, 10 + 20, 10 + 3].map((cost) => `The operation costs ${cost}; it may cost 1 at most.`),
+    );
+  } finally {
+    await own.close();
+  }
 });
 
 test('with COST_MODE=measure is told, and refuses nothing', async () => {

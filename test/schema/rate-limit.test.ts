@@ -104,7 +104,11 @@ describe('a field with a limit', () => {
       expect(answer.errors?.[0]?.message).toBe(
         `Too many requests for Query.mine: 4 within 60 s, and 3 are allowed. Try again in ${retryAfter} s.`,
       );
-      expect(await here.world.accessLine(answer)).toMatchObject({ status: 429, limit: 'rate_limit' });
+      expect(await here.world.accessLine(answer)).toMatchObject({
+        status: 429,
+        limit: 'rate_limit',
+        fields: 'mine',
+      });
     }, 'limit_refusals_total{limit="rate_limit"}');
     expect(refused).toBe(1);
     expect(calls('GetThing')).toBe(3);
@@ -244,6 +248,7 @@ test('a subscription over a limit does not begin', async () => {
   expect(second.status).toBe(429);
   expect(Number(second.headers.get('retry-after'))).toBeGreaterThan(0);
   expect(await second.text()).toContain('RATE_LIMITED');
+  expect(await here.world.accessLine(second)).toMatchObject({ limit: 'rate_limit', fields: 'things' });
   expect(calls('WatchThing')).toBe(1);
 });
 

@@ -399,5 +399,7 @@ describe('sign-ins of one address', () => {
     expect(refused.headers.get('ratelimit')).toMatch(/^"callback";r=0;t=\d+$/);
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
     expect(limited.world.auth.control.count('HandleSsoCallback')).toBe(0);
+    const line = { code: 'RATE_LIMITED', limit: 'callback', address: '127.0.0.1' };
+    expect(await limited.world.accessLine(refused)).toMatchObject(line);
   });
 });

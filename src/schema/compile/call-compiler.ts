@@ -35,6 +35,7 @@ import {
   type ContextResolver,
   type Select,
 } from './call-resolvers';
+import { markCollected, mostCollected } from './collected';
 import { compileConnectionType, compilePaging, pagingNames, type Paging } from './connection';
 import type { OutputCompiler } from './output-compiler';
 import { firstPage } from './page';
@@ -293,8 +294,12 @@ export class CallCompiler {
   }
 }
 
-function resolverOf({ rpc, directive, paging, select }: PendingCall, callable: Callable): ContextResolver {
-  if (rpc.method.responseStream) return collecting(callable, select, Number(argsOf(directive)['max'] ?? 1000));
+function resolverOf({ field, rpc, directive, paging, select }: PendingCall, callable: Callable): ContextResolver {
+  if (rpc.method.responseStream) {
+    const max = Number(argsOf(directive)['max'] ?? mostCollected);
+    markCollected(field, max);
+    return collecting(callable, select, max);
+  }
   return paging ? pagingThrough(callable, paging) : calling(callable, select);
 }
 

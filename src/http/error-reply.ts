@@ -5,15 +5,16 @@ import { json, type Exchange, type Reply } from './exchange';
 export function errorReply(thrown: unknown, exchange: Exchange): Reply {
   const error = toGatewayError(thrown);
   noteFailure(error, exchange);
-  logBug(error, exchange);
   return json(error.status, errorEnvelope(error, exchange), errorHeaders(error));
 }
 
-/** Notes for the access line what an exchange fails with. */
-export function noteFailure(error: GatewayError, { facts }: Exchange): void {
+/** Notes for the access line what an exchange fails with, and logs a bug. */
+export function noteFailure(error: GatewayError, exchange: Exchange): void {
+  const { facts } = exchange;
   facts.code = error.countedAs;
   if (error.isClientDeadline) facts.countedStatus = error.countedStatus;
   if (error.limit) facts.limit ??= error.limit;
+  logBug(error, exchange);
 }
 
 /** An error as REST writes it. */

@@ -168,11 +168,12 @@ function forBrowsers(step: SignInStep, { postLoginUrl }: SignInOptions): Handler
       return await step(exchange, provider, ways);
     } catch (error) {
       const known = toGatewayError(error);
-      if (isClientClosed(known) || !prefersHtml(exchange.headers.accept)) throw known;
-      noteFailure(known, exchange);
-      if (known.countedStatus >= 500) {
+      if (isClientClosed(known)) throw known;
+      if (known.countedStatus >= 500 && known.code !== 'INTERNAL_SERVER_ERROR') {
         exchange.log.error({ err: known.cause ?? known, code: known.code }, 'sign-in failed');
       }
+      if (!prefersHtml(exchange.headers.accept)) throw known;
+      noteFailure(known, exchange);
       return failurePage(known, exchange, ways);
     }
   };

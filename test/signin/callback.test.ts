@@ -208,6 +208,9 @@ describe('where AuthService fails', () => {
     expect(answer.body.error.message).not.toContain('secret detail');
     expect(answer.headers.has('retry-after')).toBe(status === 503 || status === 429);
     expect(exchanges()).toBe(1);
+    const line = await here.world.accessLine(answer);
+    const failures = here.world.logs.filter(({ msg }) => msg === 'sign-in failed');
+    expect(failures.filter(({ requestId }) => requestId === line['requestId'])).toHaveLength(status === 503 ? 1 : 0);
     expect(browser.cookies.size).toBe(0);
   });
 

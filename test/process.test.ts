@@ -9,6 +9,7 @@ import { until, type Decoded, type LogLine } from './gateway-fixture';
 import { startCollector } from './telemetry/otlp-collector';
 import { startAiService, type AiService } from './upstreams/ai/service';
 import { startAuthService, type AuthService } from './upstreams/auth/service';
+import { freePort } from './free-ports';
 
 const root = join(__dirname, '..');
 /** A copy to build in, so that whatever else uses the working tree is left alone. */
@@ -449,13 +450,3 @@ describe('what it cannot start with', () => {
     }
   });
 });
-
-/** A port that nobody listens on. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}

@@ -10,11 +10,12 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { addresses } from './addresses';
 import { until, type Decoded } from './gateway-fixture';
+import { freePorts } from './free-ports';
 
 const root = join(__dirname, '..');
 const patience = 60_000;
@@ -32,7 +33,8 @@ beforeAll(async () => {
     if (existsSync(join(root, name))) cpSync(join(root, name), join(folder, name), { recursive: true });
   }
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
-  ports = await freePorts();
+  const found = await freePorts(portNames.length);
+  ports = Object.fromEntries(portNames.map((name, index) => [name, found[index]])) as typeof ports;
   // It sets those of its own services itself.
   const { AUTH_SERVICE_ADDR: _auth, AI_SERVICE_ADDR: _ai, ...others } = addresses();
   npm = spawn('npm', ['run', 'start:dev'], {
@@ -213,19 +215,6 @@ test(
   },
   patience,
 );
-
-async function freePorts(): Promise<typeof ports> {
-  const servers = portNames.map(() => createServer().listen(0));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const numbers = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(
-    servers.map((server) => {
-      server.close();
-      return once(server, 'close');
-    }),
-  );
-  return Object.fromEntries(portNames.map((name, index) => [name, numbers[index] ?? 0])) as typeof ports;
-}
 
 interface ProcessInfo {
   readonly pid: number;

@@ -1,7 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { EventEmitter, on, once } from 'node:events';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, credentials, status } from '@grpc/grpc-js';
@@ -17,6 +16,7 @@ import { createRpcClient, type RpcClient } from './upstreams/rpc-client';
 import { RpcError, encodeBadRequest } from './upstreams/rpc-error';
 import { loadDefinition, serviceDefinition } from './upstreams/server';
 import { watchTree } from './upstreams/watch-tree';
+import { freePorts } from './free-ports';
 
 // Some tests start processes, which takes its time on a busy machine.
 jest.setTimeout(20_000);
@@ -94,15 +94,6 @@ async function onceAvailable<T>(call: () => Promise<T>): Promise<T> {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
-}
-
-/** Ports that nobody listens on, all different. */
-async function findFreePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
 }
 
 async function checkHealth(address: string, service: string): Promise<unknown> {
@@ -712,7 +703,7 @@ describe('as a process, an upstream', () => {
   };
 
   it('tells its tokens, serves, and ends when asked', async () => {
-    const [port] = await findFreePorts(1);
+    const [port] = await freePorts(1);
     const { child, lines, listening, ended } = run('auth/main.ts', {
       DEV_AUTH_PORT: String(port),
       DEV_ADMIN_TOKEN: 'admin-token',
@@ -746,7 +737,7 @@ describe('as a process, an upstream', () => {
 describe('start:dev', () => {
   it('finds all that is wrong with its ports before it starts anything', async () => {
     const { port } = closeLater(await startAuthService());
-    const [shared, other] = (await findFreePorts(2)).map(String);
+    const [shared, other] = (await freePorts(2)).map(String);
     const settings = await readDevSettings({
       PORT: String(port),
       ADMIN_PORT: '0',
@@ -765,7 +756,7 @@ describe('start:dev', () => {
 
   it('sets what the gateway needs, and leaves what the user has set', async () => {
     const variables = ['PORT', 'ADMIN_PORT', 'DEV_AUTH_PORT', 'DEV_AI_PORT', 'DEV_IDP_PORT'];
-    const free = await findFreePorts(variables.length);
+    const free = await freePorts(variables.length);
     const ports = Object.fromEntries(variables.map((variable, index) => [variable, String(free[index])]));
     const settings = await readDevSettings({ ...ports, SSO_PROVIDERS: 'dev,google', PUBLIC_URL: '' });
     expect(settings).toMatchObject({

@@ -2,25 +2,6 @@ import type { IncomingMessage } from 'node:http';
 import { GatewayError } from '../errors';
 import { authorityOf } from './request-target';
 
-/** Bytes that a header takes in memory beside its text, about. */
-const bytesPerLine = 64;
-
-/** How large a head is. */
-export interface HeadSize {
-  /** Bytes on the wire, about. */
-  readonly sent: number;
-  /** Bytes in memory, about. */
-  readonly held: number;
-}
-
-export function sizeOfHead({ method = '', url = '', rawHeaders }: IncomingMessage): HeadSize {
-  // Spaces, version and line ends of the first line, and the empty line.
-  let sent = method.length + url.length + 14;
-  // Name and value in turn; colon, space and line end between.
-  for (const text of rawHeaders) sent += text.length + 2;
-  return { sent, held: sent + (rawHeaders.length / 2) * bytesPerLine };
-}
-
 /**
  * Checks what node:http and its parser let through, though others read it differently: a proxy in front that takes a request for
  * another host, or for one of another length, could be made to let in what it is there to keep out.

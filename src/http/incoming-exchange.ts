@@ -6,7 +6,7 @@ import { catalogue, GatewayError, logBug, toGatewayError, overloaded } from '../
 import type { Logger } from '../telemetry/log';
 import { continueTrace, type RequestSpan, type TraceContext, type Tracer } from '../telemetry/trace';
 import { readBody } from './bodies';
-import { sizeOfHead } from './check-head';
+import { sizeOfHead } from './head-size';
 import { connectionOf } from './connection';
 import type { ClientAddresses } from './client-address';
 import { destroyInTurn } from './destroy-in-turn';

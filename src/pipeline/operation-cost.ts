@@ -1,10 +1,8 @@
 import {
   getNamedType,
-  isAbstractType,
   isIntrospectionType,
   isLeafType,
   isListType,
-  isObjectType,
   getNullableType,
   Kind,
   type FieldNode,
@@ -16,6 +14,7 @@ import type { OperationSource } from '../execution/operation-source';
 import type { Variables } from '../execution/run';
 import { collectFields, collectSubfields } from '../internals/graphql';
 import { assumedSize, callWeight, costOf, type ListSize } from '../schema/cost';
+import { objectTypesOf } from '../schema/object-types';
 
 /** What an operation costs, by the values of its variables. */
 export type OperationCost = (variables: Variables) => number;
@@ -147,8 +146,7 @@ class CostCompiler {
     sized: ReadonlyMap<string, Size | number> | undefined,
   ): Part {
     const { schema, fragments } = this.source;
-    const types = isAbstractType(type) ? schema.getPossibleTypes(type) : isObjectType(type) ? [type] : [];
-    const parts = types.map((each) =>
+    const parts = objectTypesOf(schema, type).map((each) =>
       this.selection(each, collectSubfields(schema, fragments, this.conditions, each, nodes), sized),
     );
     const [only = nothing] = parts;

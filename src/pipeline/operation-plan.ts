@@ -3,7 +3,6 @@ import {
   getNamedType,
   GraphQLIncludeDirective,
   GraphQLSkipDirective,
-  isAbstractType,
   isInterfaceType,
   isObjectType,
   Kind,
@@ -11,7 +10,6 @@ import {
   type GraphQLError,
   type GraphQLField,
   type GraphQLNamedType,
-  type GraphQLObjectType,
   type OperationDefinitionNode,
   type SelectionNode,
   type SelectionSetNode,
@@ -24,6 +22,7 @@ import type { Variables } from '../execution/run';
 import { accessOf, denial, type AccessRule } from '../schema/access';
 import { rateLimitOf } from '../schema/rate-limit';
 import type { ResolverContext } from '../schema/resolver-context';
+import { objectTypesOf } from '../schema/object-types';
 import { compileCost, maxSelectedFields, type OperationCost } from './operation-cost';
 import { countSelections } from './selection-counts';
 
@@ -288,11 +287,6 @@ function fieldsOf(
   /** Names of the fragments that were walked: each is once, however often it is spread, so the work stays within the text. */
   const seen = new Set<string>();
 
-  function objectsOf(type: GraphQLNamedType): readonly GraphQLObjectType[] {
-    if (isAbstractType(type)) return schema.getPossibleTypes(type);
-    return isObjectType(type) ? [type] : [];
-  }
-
   function visit(selections: SelectionSetNode, type: GraphQLNamedType): void {
     for (const selection of selections.selections) {
       if (variables && !isIncluded(selection, variables)) continue;
@@ -305,7 +299,7 @@ function fieldsOf(
   }
 
   function visitField({ name, selectionSet }: FieldNode, type: GraphQLNamedType): void {
-    for (const object of objectsOf(type)) {
+    for (const object of objectTypesOf(schema, type)) {
       const field = object.getFields()[name.value];
       if (field) found.push(field);
     }

@@ -1,15 +1,9 @@
-import {
-  getNamedType,
-  isAbstractType,
-  isObjectType,
-  type FieldNode,
-  type GraphQLField,
-  type GraphQLObjectType,
-} from 'graphql';
+import { getNamedType, type FieldNode, type GraphQLField, type GraphQLObjectType } from 'graphql';
 import type { OperationSource } from '../execution/operation-source';
 import type { Variables } from '../execution/run';
 import { collectFields, collectSubfields } from '../internals/graphql';
 import { maxSelectedFields } from './operation-cost';
+import { objectTypesOf } from '../schema/object-types';
 
 type Field = GraphQLField<unknown, unknown>;
 
@@ -48,8 +42,7 @@ export function countSelections(
 
   function ofChildren(field: Field, nodes: readonly FieldNode[]): SelectionCounts {
     const type = getNamedType(field.type);
-    const types = isAbstractType(type) ? schema.getPossibleTypes(type) : isObjectType(type) ? [type] : [];
-    return types
+    return objectTypesOf(schema, type)
       .map((each) => ofSelection(each, collectSubfields(schema, fragments, conditions, each, nodes)))
       .reduce((one, other) => combined(one, other, Math.max), none);
   }

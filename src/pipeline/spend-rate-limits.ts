@@ -4,7 +4,7 @@ import { placeOf } from '../http/client-address';
 import type { Exchange } from '../http/exchange';
 import { rateLimitOf, type FieldRateLimit } from '../schema/rate-limit';
 import type { ResolverContext } from '../schema/resolver-context';
-import { rateLimited, rateLimitHeaders, type RateLimits } from '../session/rate-limits';
+import { rateLimited, tellQuotas, type RateLimits } from '../session/rate-limits';
 import type { OperationPlan } from './operation-plan';
 
 /**
@@ -29,7 +29,7 @@ export async function spendRateLimits(
       }),
   );
   if (spent.length === 0) return undefined;
-  context.exchange.addedHeaders.push(...Object.entries(rateLimitHeaders(spent)).flat());
+  tellQuotas(context.exchange, spent);
   const over = spent.filter(({ isOver }) => isOver);
   if (over.length === 0) return undefined;
   return new Map(

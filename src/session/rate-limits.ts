@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible';
 import { GatewayError } from '../errors';
+import type { Exchange } from '../http/exchange';
 import type { LimitName } from '../limits';
 import type { Logger } from '../telemetry/log';
 import type { Metrics } from '../telemetry/metrics';
@@ -130,4 +131,9 @@ export function rateLimitHeaders(quotas: readonly Quota[]): Record<'ratelimit-po
     ({ rateLimit: { name }, remaining, resetAfter }) => `"${name}";r=${remaining};t=${resetAfter}`,
   );
   return { 'ratelimit-policy': policies.join(', '), ratelimit: left.join(', ') };
+}
+
+/** Adds {@link rateLimitHeaders} to an answer. */
+export function tellQuotas({ addedHeaders }: Pick<Exchange, 'addedHeaders'>, quotas: readonly Quota[]): void {
+  addedHeaders.push(...Object.entries(rateLimitHeaders(quotas)).flat());
 }

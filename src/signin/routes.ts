@@ -8,7 +8,7 @@ import type { AuthService } from '../session/auth-service';
 import type { SessionCookie } from '../session/cookies';
 import { isToken } from '../session/credentials';
 import type { Gatekeeper } from '../session/gatekeeper';
-import { rateLimited, rateLimitHeaders, type RateLimits } from '../session/rate-limits';
+import { rateLimited, tellQuotas, type RateLimits } from '../session/rate-limits';
 import type { Sessions } from '../session/sessions';
 import { createAttempts, type Attempt } from './attempts';
 import { failurePage, prefersHtml, type WaysOn } from './failure-page';
@@ -142,7 +142,7 @@ function createSignIn(options: SignInOptions): { login: SignInStep; callback: Si
     const rateLimit = { name: limit, limit: most, window: 60 };
     return async (exchange, provider, ways) => {
       const quota = await counts.spend(rateLimit, placeOf(exchange.clientAddress), 1);
-      exchange.addedHeaders.push(...Object.entries(rateLimitHeaders([quota])).flat());
+      tellQuotas(exchange, [quota]);
       if (quota.isOver) throw rateLimited(quota, limit, 'sign-ins from this address');
       return step(exchange, provider, ways);
     };

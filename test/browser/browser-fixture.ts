@@ -6,7 +6,7 @@ import { delimiter, join } from 'node:path';
 import { chromium, type Browser, type BrowserContext } from 'playwright-core';
 import { startWorld, type World } from '../gateway-fixture';
 import { startIdentityProvider, type IdentityProvider } from '../upstreams/idp/provider';
-import { demandFreePort } from '../upstreams/ports';
+import { freePort } from '../free-ports';
 
 const commands = ['chromium', 'chromium-browser', 'google-chrome'];
 
@@ -69,7 +69,7 @@ export interface SignInWorld {
 
 /** @param env - Environment variables beside those that the fixture sets. */
 export async function startSignInWorld(env: Readonly<Record<string, string>> = {}): Promise<SignInWorld> {
-  const port = await pickPort();
+  const port = await freePort();
   const url = `http://localhost:${port}`;
   const provider = await startIdentityProvider({ redirectUris: [`${url}/api/v1/auth/dev/callback`] });
   const { issuer, clientId } = provider;
@@ -120,19 +120,4 @@ export async function startPageSite(): Promise<PageSite> {
     await closed;
   };
   return { port: (server.address() as AddressInfo).port, scripts, close };
-}
-
-/**
- * A free port, to be known before the gateway listens: its public URL names it. Below those that systems give out on their
- * own, so that no server of a test that runs beside this one gets it in between.
- */
-async function pickPort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 10_000);
-    const isFree = await demandFreePort(port).then(
-      () => true,
-      () => false,
-    );
-    if (isFree) return port;
-  }
 }

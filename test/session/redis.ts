@@ -1,8 +1,8 @@
 /** A real Redis on a port of its own, which keeps nothing. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
+import { freePort } from '../free-ports';
 
 /** Whether Redis is there; says so where it is not, and that the tests with it are left out. */
 export function isRedisInstalled(): boolean {
@@ -57,13 +57,4 @@ export async function startRedis(port?: number, password?: string): Promise<Redi
       await closed;
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

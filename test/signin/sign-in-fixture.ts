@@ -1,8 +1,7 @@
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { startWorld, type Decoded, type World, type WorldOptions } from '../gateway-fixture';
 import { signInAt } from '../upstreams/idp/browser';
 import { startIdentityProvider, type IdentityProvider } from '../upstreams/idp/provider';
+import { freePort } from '../free-ports';
 
 /** A gateway that people can sign in at, with a real identity provider and AuthService behind it. */
 export interface SignInWorld {
@@ -78,15 +77,6 @@ async function startAt(
       if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || attempt === 5) throw error;
     }
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0);
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** What a browser does at the gateway: keeps its cookies, follows no redirect, and goes through the provider's page. */

@@ -174,6 +174,7 @@ const isHeader = (code: string, { headers, read }: Facts): boolean =>
 /** Where messages are written that nothing here brings about. */
 const messageFiles = [
   'src/main.ts',
+  'src/http/server.ts',
   'src/pipeline/present.ts',
   'src/telemetry/opentelemetry.ts',
   'src/grpc/transport/http2/call.ts',

@@ -16,6 +16,7 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 import type { AnswerShape } from '../rest/answer-shape';
+import { enumCases, type EnumCase } from '../rest/enum-case';
 import type { RestOperation } from '../rest/rest-operation';
 
 /** A breaking change of a route. */
@@ -60,7 +61,10 @@ function withoutNames(path: string): string {
 }
 
 /** The parameters that a request may have, by name. */
-type Parameters = ReadonlyMap<string, { readonly type: GraphQLInputType; readonly required: boolean; pascal: boolean }>;
+type Parameters = ReadonlyMap<
+  string,
+  { readonly type: GraphQLInputType; readonly required: boolean; readonly enumCase: EnumCase | undefined }
+>;
 
 function requestChanges(before: RestOperation, after: RestOperation): string[] {
   return [
@@ -72,16 +76,12 @@ function requestChanges(before: RestOperation, after: RestOperation): string[] {
 }
 
 function queryOf({ queryVariables }: RestOperation): Parameters {
-  return new Map(
-    queryVariables.map(({ name, type, required, pascalCase }) => [name, { type, required, pascal: pascalCase }]),
-  );
+  return new Map(queryVariables.map(({ name, type, required, enumCase }) => [name, { type, required, enumCase }]));
 }
 
 function bodyOf({ body, bodyVariables }: RestOperation): Parameters {
   if (body === '*') {
-    return new Map(
-      bodyVariables.map(({ name, type, required, pascalCase }) => [name, { type, required, pascal: pascalCase }]),
-    );
+    return new Map(bodyVariables.map(({ name, type, required, enumCase }) => [name, { type, required, enumCase }]));
   }
   const [variable] = bodyVariables;
   const named = variable && getNamedType(variable.type);
@@ -89,7 +89,11 @@ function bodyOf({ body, bodyVariables }: RestOperation): Parameters {
   return new Map(
     Object.values(named.getFields()).map((field) => [
       field.name,
-      { type: field.type, required: isNonNullType(field.type) && field.defaultValue === undefined, pascal: false },
+      {
+        type: field.type,
+        required: isNonNullType(field.type) && field.defaultValue === undefined,
+        enumCase: undefined,
+      },
     ]),
   );
 }
@@ -99,7 +103,7 @@ function parameterChanges(what: string, before: Parameters, after: Parameters): 
   for (const [name, old] of before) {
     const now = after.get(name);
     if (!now) changes.push(`takes the ${what} ${name} no more`);
-    else if (!isSafeInput(getNullableType(old.type), getNullableType(now.type)) || old.pascal !== now.pascal) {
+    else if (!isSafeInput(getNullableType(old.type), getNullableType(now.type)) || old.enumCase !== now.enumCase) {
       changes.push(`takes the ${what} ${name} as ${text(now)}, and took it as ${text(old)}`);
     } else if (now.required && !old.required) changes.push(`needs the ${what} ${name}, and did not`);
   }
@@ -109,8 +113,14 @@ function parameterChanges(what: string, before: Parameters, after: Parameters): 
   return changes;
 }
 
-function text({ type, pascal }: { readonly type: GraphQLInputType; readonly pascal: boolean }): string {
-  return `${String(type)}${pascal ? ' in PascalCase' : ''}`;
+function text({
+  type,
+  enumCase,
+}: {
+  readonly type: GraphQLInputType;
+  readonly enumCase: EnumCase | undefined;
+}): string {
+  return `${String(type)}${enumCase ? ` in ${enumCases[enumCase].label}` : ''}`;
 }
 
 /** The variables of a path are compared by position. */
@@ -126,7 +136,7 @@ function pathTypes(before: RestOperation, after: RestOperation): string[] {
 }
 
 /** The fields of an answer, by their path in the JSON; the answer itself is at "". */
-type AnswerFields = ReadonlyMap<string, { readonly type: GraphQLOutputType; readonly pascal: boolean }>;
+type AnswerFields = ReadonlyMap<string, { readonly type: GraphQLOutputType; readonly enumCase: EnumCase | undefined }>;
 
 function answerChanges(
   oldSchema: GraphQLSchema,
@@ -145,8 +155,8 @@ function answerChanges(
       );
       return isInside ? [] : [`answers without ${path}`];
     }
-    if (old.pascal !== now.pascal) {
-      return [`answers ${name} in ${now.pascal ? 'PascalCase' : 'UPPER_CASE'}, and did not`];
+    if (old.enumCase !== now.enumCase) {
+      return [`answers ${name} in ${now.enumCase ? enumCases[now.enumCase].label : 'UPPER_CASE'}, and did not`];
     }
     return isSafeOutput(old.type, now.type)
       ? []
@@ -158,7 +168,7 @@ function answerOf(schema: GraphQLSchema, { query, shape }: RestOperation): Answe
   const { definitions } = parse(query);
   const fragments = new Map<string, FragmentDefinitionNode>();
   for (const each of definitions) if (each.kind === Kind.FRAGMENT_DEFINITION) fragments.set(each.name.value, each);
-  const answer = new Map<string, { type: GraphQLOutputType; pascal: boolean }>();
+  const answer = new Map<string, { type: GraphQLOutputType; enumCase: EnumCase | undefined }>();
   const collect = (
     selections: SelectionSetNode,
     parent: GraphQLNamedType | undefined,
@@ -172,7 +182,7 @@ function answerOf(schema: GraphQLSchema, { query, shape }: RestOperation): Answe
         const key = selection.alias?.value ?? selection.name.value;
         const path = at === '' ? key : `${at}.${key}`;
         const how = shapes?.fields.get(key);
-        answer.set(path, { type: field.type, pascal: how?.pascalCase !== undefined });
+        answer.set(path, { type: field.type, enumCase: how?.enumCase });
         if (selection.selectionSet) collect(selection.selectionSet, getNamedType(field.type), path, how?.nested);
       } else {
         const fragment = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments.get(selection.name.value);
@@ -187,7 +197,7 @@ function answerOf(schema: GraphQLSchema, { query, shape }: RestOperation): Answe
   if (operation && root?.kind === Kind.FIELD) {
     const field = schema.getRootType(operation.operation)?.getFields()[root.name.value];
     if (field) {
-      answer.set('', { type: field.type, pascal: false });
+      answer.set('', { type: field.type, enumCase: undefined });
       if (root.selectionSet) collect(root.selectionSet, getNamedType(field.type), '', shape);
     }
   }

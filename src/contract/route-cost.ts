@@ -41,7 +41,7 @@ export function costRangeOf(schema: GraphQLSchema, query: string): CostRange {
       most[name] = largest;
     }
     const cost = compileCost(source, conditions);
-    return { usual: cost(presets), most: cost(most) };
+    return { usual: cost.of(presets), most: cost.of(most) };
   });
   const most = Math.max(...costs.map((cost) => cost.most));
   return {

@@ -1,4 +1,4 @@
-import { getLocation, GraphQLError, type FieldNode, type SourceLocation } from 'graphql';
+import { GraphQLError, type FieldNode, type Location, type Source, type SourceLocation } from 'graphql';
 import { GatewayError } from '../errors';
 
 /**
@@ -19,19 +19,31 @@ class FieldError {
   }
 
   get locations(): readonly SourceLocation[] {
-    return this.nodes.map(locationOf).filter((each) => each !== undefined);
+    return this.nodes.map(({ loc }) => loc && locationOf(loc)).filter((each) => each !== undefined);
   }
 }
 
-/** Where fields of documents that are run again and again stand: to find it takes reading the document. */
-const locations = new WeakMap<FieldNode, SourceLocation>();
+/** Where the lines of the last document begin that an error was located in: the errors of an operation come together. */
+let lastLines: { readonly source: Source; readonly starts: readonly number[] } | undefined;
 
-function locationOf(node: FieldNode): SourceLocation | undefined {
-  const known = locations.get(node);
-  if (known || !node.loc) return known;
-  const found = getLocation(node.loc.source, node.loc.start);
-  locations.set(node, found);
-  return found;
+/** As getLocation of graphql-js, which reads the document from its beginning for each place. */
+function locationOf({ source, start }: Location): SourceLocation {
+  if (lastLines?.source !== source) lastLines = { source, starts: lineStarts(source.body) };
+  const { starts } = lastLines;
+  let [low, high] = [0, starts.length - 1];
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (starts[middle]! <= start) low = middle;
+    else high = middle - 1;
+  }
+  return { line: low + 1, column: start - starts[low]! + 1 };
+}
+
+/** Lines end as the specification has it (2.1.2, "LineTerminator"). */
+function lineStarts(text: string): number[] {
+  const starts = [0];
+  for (const { index, 0: end } of text.matchAll(/\r\n|[\n\r]/g)) starts.push(index + end.length);
+  return starts;
 }
 
 // An error of GraphQL, for whoever asks, without the constructor.

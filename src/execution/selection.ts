@@ -161,7 +161,8 @@ export class Selections implements SelectionCompiler {
     }
   }
 
-  private takes(bytes: number): void {
+  /** Counts bytes of what is kept for as long as they are. */
+  takes(bytes: number): void {
     this.bytes += bytes;
     this.memory.bytes += bytes;
   }

@@ -127,10 +127,13 @@ export class VariableDefinitions {
       fail(node, `Variable "$${name}" of non-null type "${String(type)}" must not be null.`);
       return;
     }
+    /** The errors of an object's unknown keys all repeat the object, which takes time where it is large. */
+    let last: { readonly value: unknown; readonly text: string } | undefined;
     values[name] = coerceInputValue(input, type, (path, value, error) => {
+      if (!last || last.value !== value) last = { value, text: shortValue(value) };
       const at = path.length === 0 ? '' : ` at "${name}${pathText(path)}"`;
       const reason = shortText(error.message, longestReason);
-      fail(node, `Variable "$${name}" got invalid value ${shortValue(value)}${at}; ${reason}`, error);
+      fail(node, `Variable "$${name}" got invalid value ${last.text}${at}; ${reason}`, error);
     });
   }
 }

@@ -101,7 +101,7 @@ export function createDocuments(schema: GraphQLSchema, options: DocumentOptions)
     if (errors.length > 0) return { source, document: nothing, errors, plans: [], memory, weighed: 0 };
     const { document, size } = slim(parsed);
     memory.bytes += size + operationSize * document.definitions.length;
-    const plans = compileDocument(traits, document, memory).map((operation) => new OperationPlan(operation));
+    const plans = compileDocument(traits, document, memory).map((operation) => new OperationPlan(operation, memory));
     return { source, document, errors, plans, memory, weighed: 0 };
   }
 

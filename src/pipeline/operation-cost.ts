@@ -16,8 +16,13 @@ import { collectFields, collectSubfields } from '../internals/graphql';
 import { assumedSize, callWeight, costOf, type ListSize } from '../schema/cost';
 import { objectTypesOf } from '../schema/object-types';
 
-/** What an operation costs, by the values of its variables. */
-export type OperationCost = (variables: Variables) => number;
+/** What an operation costs, as far as its document says. */
+export interface OperationCost {
+  /** By the coerced values of its variables. */
+  readonly of: (variables: Variables) => number;
+  /** Bytes that this takes, about. */
+  readonly bytes: number;
+}
 
 /**
  * Fields that are looked at to work out what an operation costs, those of fragments as often as they are spread. Beyond this the
@@ -31,10 +36,17 @@ type Term = (times: number, variables: Variables) => number;
 /** A part of an operation: what costs the same for each execution, and what does not. */
 interface Part {
   readonly each: number;
+  /** How many fields of it are looked up together with others, by the keys that one call takes. */
+  readonly calls: ReadonlyMap<number, number>;
   readonly terms: readonly Term[];
 }
 
-const nothing: Part = { each: 0, terms: [] };
+const noCalls: Part['calls'] = new Map();
+const nothing: Part = { each: 0, calls: noCalls, terms: [] };
+
+/** Bytes, measured and rounded up: of a cost that is kept, and of a term with the part that it is for. */
+const costSize = 100;
+const termSize = 700;
 
 /**
  * Works out what an operation costs, as far as its document says: fields of one response name count once, as they are executed.
@@ -43,21 +55,27 @@ const nothing: Part = { each: 0, terms: [] };
  */
 export function compileCost(source: OperationSource, conditions: Variables): OperationCost {
   const type = source.schema.getRootType(source.operation.operation);
-  if (!type) return () => 0;
+  if (!type) return { of: () => 0, bytes: costSize };
   const compiler = new CostCompiler(source, conditions);
   const part = compiler.selection(
     type,
     collectFields(source.schema, source.fragments, conditions, type, source.operation.selectionSet),
     undefined,
   );
-  if (compiler.isOver) return () => Infinity;
-  const { each, terms } = part;
-  if (terms.length === 0) return () => each;
-  return (variables) => evaluate(part, 1, variables);
+  if (compiler.isOver) return { of: () => Infinity, bytes: costSize };
+  const bytes = costSize + compiler.terms * termSize;
+  if (!isVariable(part)) return { of: () => part.each, bytes };
+  return { of: (variables) => evaluate(part, 1, variables), bytes };
 }
 
-function evaluate({ each, terms }: Part, times: number, variables: Variables): number {
+/** True where a part costs not the same for each execution. */
+function isVariable({ calls, terms }: Part): boolean {
+  return calls.size > 0 || terms.length > 0;
+}
+
+function evaluate({ each, calls, terms }: Part, times: number, variables: Variables): number {
   let total = each * times;
+  for (const [batch, count] of calls) total += count * callWeight * Math.ceil(times / batch);
   for (const term of terms) total += term(times, variables);
   return total;
 }
@@ -66,6 +84,8 @@ function evaluate({ each, terms }: Part, times: number, variables: Variables): n
 type Size = (variables: Variables) => number;
 
 class CostCompiler {
+  /** Terms that were made. */
+  terms = 0;
   private fields = 0;
 
   constructor(
@@ -84,6 +104,7 @@ class CostCompiler {
     sized: ReadonlyMap<string, Size | number> | undefined,
   ): Part {
     let each = 0;
+    const calls = new Map<number, number>();
     const terms: Term[] = [];
     for (const nodes of groups.values()) {
       this.fields += 1;
@@ -97,9 +118,10 @@ class CostCompiler {
       }
       const part = this.field(field, nodes, sized?.get(field.name));
       each += part.each;
+      for (const [batch, count] of part.calls) calls.set(batch, (calls.get(batch) ?? 0) + count);
       terms.push(...part.terms);
     }
-    return { each, terms };
+    return { each, calls: calls.size === 0 ? noCalls : calls, terms };
   }
 
   private field(
@@ -111,32 +133,25 @@ class CostCompiler {
     const [node] = nodes;
     let each = weight;
     for (const { name } of node?.arguments ?? []) each += argumentWeights?.get(name.value) ?? 0;
-    const terms: Term[] = batch === undefined ? [] : [(times) => callWeight * Math.ceil(times / batch)];
+    const calls = batch === undefined ? noCalls : new Map([[batch, 1]]);
     const named = getNamedType(field.type);
-    if (isLeafType(named) || !node) return { each, terms };
+    if (isLeafType(named) || !node) return { each, calls, terms: [] };
     const own = size && sizeFor(size, field, node);
     const sized = size?.sizedFields && own !== undefined ? sizedMap(size.sizedFields, own) : undefined;
     const children = this.children(named, nodes, sized);
     const isList = isListType(getNullableType(field.type));
-    if (!isList) return { each: each + children.each, terms: [...terms, ...children.terms] };
+    if (!isList) return { each: each + children.each, calls: sum(calls, children.calls), terms: children.terms };
     const items = givenSize ?? (size?.sizedFields ? undefined : own) ?? (isIntrospectionType(named) ? 1 : assumedSize);
     if (typeof items === 'number') {
-      return {
-        each: each + children.each * items,
-        terms: [
-          ...terms,
-          ...children.terms.map(
-            (term): Term =>
-              (times, variables) =>
-                term(times * items, variables),
-          ),
-        ],
-      };
+      if (!isVariable(children)) return { each: each + children.each * items, calls, terms: [] };
+      return this.withTerm(each, calls, (times, variables) => evaluate(children, times * items, variables));
     }
-    return {
-      each,
-      terms: [...terms, (times, variables) => evaluate(children, times * items(variables), variables)],
-    };
+    return this.withTerm(each, calls, (times, variables) => evaluate(children, times * items(variables), variables));
+  }
+
+  private withTerm(each: number, calls: Part['calls'], term: Term): Part {
+    this.terms += 1;
+    return { each, calls, terms: [term] };
   }
 
   /** What is selected of an object; the dearest where it may be of several types. */
@@ -151,12 +166,19 @@ class CostCompiler {
     );
     const [only = nothing] = parts;
     if (parts.length <= 1) return only;
-    if (parts.every(({ terms }) => terms.length === 0)) {
-      return { each: Math.max(...parts.map(({ each }) => each)), terms: [] };
-    }
+    if (!parts.some(isVariable)) return { ...nothing, each: Math.max(...parts.map(({ each }) => each)) };
+    this.terms += parts.length;
     const dearest: Term = (times, variables) => Math.max(...parts.map((part) => evaluate(part, times, variables)));
-    return { each: 0, terms: [dearest] };
+    return { ...nothing, terms: [dearest] };
   }
+}
+
+function sum(one: Part['calls'], other: Part['calls']): Part['calls'] {
+  if (one.size === 0) return other;
+  if (other.size === 0) return one;
+  const both = new Map(one);
+  for (const [batch, count] of other) both.set(batch, (both.get(batch) ?? 0) + count);
+  return both;
 }
 
 function sizedMap(names: ReadonlySet<string>, size: Size | number): ReadonlyMap<string, Size | number> {

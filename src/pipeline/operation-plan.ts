@@ -17,6 +17,7 @@ import {
 import { GatewayError } from '../errors';
 import type { CompiledOperation } from '../execution/compiled-operation';
 import { locate } from '../execution/field-error';
+import type { Memory } from '../execution/memory';
 import type { OperationSource } from '../execution/operation-source';
 import type { Variables } from '../execution/run';
 import { accessOf, denial, type AccessRule } from '../schema/access';
@@ -37,14 +38,24 @@ export class OperationPlan {
   private readonly limited = new WeakMap<object, readonly LimitedField[]>();
   private readonly policiesBy = new WeakMap<object, readonly string[]>();
 
-  constructor(readonly compiled: CompiledOperation) {}
+  /** @param memory - Of the document: counts what is worked out here. */
+  constructor(
+    readonly compiled: CompiledOperation,
+    private readonly memory: Memory,
+  ) {}
 
   get operation(): OperationDefinitionNode {
     return this.compiled.source.operation;
   }
 
   private get traits(): OperationTraits {
-    return (this.lazyTraits ??= traitsOf(this.compiled.source));
+    return (this.lazyTraits ??= this.workOut());
+  }
+
+  private workOut(): OperationTraits {
+    const traits = traitsOf(this.compiled.source);
+    this.memory.bytes += traits.roots.size * rootSize + traits.rules.length * itemSize;
+    return traits;
   }
 
   /** False where every field is public: AuthService is then not asked. */
@@ -97,6 +108,7 @@ export class OperationPlan {
     if (!limited) {
       limited = limitedFieldsOf(this.compiled.source, outcome.conditions);
       this.limited.set(outcome, limited);
+      outcome.takes(entrySize + limited.length * itemSize);
     }
     return limited;
   }
@@ -118,6 +130,7 @@ export class OperationPlan {
     if (!policies) {
       policies = policiesOf(fieldsOf(this.compiled.source, outcome.conditions).flatMap(accessOf));
       this.policiesBy.set(outcome, policies);
+      outcome.takes(entrySize + policies.length * itemSize);
     }
     return policies;
   }
@@ -129,12 +142,18 @@ export class OperationPlan {
     if (!cost) {
       cost = compileCost(this.compiled.source, outcome.conditions);
       this.costs.set(outcome, cost);
+      outcome.takes(cost.bytes);
     }
-    return cost(variables);
+    return cost.of(variables);
   }
 }
 
 const none: readonly string[] = [];
+
+/** Bytes, measured and rounded up: of what is kept for an outcome, of each item of it, and of what is known of a root field. */
+const entrySize = 200;
+const itemSize = 100;
+const rootSize = 150;
 
 function policiesOf(rules: readonly AccessRule[]): readonly string[] {
   return [...new Set(rules.flatMap((rule) => rule.policies?.flat() ?? none))];

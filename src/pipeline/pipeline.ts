@@ -98,6 +98,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     const { exchange, record } = recorded;
     const type = OperationTypeNode.SUBSCRIPTION;
     if (!(Symbol.asyncIterator in results)) {
+      documents.ran(prepared);
       counts.executed(type, record.began);
       return conclude(results, type, recorded);
     }

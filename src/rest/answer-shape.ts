@@ -11,8 +11,8 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 import type { Findings } from '../diagnostics/findings';
-import { directiveOn } from '../schema/directive-nodes';
-import { pascalCaseNames } from './pascal-case';
+import { directiveArgs } from '../schema/directive-nodes';
+import { casedNames, type EnumCase } from './enum-case';
 
 /** How an answer is written: the fields that do not go out as they come. Undefined where all of them do. */
 export interface AnswerShape {
@@ -23,12 +23,14 @@ export interface AnswerShape {
 interface FieldShape {
   /** True for a member of a oneof: one that is not set is left out. */
   readonly leaveOutNull: boolean;
-  /** Names in PascalCase by those of the schema; undefined where values stay. */
-  readonly pascalCase: ReadonlyMap<string, string> | undefined;
+  /** Undefined where the values of the enum are written as in GraphQL. */
+  readonly enumCase: EnumCase | undefined;
+  /** How they are written, by their names in GraphQL. */
+  readonly enumNames: ReadonlyMap<string, string> | undefined;
   readonly nested: AnswerShape | undefined;
 }
 
-/** Compiles the shape of what an operation's selections answer; findings for @pascalCase on what is no enum. */
+/** Compiles the shape of what an operation's selections answer; findings for @enumCase on what is no enum. */
 export function compileAnswerShape(
   schema: GraphQLSchema,
   document: DocumentNode,
@@ -78,16 +80,12 @@ class ShapeCompiler {
     const type = getNamedType(field.type);
     const nested = node.selectionSet && this.compile(node.selectionSet, type);
     const leaveOutNull = field.extensions['oneOf'] === true;
-    const isPascalCase = directiveOn(node, 'pascalCase') !== undefined;
-    if (isPascalCase && !isEnumType(type)) {
-      this.findings.at(
-        node,
-        `${field.name} is @pascalCase, and ${String(field.type)} is no enum`,
-        'Remove @pascalCase.',
-      );
+    const enumCase = directiveArgs(node, 'enumCase')?.['as'] as EnumCase | undefined;
+    if (enumCase && !isEnumType(type)) {
+      this.findings.at(node, `${field.name} has @enumCase, and ${String(field.type)} is no enum`, 'Remove @enumCase.');
     }
-    const pascalCase = isPascalCase && isEnumType(type) ? pascalCaseNames(type) : undefined;
-    return nested || leaveOutNull || pascalCase ? { leaveOutNull, pascalCase, nested } : undefined;
+    const enumNames = enumCase && isEnumType(type) ? casedNames(type, enumCase) : undefined;
+    return nested || leaveOutNull || enumNames ? { leaveOutNull, enumCase, enumNames, nested } : undefined;
   }
 
   private typeOf(name: string | undefined): GraphQLOutputType | undefined {
@@ -108,6 +106,6 @@ export function shapeAnswer(value: unknown, shape: AnswerShape | undefined): unk
   return result;
 }
 
-function shapeField(value: unknown, { pascalCase, nested }: FieldShape): unknown {
-  return pascalCase && typeof value === 'string' ? (pascalCase.get(value) ?? value) : shapeAnswer(value, nested);
+function shapeField(value: unknown, { enumNames, nested }: FieldShape): unknown {
+  return enumNames && typeof value === 'string' ? (enumNames.get(value) ?? value) : shapeAnswer(value, nested);
 }

@@ -132,13 +132,13 @@ export function checkBody(
 /** Findings for types that path and query, which are text, cannot hold. */
 export function checkVariable(
   definition: VariableDefinitionNode,
-  { name, type, pascalCase }: RouteVariable,
+  { name, type, enumCase }: RouteVariable,
   { inPath, body }: { readonly inPath: ReadonlySet<string>; readonly body: string | undefined },
   findings: Findings,
 ): void {
   const isPath = inPath.has(name);
-  if (pascalCase && !isEnumType(getNamedType(type))) {
-    findings.at(definition, `$${name} is @pascalCase, and ${String(type)} is no enum`, 'Remove @pascalCase.');
+  if (enumCase && !isEnumType(getNamedType(type))) {
+    findings.at(definition, `$${name} has @enumCase, and ${String(type)} is no enum`, 'Remove @enumCase.');
   }
   if (!isPath && (body === '*' || body === name)) return;
   if (isPath && isListType(getNullableType(type))) {

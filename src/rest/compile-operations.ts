@@ -17,7 +17,7 @@ import {
 } from 'graphql';
 import type { Findings } from '../diagnostics/findings';
 import { reportErrors } from '../diagnostics/graphql-errors';
-import { argsOf, directiveOn } from '../schema/directive-nodes';
+import { argsOf, directiveArgs, directiveOn } from '../schema/directive-nodes';
 import { compileAnswerShape } from './answer-shape';
 import {
   checkAliases,
@@ -32,6 +32,7 @@ import {
   pathVariables,
   type CompiledRoute,
 } from './check-routes';
+import type { EnumCase } from './enum-case';
 import { withoutRestDirectives, withRestDirectives } from './directives';
 import type { RestOperation, RouteVariable } from './rest-operation';
 
@@ -158,7 +159,7 @@ function compileVariable(schema: GraphQLSchema, definition: VariableDefinitionNo
     name: definition.variable.name.value,
     type,
     required: isNonNullType(type) && definition.defaultValue === undefined,
-    pascalCase: directiveOn(definition, 'pascalCase') !== undefined,
+    enumCase: directiveArgs(definition, 'enumCase')?.['as'] as EnumCase | undefined,
   };
 }
 

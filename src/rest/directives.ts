@@ -19,8 +19,8 @@ export const restSdl = /* GraphQL */ `
     status: Int = 200
   ) on QUERY | MUTATION | SUBSCRIPTION
 
-  "The enum's values are written in PascalCase on this route: Active for ACTIVE."
-  directive @pascalCase on FIELD | VARIABLE_DEFINITION
+  "How the enum's values are written on this route. As a variable, they may be written as in GraphQL too."
+  directive @enumCase(as: EnumCase!) on FIELD | VARIABLE_DEFINITION
 
   enum RestMethod {
     GET
@@ -29,9 +29,20 @@ export const restSdl = /* GraphQL */ `
     PATCH
     DELETE
   }
+
+  enum EnumCase {
+    "InProgress for IN_PROGRESS"
+    PASCAL
+    "inProgress"
+    CAMEL
+    "in_progress"
+    SNAKE
+    "in-progress"
+    KEBAB
+  }
 `;
 
-const restDirectives = ['rest', 'pascalCase'];
+const restDirectives = ['rest', 'enumCase'];
 
 const restDefinitions = buildASTSchema(parse(restSdl), { assumeValidSDL: true });
 

@@ -1,5 +1,6 @@
 import type { GraphQLInputType } from 'graphql';
 import type { AnswerShape } from './answer-shape';
+import type { EnumCase } from './enum-case';
 
 /** A variable of a route's operation. */
 export interface RouteVariable {
@@ -7,8 +8,8 @@ export interface RouteVariable {
   readonly type: GraphQLInputType;
   /** True where the request must give it. */
   readonly required: boolean;
-  /** True where its enum values may be written in PascalCase. */
-  readonly pascalCase: boolean;
+  /** How its enum values may be written besides; undefined where only as in GraphQL. */
+  readonly enumCase: EnumCase | undefined;
 }
 
 /** A route, compiled from an operation. */

@@ -10,7 +10,7 @@ import {
 } from 'graphql';
 import { GatewayError, type FieldViolation } from '../errors';
 import { readJson, type Exchange } from '../http/exchange';
-import { namesFromPascalCase } from './pascal-case';
+import { casedNames, namesByCase } from './enum-case';
 import type { RestOperation, RouteVariable } from './rest-operation';
 
 export type Variables = Record<string, unknown>;
@@ -94,7 +94,7 @@ function compileText(variable: RouteVariable, type: GraphQLInputType): (text: Te
 
 const numberPattern = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/;
 
-function compileScalar({ name, pascalCase }: RouteVariable, type: GraphQLInputType): (text: string) => unknown {
+function compileScalar({ name, enumCase }: RouteVariable, type: GraphQLInputType): (text: string) => unknown {
   if (type === GraphQLInt || type === GraphQLFloat) {
     const isInt = type === GraphQLInt;
     return (text) => {
@@ -112,10 +112,11 @@ function compileScalar({ name, pascalCase }: RouteVariable, type: GraphQLInputTy
   }
   if (isEnumType(type)) {
     const names = type.getValues().map((value) => value.name);
-    const known = pascalCase ? namesFromPascalCase(type) : new Map(names.map((each) => [each, each]));
+    const known = enumCase ? namesByCase(type, enumCase) : new Map(names.map((each) => [each, each]));
+    const written = enumCase ? [...new Set(casedNames(type, enumCase).values())] : names;
     return (text) => {
       const value = known.get(text);
-      if (value === undefined) throw badParameter(name, `must be one of ${names.join(', ')}`);
+      if (value === undefined) throw badParameter(name, `must be one of ${written.join(', ')}`);
       return value;
     };
   }
@@ -128,11 +129,10 @@ interface JsonReader {
   readonly read: (value: unknown) => unknown;
 }
 
-/** Enum values may be written in PascalCase where the variable is @pascalCase. */
-function jsonReader({ name, type, pascalCase }: RouteVariable): JsonReader {
+function jsonReader({ name, type, enumCase }: RouteVariable): JsonReader {
   const named = getNamedType(type);
-  if (!pascalCase || !isEnumType(named)) return { name, read: (value) => value };
-  const names = namesFromPascalCase(named);
+  if (!enumCase || !isEnumType(named)) return { name, read: (value) => value };
+  const names = namesByCase(named, enumCase);
   const item = (value: unknown): unknown => (typeof value === 'string' ? (names.get(value) ?? value) : value);
   return { name, read: (value) => (Array.isArray(value) ? value.map(item) : item(value)) };
 }

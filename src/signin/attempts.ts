@@ -54,6 +54,11 @@ export interface Attempts {
 const lifetime = 600_000;
 /** How many attempts a browser may have at a time. */
 const most = 5;
+/** How many cookies of attempts are looked at. No browser has more, unless somebody else made them. */
+const mostOpened = 20;
+/** Characters of the digest of `state` in a cookie's name. */
+const suffixLength = 16;
+const suffix = /^[\w-]{16}$/;
 /** Characters of all attempts together: several long `returnTo`s must not exceed the limit of request headers. */
 const mostCharacters = 8192;
 
@@ -67,10 +72,10 @@ export interface AttemptsOptions {
 export function createAttempts({ secrets, secure }: AttemptsOptions): Attempts {
   const seal = createSeal({ secrets, purpose: 'sign-in attempt', lifetime });
   const prefix = secure ? '__Host-signin-' : 'signin-';
-  const nameFor = (state: string): string => prefix + digest(state).toString('base64url').slice(0, 16);
+  const nameFor = (state: string): string => prefix + digest(state).toString('base64url').slice(0, suffixLength);
 
   const cookiesOf = (exchange: Exchange): RequestCookie[] =>
-    requestCookies(exchange).filter(({ name }) => name.startsWith(prefix));
+    requestCookies(exchange).filter(({ name }) => name.startsWith(prefix) && suffix.test(name.slice(prefix.length)));
 
   function clear(exchange: Exchange, name: string): void {
     exchange.setCookies.push(setCookie({ name, value: '', secure, expiresAt: 0 }));
@@ -83,8 +88,11 @@ export function createAttempts({ secrets, secure }: AttemptsOptions): Attempts {
 
   /** Clears expired attempts, and the oldest ones until another of this size fits. */
   async function makeRoom(exchange: Exchange, size: number): Promise<void> {
+    // Of cookies of one name, which a browser does not have, the first counts.
+    const names = new Set<string>();
+    const cookies = cookiesOf(exchange).filter(({ name }) => !names.has(name) && names.add(name));
     const opened = await Promise.all(
-      cookiesOf(exchange).map(async (cookie) => ({ cookie, issuedAt: (await open(cookie))?.issuedAt ?? 0 })),
+      cookies.slice(-mostOpened).map(async (cookie) => ({ cookie, issuedAt: (await open(cookie))?.issuedAt ?? 0 })),
     );
     // Browsers send older cookies first (RFC 6265 section 5.4), which orders attempts of the same ms.
     const newestFirst = opened.toReversed().toSorted((a, b) => b.issuedAt - a.issuedAt);

@@ -298,13 +298,13 @@ describe('of routes', () => {
     'a query parameter is removed',
     {
       [rest]: [
-        [', $kind: Kind @pascalCase', ''],
+        [', $kind: Kind @enumCase(as: PASCAL)', ''],
         [', kind: $kind', ''],
       ],
     },
     [['GET /shop/products takes the query parameter kind no more', [], ['GET /shop/products']]],
   );
-  change('a query parameter is written otherwise', { [rest]: [['$kind: Kind @pascalCase', '$kind: Kind']] }, [
+  change('a query parameter is written otherwise', { [rest]: [['$kind: Kind @enumCase(as: PASCAL)', '$kind: Kind']] }, [
     [
       'GET /shop/products takes the query parameter kind as Kind, and took it as Kind in PascalCase',
       [],
@@ -332,7 +332,7 @@ describe('of routes', () => {
   change('the answer lacks a field', { [rest]: [['    id\n    name\n    kind', '    id\n    kind']] }, [
     ['GET /shop/products/{id} answers without name', [], ['GET /shop/products/{id}']],
   ]);
-  change('the answer is written otherwise', { [rest]: [['kind @pascalCase\n', 'kind\n']] }, [
+  change('the answer is written otherwise', { [rest]: [['kind @enumCase(as: PASCAL)\n', 'kind\n']] }, [
     ['GET /shop/products/{id} answers kind in UPPER_CASE, and did not', [], ['GET /shop/products/{id}']],
   ]);
   change('a field of the answer is another', { [rest]: [['    name\n    kind', '    name: tags\n    kind']] }, [

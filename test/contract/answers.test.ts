@@ -101,8 +101,8 @@ describe('what a field is read from', () => {
     '    It can be [String!]! or [ID!]!.',
   ]);
   mistake('text in place of an enum', { [sdl]: [['kind: Kind\n  tags', 'kind: String\n  tags']] }, [
-    'schema/rest/shop.graphql:5:5: kind is @pascalCase, and String is no enum',
-    '    Remove @pascalCase.',
+    'schema/rest/shop.graphql:5:5: kind has @enumCase, and String is no enum',
+    '    Remove @enumCase.',
     'schema/shop.graphql:28:3: kind is String, but shop.v1.Product.kind is shop.v1.Kind',
     '    It can be an enum.',
   ]);

@@ -300,11 +300,11 @@ input ItemInput {
   product(id: $id) {
     id
     name
-    kind @pascalCase
+    kind @enumCase(as: PASCAL)
   }
 }
 
-query ListProducts($pageSize: Int, $pageToken: String, $kind: Kind @pascalCase) @rest(method: GET, path: "/shop/products") {
+query ListProducts($pageSize: Int, $pageToken: String, $kind: Kind @enumCase(as: PASCAL)) @rest(method: GET, path: "/shop/products") {
   products(first: $pageSize, after: $pageToken, kind: $kind) {
     products: nodes {
       id

@@ -39,7 +39,7 @@ describe('routes', () => {
     'a route without a path',
     { [rest]: [['@rest(method: GET, path: "/shop/products")', '@rest(method: GET)']] },
     [
-      'schema/rest/shop.graphql:9:81: Directive "@rest" argument "path" of type "String!" is required, but it was not provided',
+      'schema/rest/shop.graphql:9:91: Directive "@rest" argument "path" of type "String!" is required, but it was not provided',
       '    Give path: String!.',
     ],
   );
@@ -47,9 +47,9 @@ describe('routes', () => {
     'schema/rest/shop.graphql:19:58: Value "SEND" does not exist in "RestMethod" enum',
     '    Its values are GET, POST, PUT, PATCH, DELETE.',
   ]);
-  mistake('a directive that there is not', { [rest]: [['kind @pascalCase', 'kind @pascalcase']] }, [
-    'schema/rest/shop.graphql:5:10: Unknown directive "@pascalcase"',
-    '    Did you mean "@pascalCase"?',
+  mistake('a directive that there is not', { [rest]: [['kind @enumCase(as: PASCAL)', 'kind @enumcase(as: PASCAL)']] }, [
+    'schema/rest/shop.graphql:5:10: Unknown directive "@enumcase"',
+    '    Did you mean "@enumCase"?',
   ]);
   mistake(
     'a subscription by a method that is not for streams',
@@ -74,7 +74,7 @@ describe('routes', () => {
     ],
   );
   mistake('a path that is none', { [rest]: [['"/shop/products"', '"shop/products"']] }, [
-    'schema/rest/shop.graphql:9:81: "shop/products" is not a path such as /api/v1/users/{userId}',
+    'schema/rest/shop.graphql:9:91: "shop/products" is not a path such as /api/v1/users/{userId}',
     '    A path begins with /, and a variable is a whole segment of it.',
   ]);
   mistake(
@@ -112,12 +112,12 @@ describe('routes', () => {
     'an object in the query',
     {
       [rest]: [
-        ['$kind: Kind @pascalCase)', '$kind: Kind @pascalCase, $filter: FilterInput)'],
+        ['$kind: Kind @enumCase(as: PASCAL))', '$kind: Kind @enumCase(as: PASCAL), $filter: FilterInput)'],
         ['kind: $kind)', 'kind: $kind, filter: $filter)'],
       ],
     },
     [
-      'schema/rest/shop.graphql:9:81: $filter is FilterInput, which the query cannot hold',
+      'schema/rest/shop.graphql:9:91: $filter is FilterInput, which the query cannot hold',
       '    Send it in the body: body: "filter", or "*".',
     ],
   );
@@ -130,21 +130,22 @@ describe('routes', () => {
     '    Make it an input type, or write body: "*" where each field of the body is a variable.',
   ]);
   mistake('a body of a GET', { [rest]: [['path: "/shop/products")', 'path: "/shop/products", body: "*")']] }, [
-    'schema/rest/shop.graphql:9:81: a GET request has no body',
+    'schema/rest/shop.graphql:9:91: a GET request has no body',
     '    Remove body:.',
   ]);
   mistake('a status that is none of success', { [rest]: [['status: 201', 'status: 301']] }, [
     'schema/rest/shop.graphql:19:44: status: 301 is not one of success',
     '    Use 200, 201, 202, or 204 for an answer without a body.',
   ]);
-  mistake('PascalCase of what is no enum', { [rest]: [['    kind @pascalCase', '    name @pascalCase']] }, [
-    'schema/rest/shop.graphql:5:5: name is @pascalCase, and String! is no enum',
-    '    Remove @pascalCase.',
-  ]);
+  mistake(
+    'PascalCase of what is no enum',
+    { [rest]: [['    kind @enumCase(as: PASCAL)', '    name @enumCase(as: PASCAL)']] },
+    ['schema/rest/shop.graphql:5:5: name has @enumCase, and String! is no enum', '    Remove @enumCase.'],
+  );
   mistake(
     'PascalCase of a variable that is no enum',
-    { [rest]: [['$pageSize: Int,', '$pageSize: Int @pascalCase,']] },
-    ['schema/rest/shop.graphql:9:20: $pageSize is @pascalCase, and Int is no enum', '    Remove @pascalCase.'],
+    { [rest]: [['$pageSize: Int,', '$pageSize: Int @enumCase(as: PASCAL),']] },
+    ['schema/rest/shop.graphql:9:20: $pageSize has @enumCase, and Int is no enum', '    Remove @enumCase.'],
   );
   mistake('two routes alike', { [rest]: [['"/shop/orders"', '"/orders"']] }, [
     'schema/rest/shop.graphql:19:1: PlaceOrder and PlaceOrder both answer POST /orders',

@@ -265,12 +265,18 @@ test('what is written once is compiled once, and no more is kept than of a few o
   expect(memory.bytes).toBeLessThan(8 * 25_000);
 });
 
-test('an error of the catalogue is located as graphql-js locates it', async () => {
+test.each([
+  'query {\n  a {\n    x: c\n  }\n}',
+  '{a{c}}',
+  '\r\n{ a {\r\r\n c\n\r c } }',
+  '\n\r\n\r{ a { c } \n } #\u2028\n',
+  `#${'\n'.repeat(20_000)}{ a { c x: c } a { c } }${'\n'.repeat(5_000)}`,
+])('an error of the catalogue is located as graphql-js locates it: %j', async (source) => {
   const failing = buildSchema('type Query { a: B } type B { c: [Int] }');
   const fails = (): never => {
     throw new GatewayError('FORBIDDEN');
   };
-  const document = parse('query {\n  a {\n    x: c\n  }\n}');
+  const document = parse(source);
   const rootValue = { a: { c: fails } };
   const expected = await execute({ schema: failing, document, rootValue });
   const [operation] = compileDocument(new SchemaTraits(failing), document, new Memory());

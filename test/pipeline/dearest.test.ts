@@ -57,7 +57,7 @@ function costOf(text: string): number {
     const document = parseWithinLimits(text);
     const [operation] = document.definitions;
     if (operation?.kind !== Kind.OPERATION_DEFINITION) return Infinity;
-    return compileCost({ schema, operation, fragments: fragmentsOf(document) }, {})({});
+    return compileCost({ schema, operation, fragments: fragmentsOf(document) }, {}).of({});
   } catch {
     // Over a limit of documents.
     return Infinity;

@@ -29,6 +29,13 @@ const cases: readonly (readonly [limit: LimitName, make: (size: number) => strin
   // 447 fields of one name that have arguments are 99,681 pairs, and 448 are 100,128. Of other fields ten pairs count as one.
   ['repeated_fields', (size) => `{ me { ${'a(x: 1) '.repeat(size)} } }`, 447, 'has 100128 pairs of fields of one name'],
   ['repeated_fields', (size) => `{ gateway { ${'name '.repeat(size)} } }`, 1_414, 'pairs of fields of one name'],
+  // Those that do not merge count as the former.
+  [
+    'repeated_fields',
+    (size) => `{ gateway { name: version ${'name '.repeat(size - 1)} } }`,
+    447,
+    'has 100128 pairs of fields of one name',
+  ],
 ];
 
 /** Where it is not the next. */

@@ -22,17 +22,17 @@ const schema = buildSchema(`
 
 const document = parse(`
   query Thing($id: ID!) @rest(method: GET, path: "/things/{id}") {
-    thing(id: $id) { id color @pascalCase parts { as: color @pascalCase parts { id } } }
+    thing(id: $id) { id color @enumCase(as: PASCAL) parts { as: color @enumCase(as: PASCAL) parts { id } } }
   }
   query Things(
-    $name: String, $need: Int!, $count: Int = 7, $share: Float, $on: Boolean, $color: Color @pascalCase, $plain: Color
-    $ids: [ID!], $sizes: [Int!], $colors: [Color!] @pascalCase
+    $name: String, $need: Int!, $count: Int = 7, $share: Float, $on: Boolean, $color: Color @enumCase(as: PASCAL), $plain: Color
+    $ids: [ID!], $sizes: [Int!], $colors: [Color!] @enumCase(as: PASCAL)
   ) @rest(method: GET, path: "/things") {
     things(
       name: $name, need: $need, count: $count, share: $share, on: $on, color: $color, plain: $plain, ids: $ids, sizes: $sizes, colors: $colors
     ) { id }
   }
-  mutation Paint($id: ID, $color: Color @pascalCase, $colors: [Color!] @pascalCase, $note: String)
+  mutation Paint($id: ID, $color: Color @enumCase(as: PASCAL), $colors: [Color!] @enumCase(as: PASCAL), $note: String)
   @rest(method: POST, path: "/things/{id}/paint", body: "*") {
     paint(id: $id, color: $color, colors: $colors, note: $note) { id }
   }
@@ -127,8 +127,8 @@ describe('variables of the query', () => {
     ['need=1&share=NaN', 'share must be a number.'],
     ['need=1&on=TRUE', 'on must be true or false.'],
     ['need=1&plain=Red', 'plain must be one of RED, DEEP_BLUE, DeepBlue.'],
-    ['need=1&color=red', 'color must be one of RED, DEEP_BLUE, DeepBlue.'],
-    ['need=1&color=__proto__', 'color must be one of RED, DEEP_BLUE, DeepBlue.'],
+    ['need=1&color=red', 'color must be one of Red, DeepBlue, Deepblue.'],
+    ['need=1&color=__proto__', 'color must be one of Red, DeepBlue, Deepblue.'],
     ['need=1&plain=toString', 'plain must be one of RED, DEEP_BLUE, DeepBlue.'],
     ['need=1&sizes=1&sizes=x', 'sizes must be a whole number.'],
   ])('%s is refused: %s', async (query, message) => {

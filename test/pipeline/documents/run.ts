@@ -29,8 +29,20 @@ const context = { scope: {}, caller: { userId: 'a', sessionId: 's', permissions:
 /** Runs a document as a request does, so that it is compiled; of one that is not valid nothing runs. */
 export async function run(documents: Documents, source: string, variables = {}): Promise<PreparedDocument> {
   const prepared = documents.prepare(source);
-  const result = await prepared.plans[0]?.compiled.execute({ context, variables: { id: 'a', ...variables } });
+  const [plan] = prepared.plans;
+  plan?.costOf(variables);
+  const result = await plan?.compiled.execute({ context, variables: { id: 'a', ...variables } });
   if (result?.errors) throw new Error('the document failed', { cause: result.errors });
+  documents.ran(prepared);
+  return prepared;
+}
+
+/** Refuses a document for its cost: nothing of it runs. */
+export function refuse(documents: Documents, source: string): PreparedDocument {
+  const prepared = documents.prepare(source);
+  for (const plan of prepared.plans) {
+    if (plan.needsSession) for (const skip of [true, false]) plan.costOf({ n: 2, skip });
+  }
   documents.ran(prepared);
   return prepared;
 }

@@ -5,8 +5,8 @@
  *
  * Writes a JSON object: by the kind of document, the {@link Weight} of one.
  */
-import { createDocuments } from '../../../src/pipeline/documents';
-import { documentOf, options, run, schema } from './run';
+import { createDocuments, type Documents, type PreparedDocument } from '../../../src/pipeline/documents';
+import { documentOf, options, refuse, run, schema } from './run';
 
 /** Bytes of one document. */
 export interface Weight {
@@ -29,7 +29,21 @@ function used(): number {
   return process.memoryUsage().heapUsed;
 }
 
-async function weigh(source: (index: number) => string): Promise<Weight> {
+/** Operations with many lists, of sizes and with look-ups that depend on variables. */
+function dear(index: number): string {
+  const lists = Array.from({ length: 20 }, (_, list) => `u${list}: conversations(first: $n) { nodes { ...T } }`);
+  const joins = Array.from({ length: 20 }, (_, join) => `p${join}: owner { id }`);
+  return `
+    query A${index}($n: Int, $skip: Boolean!) { ...Q gateway { name @skip(if: $skip) } }
+    query B${index}($n: Int, $skip: Boolean!) { ...Q gateway { name @skip(if: $skip) } }
+    fragment Q on Query { ${lists.join(' ')} }
+    fragment T on Conversation { ${joins.join(' ')} }`;
+}
+
+async function weigh(
+  source: (index: number) => string,
+  take: (documents: Documents, source: string) => PreparedDocument | Promise<PreparedDocument> = run,
+): Promise<Weight> {
   const documents = createDocuments(schema, options);
   const first = 1_000;
   const warm = first + 50;
@@ -38,7 +52,7 @@ async function weigh(source: (index: number) => string): Promise<Weight> {
   let before = 0;
   for (let index = first; index < end; index++) {
     if (index === warm) before = used();
-    ({ weighed } = await run(documents, source(index)));
+    ({ weighed } = await take(documents, source(index)));
   }
   const taken = (used() - before) / (end - warm);
   // It has held on to all of them until here.
@@ -49,6 +63,7 @@ async function weigh(source: (index: number) => string): Promise<Weight> {
 async function main(): Promise<void> {
   const weights: Record<string, Weight> = {};
   for (const [kind, source] of Object.entries(kinds)) weights[kind] = await weigh(source);
+  weights['refused for its cost'] = await weigh(dear, refuse);
   process.stdout.write(JSON.stringify(weights));
 }
 

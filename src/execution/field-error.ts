@@ -13,12 +13,13 @@ class FieldError {
   constructor(
     readonly originalError: GatewayError,
     readonly nodes: readonly FieldNode[],
-    readonly path: readonly (string | number)[],
+    readonly path: readonly (string | number)[] | undefined,
   ) {
     this.message = originalError.message;
   }
 
-  get locations(): readonly SourceLocation[] {
+  get locations(): readonly SourceLocation[] | undefined {
+    if (this.nodes.length === 0) return undefined;
     return this.nodes.map(({ loc }) => loc && locationOf(loc)).filter((each) => each !== undefined);
   }
 }
@@ -58,11 +59,11 @@ export function locateKnown(
   return thrown instanceof GatewayError ? locate(thrown, nodes, path) : undefined;
 }
 
-/** An error of the catalogue, as that of a field. */
+/** An error of the catalogue as one of GraphQL: that of a field or, without nodes and path, of the whole operation. */
 export function locate(
   error: GatewayError,
   nodes: readonly FieldNode[],
-  path: readonly (string | number)[],
+  path: readonly (string | number)[] | undefined,
 ): GraphQLError {
   // The compiler cannot know what is in its prototype chain.
   return new FieldError(error, nodes, path) as unknown as GraphQLError;

@@ -1,5 +1,6 @@
-import { GraphQLError, type DocumentNode, type ExecutionResult } from 'graphql';
+import type { DocumentNode, ExecutionResult } from 'graphql';
 import { GatewayError } from '../errors';
+import { locate } from '../execution/field-error';
 import type { Variables } from '../execution/run';
 import { subscribe } from '../execution/subscribe';
 import type { Exchange } from '../http/exchange';
@@ -105,7 +106,7 @@ async function rateLimitRefusal(
 
 /** The result of an operation that is refused whole. */
 function refused(error: GatewayError): ExecutionResult {
-  return { errors: [new GraphQLError(error.message, { originalError: error })] };
+  return { errors: [locate(error, [], undefined)] };
 }
 
 /** graphql-js fails on it otherwise than with an error of GraphQL. */

@@ -65,11 +65,11 @@ const logInterval = 1_000;
 let lastUnreadable = -Infinity;
 
 /** Says why a value could not be shown: the upstream has answered, and neither its log nor ours has anything else. */
-function logUnreadable(error: unknown, { cause }: GatewayError, { log }: Exchange): void {
+function logUnreadable(error: unknown, { cause }: GatewayError, exchange: Exchange): void {
   if (!(cause instanceof UnreadableValue) || performance.now() - lastUnreadable < logInterval) return;
   lastUnreadable = performance.now();
   const field = error instanceof GraphQLError ? error.nodes?.find((node) => node.kind === Kind.FIELD) : undefined;
-  log.warn({ field: field?.name.value, reason: cause.message }, 'a value of an upstream cannot be shown');
+  exchange.log.warn({ field: field?.name.value, reason: cause.message }, 'a value of an upstream cannot be shown');
 }
 
 /** The catalogue's errors of a result. */

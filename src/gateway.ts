@@ -157,7 +157,11 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
     metrics,
     requestTimeout,
     strictTransport: config.production,
-    cors: { origins: [publicOrigin, ...allowedOrigins], isPublic: config.corsPublic },
+    cors: {
+      origins: [publicOrigin, ...allowedOrigins],
+      isPublic: config.corsPublic,
+      exposedHeaders: [...new Set(operations.flatMap((operation) => operation.headers))],
+    },
     trustedProxies: config.trustedProxies,
     requestMemory: config.requestMemory,
     connections: config.connections,

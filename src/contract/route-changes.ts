@@ -182,7 +182,10 @@ function answerOf(schema: GraphQLSchema, { query, shape }: RestOperation): Answe
         const key = selection.alias?.value ?? selection.name.value;
         const path = at === '' ? key : `${at}.${key}`;
         const how = shapes?.fields.get(key);
-        answer.set(path, { type: field.type, enumCase: how?.enumCase });
+        answer.set(how?.header === undefined ? path : `the header ${how.header}`, {
+          type: field.type,
+          enumCase: how?.enumCase,
+        });
         if (selection.selectionSet) collect(selection.selectionSet, getNamedType(field.type), path, how?.nested);
       } else {
         const fragment = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments.get(selection.name.value);

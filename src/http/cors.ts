@@ -6,6 +6,8 @@ export interface CorsPolicy {
   readonly origins: readonly string[];
   /** Whether pages of all other origins may read answers to requests without cookies, as those with a bearer token are. */
   readonly isPublic: boolean;
+  /** Headers of answers that pages may read, besides those of every answer. */
+  readonly exposedHeaders?: readonly string[];
 }
 
 /** Names and values in turn. */
@@ -27,23 +29,22 @@ const requestHeaders = [
 ].join(', ');
 
 /** Headers that pages may read, besides those that any page may. */
-const responseHeaders = ['x-request-id', 'retry-after', 'ratelimit', 'ratelimit-policy'].join(', ');
+const responseHeaders = ['x-request-id', 'retry-after', 'ratelimit', 'ratelimit-policy'];
 
 /** Seconds for which a preflight counts. Chromium keeps none for longer. */
 const maxAge = '7200';
 
 const none: Head = [];
-const exposed: Head = ['access-control-expose-headers', responseHeaders];
-const toAnyone: Head = ['access-control-allow-origin', '*', ...exposed];
 
 /** Tells browsers which pages may read an answer. Nothing that a request says is ever repeated. */
 export class Cors {
   /** By origin, what its answers carry. */
   private readonly heads: ReadonlyMap<string, Head>;
-  private readonly isPublic: boolean;
+  private readonly toAnyone: Head | undefined;
 
-  constructor({ origins, isPublic }: CorsPolicy) {
-    this.isPublic = isPublic;
+  constructor({ origins, isPublic, exposedHeaders = [] }: CorsPolicy) {
+    const exposed: Head = ['access-control-expose-headers', [...responseHeaders, ...exposedHeaders].join(', ')];
+    if (isPublic) this.toAnyone = ['access-control-allow-origin', '*', ...exposed];
     this.heads = new Map(
       origins.map((origin) => [
         origin,
@@ -60,7 +61,7 @@ export class Cors {
     const head = this.heads.get(origin);
     if (head) return head;
     // Pages on a sibling host can make a browser send its cookies. No answer to those is for everyone.
-    return this.isPublic && headers.cookie === undefined && setCookies.length === 0 ? toAnyone : none;
+    return (headers.cookie === undefined && setCookies.length === 0 && this.toAnyone) || none;
   }
 
   /**

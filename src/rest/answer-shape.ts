@@ -1,17 +1,22 @@
 import {
   getNamedType,
+  getNullableType,
   isEnumType,
+  isLeafType,
+  isListType,
   isObjectType,
   Kind,
   type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
+  type GraphQLNamedType,
   type GraphQLOutputType,
   type GraphQLSchema,
   type SelectionSetNode,
 } from 'graphql';
 import type { Findings } from '../diagnostics/findings';
-import { directiveArgs } from '../schema/directive-nodes';
+import { GatewayError } from '../errors';
+import { argsOf, directiveArgs, directiveOn } from '../schema/directive-nodes';
 import { casedNames, type EnumCase } from './enum-case';
 
 /** How an answer is written: the fields that do not go out as they come. Undefined where all of them do. */
@@ -27,18 +32,26 @@ interface FieldShape {
   readonly enumCase: EnumCase | undefined;
   /** How they are written, by their names in GraphQL. */
   readonly enumNames: ReadonlyMap<string, string> | undefined;
+  /** The response header that the value is sent in; undefined for one in the body. */
+  readonly header: string | undefined;
   readonly nested: AnswerShape | undefined;
 }
 
-/** Compiles the shape of what an operation's selections answer; findings for @enumCase on what is no enum. */
+/** Compiles the shape of what an operation's selections answer; findings for @enumCase and @header where they cannot be. */
 export function compileAnswerShape(
   schema: GraphQLSchema,
   document: DocumentNode,
   selections: SelectionSetNode,
   type: GraphQLOutputType,
-  findings: Findings,
+  { findings, isStream }: { readonly findings: Findings; readonly isStream: boolean },
 ): AnswerShape | undefined {
-  return new ShapeCompiler(schema, document, findings).compile(selections, type);
+  return new ShapeCompiler(schema, document, findings).compile(selections, type, isStream);
+}
+
+/** Names of the headers that the fields of an answer are sent in. */
+export function headersOf(shape: AnswerShape | undefined): string[] {
+  const fields = [...(shape?.fields.values() ?? [])];
+  return fields.flatMap(({ header, nested }) => (header === undefined ? headersOf(nested) : [header]));
 }
 
 class ShapeCompiler {
@@ -54,38 +67,73 @@ class ShapeCompiler {
     }
   }
 
-  compile(selections: SelectionSetNode, type: GraphQLOutputType): AnswerShape | undefined {
+  /** @param isRepeated - Whether the answer may have several of them: items of a list, events of a stream. */
+  compile(selections: SelectionSetNode, type: GraphQLOutputType, isRepeated: boolean): AnswerShape | undefined {
     const fields = new Map<string, FieldShape>();
-    this.collect(selections, type, fields);
+    this.collect(selections, type, isRepeated, fields);
     return fields.size === 0 ? undefined : { fields };
   }
 
-  private collect(selections: SelectionSetNode, type: GraphQLOutputType, into: Map<string, FieldShape>): void {
+  private collect(
+    selections: SelectionSetNode,
+    type: GraphQLOutputType,
+    isRepeated: boolean,
+    into: Map<string, FieldShape>,
+  ): void {
     for (const selection of selections.selections) {
       if (selection.kind === Kind.FIELD) {
-        const shape = this.compileField(selection, type);
+        const shape = this.compileField(selection, type, isRepeated);
         if (shape) into.set(selection.alias?.value ?? selection.name.value, shape);
       } else if (selection.kind === Kind.INLINE_FRAGMENT) {
-        this.collect(selection.selectionSet, this.typeOf(selection.typeCondition?.name.value) ?? type, into);
+        this.collect(
+          selection.selectionSet,
+          this.typeOf(selection.typeCondition?.name.value) ?? type,
+          isRepeated,
+          into,
+        );
       } else {
         const fragment = this.fragments.get(selection.name.value);
-        if (fragment) this.collect(fragment.selectionSet, this.typeOf(fragment.typeCondition.name.value) ?? type, into);
+        if (!fragment) continue;
+        this.collect(fragment.selectionSet, this.typeOf(fragment.typeCondition.name.value) ?? type, isRepeated, into);
       }
     }
   }
 
-  private compileField(node: FieldNode, parent: GraphQLOutputType): FieldShape | undefined {
+  private compileField(node: FieldNode, parent: GraphQLOutputType, isRepeated: boolean): FieldShape | undefined {
     const field = isObjectType(parent) ? parent.getFields()[node.name.value] : undefined;
     if (!field) return undefined;
     const type = getNamedType(field.type);
-    const nested = node.selectionSet && this.compile(node.selectionSet, type);
+    const isList = isListType(getNullableType(field.type));
+    const nested = node.selectionSet && this.compile(node.selectionSet, type, isRepeated || isList);
     const leaveOutNull = field.extensions['oneOf'] === true;
     const enumCase = directiveArgs(node, 'enumCase')?.['as'] as EnumCase | undefined;
     if (enumCase && !isEnumType(type)) {
       this.findings.at(node, `${field.name} has @enumCase, and ${String(field.type)} is no enum`, 'Remove @enumCase.');
     }
     const enumNames = enumCase && isEnumType(type) ? casedNames(type, enumCase) : undefined;
-    return nested || leaveOutNull || enumNames ? { leaveOutNull, enumCase, enumNames, nested } : undefined;
+    const header = this.compileHeader(node, isList ? undefined : type, isRepeated);
+    const isPlain = !nested && !leaveOutNull && !enumNames && header === undefined;
+    return isPlain ? undefined : { leaveOutNull, enumCase, enumNames, header, nested };
+  }
+
+  /** @param type - Undefined for a list. */
+  private compileHeader(node: FieldNode, type: GraphQLNamedType | undefined, isRepeated: boolean): string | undefined {
+    const directive = directiveOn(node, 'header');
+    if (!directive) return undefined;
+    const name = String(argsOf(directive)['name']).toLowerCase();
+    const field = node.name.value;
+    if (!isLeafType(type)) {
+      this.findings.at(directive, `${field} is no single value, which a header holds`, 'Remove @header.');
+    } else if (isRepeated) {
+      this.findings.at(directive, `${field} may be there several times in an answer`, 'Remove @header.');
+    } else if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name) || ownHeaders.test(name)) {
+      this.findings.at(
+        directive,
+        `"${name}" is not a header that a route may have`,
+        'Use a name of its own, such as X-Total-Count, Location or ETag.',
+      );
+    }
+    return name;
   }
 
   private typeOf(name: string | undefined): GraphQLOutputType | undefined {
@@ -93,19 +141,43 @@ class ShapeCompiler {
   }
 }
 
-/** Writes an answer in the shape that its route has. */
-export function shapeAnswer(value: unknown, shape: AnswerShape | undefined): unknown {
+/** Headers that the gateway writes, or that say how the answer is sent. */
+const ownHeaders =
+  /^(access-control-.*|connection|content-.*|date|keep-alive|proxy-.*|ratelimit.*|referrer-policy|retry-after|set-cookie|strict-transport-security|te|trailer|transfer-encoding|upgrade|vary|x-content-type-options|x-request-id)$/;
+
+/**
+ * Writes an answer in the shape that its route has.
+ *
+ * @param headers - Gets the fields that are sent in headers.
+ * @throws GatewayError UPSTREAM_ERROR for a value that no header can hold
+ */
+export function shapeAnswer(
+  value: unknown,
+  shape: AnswerShape | undefined,
+  headers: Record<string, string> = {},
+): unknown {
   if (!shape || value === null || typeof value !== 'object') return value;
-  if (Array.isArray(value)) return value.map((item) => shapeAnswer(item, shape));
+  if (Array.isArray(value)) return value.map((item) => shapeAnswer(item, shape, headers));
   const result: Record<string, unknown> = {};
   for (const [key, field] of Object.entries(value)) {
     const fieldShape = shape.fields.get(key);
     if (!fieldShape) result[key] = field;
-    else if (field !== null || !fieldShape.leaveOutNull) result[key] = shapeField(field, fieldShape);
+    else if (fieldShape.header !== undefined) {
+      if (field !== null)
+        headers[fieldShape.header] = headerText(shapeField(field, fieldShape, headers), fieldShape.header);
+    } else if (field !== null || !fieldShape.leaveOutNull) result[key] = shapeField(field, fieldShape, headers);
   }
   return result;
 }
 
-function shapeField(value: unknown, { enumNames, nested }: FieldShape): unknown {
-  return enumNames && typeof value === 'string' ? (enumNames.get(value) ?? value) : shapeAnswer(value, nested);
+/** What a header may hold (RFC 9110, 5.5). */
+function headerText(value: unknown, name: string): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  if (/^[\t\x20-\x7e\x80-\xff]*$/.test(text)) return text;
+  const cause = new Error(`the value for the header "${name}" has characters that no header may have`);
+  throw new GatewayError('UPSTREAM_ERROR', undefined, { cause });
+}
+
+function shapeField(value: unknown, { enumNames, nested }: FieldShape, headers: Record<string, string>): unknown {
+  return enumNames && typeof value === 'string' ? (enumNames.get(value) ?? value) : shapeAnswer(value, nested, headers);
 }

@@ -18,7 +18,7 @@ import {
 import type { Findings } from '../diagnostics/findings';
 import { reportErrors } from '../diagnostics/graphql-errors';
 import { argsOf, directiveArgs, directiveOn } from '../schema/directive-nodes';
-import { compileAnswerShape } from './answer-shape';
+import { compileAnswerShape, headersOf } from './answer-shape';
 import {
   checkAliases,
   checkBody,
@@ -86,7 +86,7 @@ function compileOperation(
     );
     return [];
   }
-  const { methods, paths, status, body } = mountOf(directive);
+  const { methods, paths, status, body, refusesUnknownQuery } = mountOf(directive);
   checkPaths(directive, paths, findings);
   for (const method of methods) checkMethod(directive, method, node.operation, findings);
   const root = rootField(node);
@@ -113,7 +113,8 @@ function compileOperation(
   }
   const outsidePath = variables.filter((each) => !inPath.has(each.name));
   const rootType = schema.getRootType(node.operation);
-  const shape = rootType && compileAnswerShape(schema, document, node.selectionSet, rootType, findings);
+  const isStream = node.operation === OperationTypeNode.SUBSCRIPTION;
+  const shape = rootType && compileAnswerShape(schema, document, node.selectionSet, rootType, { findings, isStream });
   const rootKey = root.alias?.value ?? root.name.value;
   const rootShape = shape?.fields.get(rootKey)?.nested;
   const operation = {
@@ -124,10 +125,12 @@ function compileOperation(
     bodyVariables: outsidePath.filter((each) => body === '*' || each.name === body),
     pathVariables: variables.filter((each) => inPath.has(each.name)),
     queryVariables: body === '*' ? [] : outsidePath.filter((each) => each.name !== body),
+    refusesUnknownQuery,
     query: print(onlyOperation(plain, name)),
     rootKey,
     shape: rootShape,
-    isStream: node.operation === OperationTypeNode.SUBSCRIPTION,
+    headers: headersOf(rootShape),
+    isStream,
     members: [...(rootShape?.fields ?? [])].flatMap(([key, { leaveOutNull }]) => (leaveOutNull ? [key] : [])),
   };
   return methods.map((method) => ({ ...operation, method }));
@@ -136,13 +139,14 @@ function compileOperation(
 /** How @rest mounts an operation. */
 function mountOf(
   directive: ConstDirectiveNode,
-): Pick<RestOperation, 'paths' | 'status' | 'body'> & { readonly methods: readonly string[] } {
-  const { method, path, alias = [], body, status = 200 } = argsOf(directive);
+): Pick<RestOperation, 'paths' | 'status' | 'body' | 'refusesUnknownQuery'> & { readonly methods: readonly string[] } {
+  const { method, path, alias = [], body, status = 200, unknownQuery } = argsOf(directive);
   return {
     methods: [method].flat().map(String),
     paths: [path, ...[alias].flat()].filter((each) => typeof each === 'string'),
     status: Number(status),
     body: typeof body === 'string' ? body : undefined,
+    refusesUnknownQuery: unknownQuery === 'REFUSE',
   };
 }
 

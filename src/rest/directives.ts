@@ -17,6 +17,8 @@ export const restSdl = /* GraphQL */ `
     body: String
     "HTTP status of success; with 204 the answer has no body."
     status: Int = 200
+    "What becomes of query parameters that the operation does not have."
+    unknownQuery: UnknownQuery = IGNORE
   ) on QUERY | MUTATION | SUBSCRIPTION
 
   "How the enum's values are written on this route. As a variable, they may be written as in GraphQL too."
@@ -28,6 +30,15 @@ export const restSdl = /* GraphQL */ `
     PUT
     PATCH
     DELETE
+  }
+
+  "The value is sent in this response header, and not in the body. Null is not sent."
+  directive @header(name: String!) on FIELD
+
+  enum UnknownQuery {
+    IGNORE
+    "The request is refused with 400."
+    REFUSE
   }
 
   enum EnumCase {
@@ -42,7 +53,7 @@ export const restSdl = /* GraphQL */ `
   }
 `;
 
-const restDirectives = ['rest', 'enumCase'];
+const restDirectives = ['rest', 'enumCase', 'header'];
 
 const restDefinitions = buildASTSchema(parse(restSdl), { assumeValidSDL: true });
 

@@ -25,11 +25,15 @@ export interface RestOperation {
   readonly bodyVariables: readonly RouteVariable[];
   readonly pathVariables: readonly RouteVariable[];
   readonly queryVariables: readonly RouteVariable[];
+  /** True where other query parameters are refused. */
+  readonly refusesUnknownQuery: boolean;
   /** The operation without the directives of REST. */
   readonly query: string;
   /** Response key of the root field, whose value is the answer. */
   readonly rootKey: string;
   readonly shape: AnswerShape | undefined;
+  /** Names of response headers that fields are sent in. */
+  readonly headers: readonly string[];
   /** True for a subscription. */
   readonly isStream: boolean;
   /** Response keys of the root field's value that are members of a oneof: an event is named after the one that is set. */

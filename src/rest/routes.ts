@@ -35,7 +35,6 @@ export function createRestRoutes(operations: readonly RestOperation[], pipeline:
   }));
 }
 
-const noContent: Reply = { status: 204 };
 const ndjsonHeaders = { ...eventHeaders, 'content-type': 'application/x-ndjson; charset=utf-8' };
 
 function createHandler(
@@ -78,8 +77,10 @@ function createRunner(operation: RestOperation, pipeline: Pipeline) {
 function replyWhole(result: PresentedResult, { rootKey, status, shape }: RestOperation): Reply {
   // A REST answer is one value. Where a part of it failed, all of it did.
   if (result.errors?.length) throw gravest(errorsOf(result));
-  if (status === 204) return noContent;
   const value = result.data?.[rootKey];
-  if (value === undefined || value === null) throw new GatewayError('NOT_FOUND');
-  return { status, headers: jsonHeaders, body: JSON.stringify(shapeAnswer(value, shape)) };
+  if (status !== 204 && (value === undefined || value === null)) throw new GatewayError('NOT_FOUND');
+  const headers: Record<string, string> = {};
+  const body = shapeAnswer(value, shape, headers);
+  if (status === 204) return { status, headers };
+  return { status, headers: { ...jsonHeaders, ...headers }, body: JSON.stringify(body) };
 }

@@ -27,16 +27,24 @@ export type VariableReader = (
 
 /** Compiled once per route, so that a request pays only for the variables that the route has. */
 export function createVariableReader(operation: RestOperation): VariableReader {
-  const { body } = operation;
+  const { body, refusesUnknownQuery } = operation;
   const fromPath = operation.pathVariables.map(textReader);
   const fromQuery = operation.queryVariables.map(textReader);
   const fromBody = operation.bodyVariables.map(jsonReader);
 
+  const names = new Set(operation.queryVariables.map(({ name }) => name));
+
+  function refuseUnknown(given: URLSearchParams): void {
+    const unknown = new Set([...given.keys()].filter((name) => !names.has(name)));
+    if (unknown.size > 0) throw unknownNames('The query has unknown parameters', [...unknown]);
+  }
+
   function readText(query: string, params: Readonly<Record<string, string>>): Variables {
     const variables: Variables = {};
     for (const reader of fromPath) fill(variables, reader, params[reader.variable.name], 'path');
-    if (fromQuery.length === 0) return variables;
+    if (fromQuery.length === 0 && !refusesUnknownQuery) return variables;
     const given = new URLSearchParams(query);
+    if (refusesUnknownQuery) refuseUnknown(given);
     for (const reader of fromQuery) {
       const values = given.getAll(reader.variable.name);
       fill(variables, reader, values.length > 1 ? values : values[0], 'query');
@@ -156,14 +164,14 @@ function fieldsReader(readers: readonly JsonReader[]): BodyReader {
       if (reader) into[name] = reader.read(body[name]);
       else unknown.push(name);
     }
-    if (unknown.length > 0) throw unknownFields(unknown);
+    if (unknown.length > 0) throw unknownNames('The body has unknown fields', unknown);
   };
 }
 
-function unknownFields(names: readonly string[]): GatewayError {
+function unknownNames(what: string, names: readonly string[]): GatewayError {
   // The size of the answer must not depend on the size of the request.
   const named = names.slice(0, 10).map((name) => name.slice(0, 100));
-  return new GatewayError('BAD_USER_INPUT', `The body has unknown fields: ${named.join(', ')}.`, {
+  return new GatewayError('BAD_USER_INPUT', `${what}: ${named.join(', ')}.`, {
     fieldViolations: named.map((field): FieldViolation => ({ field, description: 'is not known' })),
   });
 }

@@ -335,6 +335,11 @@ describe('of routes', () => {
   change('the answer is written otherwise', { [rest]: [['kind @enumCase(as: PASCAL)\n', 'kind\n']] }, [
     ['GET /shop/products/{id} answers kind in UPPER_CASE, and did not', [], ['GET /shop/products/{id}']],
   ]);
+  change(
+    'a field of the answer is in a header',
+    { [rest]: [['    name\n    kind', '    name @header(name: "X-Name")\n    kind']] },
+    [['GET /shop/products/{id} answers without name', [], ['GET /shop/products/{id}']]],
+  );
   change('a field of the answer is another', { [rest]: [['    name\n    kind', '    name: tags\n    kind']] }, [
     ['GET /shop/products/{id} answers name as [String!]!, and answered it as String!', [], ['GET /shop/products/{id}']],
   ]);

@@ -147,6 +147,20 @@ describe('routes', () => {
     { [rest]: [['$pageSize: Int,', '$pageSize: Int @enumCase(as: PASCAL),']] },
     ['schema/rest/shop.graphql:9:20: $pageSize has @enumCase, and Int is no enum', '    Remove @enumCase.'],
   );
+  mistake('a header of a field in a list', { [rest]: [['      name\n', '      name @header(name: "X-Name")\n']] }, [
+    'schema/rest/shop.graphql:13:12: name may be there several times in an answer',
+    '    Remove @header.',
+  ]);
+  mistake('a header of an object', { [rest]: [['products: nodes {', 'products: nodes @header(name: "X-Nodes") {']] }, [
+    'schema/rest/shop.graphql:11:21: nodes is no single value, which a header holds',
+    '    Remove @header.',
+  ]);
+  for (const name of ['Set-Cookie', 'content-length', 'X-Request-Id', 'Access-Control-Allow-Origin', 'a b', '']) {
+    mistake(`a header "${name}"`, { [rest]: [['    name\n    kind', `    name @header(name: "${name}")\n    kind`]] }, [
+      `schema/rest/shop.graphql:4:10: "${name.toLowerCase()}" is not a header that a route may have`,
+      '    Use a name of its own, such as X-Total-Count, Location or ETag.',
+    ]);
+  }
   mistake('two routes alike', { [rest]: [['"/shop/orders"', '"/orders"']] }, [
     'schema/rest/shop.graphql:19:1: PlaceOrder and PlaceOrder both answer POST /orders',
     '    Change the method or the path of one.',

@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
-import { join } from 'node:path';
 import type { Config } from './config/config';
 import type { OwnResolverName } from './contract/built-ins';
 import { usesPolicies } from './contract/check-sign-in';
@@ -19,7 +17,10 @@ import type { Refuse } from './http/unreadable-request';
 import { createDocuments } from './pipeline/documents';
 import type { OperationContext } from './pipeline/operation-context';
 import { createPipeline } from './pipeline/pipeline';
+import { createOpenApi } from './rest/openapi/openapi';
+import { createOpenApiRoute } from './rest/openapi/route';
 import { createRestRoutes } from './rest/routes';
+import { version } from './version';
 import type { Resolver, ResolverContext } from './schema/resolver-context';
 import { loadSources, type Sources } from './schema/sources';
 import { authUpstream, createAuthService } from './session/auth-service';
@@ -141,6 +142,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
         graphiql: config.production ? undefined : { providers: providers.names },
       }),
       ...createRestRoutes(operations, pipeline),
+      ...(config.production ? [] : [createOpenApiRoute(createOpenApi({ schema, operations, version }))]),
       ...createSignInRoutes({
         ...config,
         ...config.signIn,
@@ -213,8 +215,6 @@ function createUpstreams(
 function unknownUpstream(name: string): never {
   throw new Error(`no upstream is called "${name}": sign-in and the schema need its address`);
 }
-
-const { version } = JSON.parse(readFileSync(join(__dirname, '..', 'package.json'), 'utf8')) as { version: string };
 
 /** GraphQL Yoga, envelop and @graphql-tools/schema are loaded only where they are asked for. */
 function loadYoga() {

@@ -19,7 +19,7 @@ const levels = [
   ['config'],
   ['telemetry'],
   ['errors', 'cancellation', 'diagnostics', 'generated', 'internals'],
-  ['limits'],
+  ['limits', 'version'],
 ];
 
 /** The parts that know no message of any upstream; session/ and signin/ call AuthService by name. */

@@ -163,8 +163,9 @@ export function shapeAnswer(
     const fieldShape = shape.fields.get(key);
     if (!fieldShape) result[key] = field;
     else if (fieldShape.header !== undefined) {
-      if (field !== null)
+      if (field !== null) {
         headers[fieldShape.header] = headerText(shapeField(field, fieldShape, headers), fieldShape.header);
+      }
     } else if (field !== null || !fieldShape.leaveOutNull) result[key] = shapeField(field, fieldShape, headers);
   }
   return result;

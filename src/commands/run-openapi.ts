@@ -1,0 +1,60 @@
+import { existsSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { loadContract } from '../contract/contract';
+import { createOpenApi } from '../rest/openapi/openapi';
+import { loadSources, type SourceFolders } from '../schema/sources';
+import { version } from '../version';
+import type { CommandResult } from './command-result';
+import { unserved } from './unserved';
+
+const usage = `Usage: npm run openapi -- [options] > openapi.json
+
+Prints the OpenAPI 3.1 document of the REST routes. Needs no configuration and calls no upstream.
+
+  --schema DIR   folder of the SDL files; SCHEMA_DIR, or schema
+  --proto DIR    folder of the protos; PROTO_DIR, or proto
+  --help         prints this
+
+Exit codes: 0 printed, 2 could not run: npm run check says what does not fit.
+`;
+
+/**
+ * Runs `npm run openapi`. Exit code 0: printed; 2: it could not run.
+ *
+ * @param defaults - The folders to read where the arguments name no others.
+ */
+export function runOpenApi(args: readonly string[], defaults: SourceFolders): CommandResult {
+  let options;
+  try {
+    options = parseArgs({
+      args: [...args],
+      options: { schema: { type: 'string' }, proto: { type: 'string' }, help: { type: 'boolean' } },
+    }).values;
+  } catch (error) {
+    return failed(`${(error as Error).message}\n\n${usage}`);
+  }
+  if (options.help === true) return { exitCode: 0, stdout: usage, stderr: '' };
+  const folders: SourceFolders = {
+    ...defaults,
+    ...(options.schema === undefined ? {} : { schemaDir: resolve(options.schema) }),
+    ...(options.proto === undefined ? {} : { protoDir: resolve(options.proto) }),
+  };
+  const missing = [folders.schemaDir, folders.protoDir].find((folder) => !isFolder(folder));
+  if (missing !== undefined) return failed(`there is no folder ${missing}\n`);
+  try {
+    const { schema, operations } = loadContract(loadSources(folders), unserved);
+    const document = createOpenApi({ schema, operations, version });
+    return { exitCode: 0, stdout: `${JSON.stringify(document, null, 2)}\n`, stderr: '' };
+  } catch (error) {
+    return failed(`${(error as Error).message}\n`);
+  }
+}
+
+function isFolder(path: string): boolean {
+  return existsSync(path) && statSync(path).isDirectory();
+}
+
+function failed(stderr: string): CommandResult {
+  return { exitCode: 2, stdout: '', stderr };
+}

@@ -300,22 +300,24 @@ describe('keepalive', () => {
 });
 
 describe('floods', () => {
+  /** The nghttp2 of Node 24 ends connections with frames that make no sense; that of Node 20 reads them. */
+  const readOrNot = /^(read|INTERNAL: .*)$/;
   test.each([
-    ['unknown frames', frame(0x42, 0, 0)],
-    ['priorities', frame(Type.PRIORITY, 0, 1, Buffer.alloc(5))],
-    ['windows', windowUpdate(0, 1)],
-    ['informational heads', headers(1, { ':status': '103' })],
-    ['empty data', data(1, Buffer.alloc(0))],
-  ])('%s by the thousand, from a server', async (what, part) => {
+    ['unknown frames', frame(0x42, 0, 0), readOrNot],
+    ['priorities', frame(Type.PRIORITY, 0, 1, Buffer.alloc(5)), readOrNot],
+    ['windows', windowUpdate(0, 1), /^read$/],
+    ['informational heads', headers(1, { ':status': '103' }), /^read$/],
+    ['empty data', data(1, Buffer.alloc(0)), /^INTERNAL: /],
+  ])('%s by the thousand, from a server', async (what, part, byGrpcJs) => {
     const { client, peer } = await startRawWorld();
     const outcome = client.outcome();
     await peer.request();
     peer.send(...(what === 'empty data' ? [headers(1)] : []), Buffer.alloc(part.length * 20_000, part));
     peer.send(...(what === 'empty data' ? [data(1, framed('read')), trailers(1)] : [answer(1, 'read')]));
-    const expected: unknown = byTransport<unknown>('floods', {
-      http2: expect.stringMatching(/^UNAVAILABLE: .* too many frames that carry nothing/),
-      'grpc-js': what === 'empty data' ? expect.stringMatching(/^INTERNAL: /) : 'read',
+    const expected = byTransport('floods', {
+      http2: /^UNAVAILABLE: .* too many frames that carry nothing/,
+      'grpc-js': byGrpcJs,
     });
-    expect(await outcome).toEqual(expected);
+    expect(await outcome).toMatch(expected);
   });
 });

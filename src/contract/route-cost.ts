@@ -7,6 +7,7 @@ import {
   valueFromAST,
   type GraphQLInputType,
   type GraphQLSchema,
+  type NamedTypeNode,
 } from 'graphql';
 import { fragmentsOf } from '../execution/compiled-operation';
 import { compileCost } from '../pipeline/operation-cost';
@@ -34,7 +35,7 @@ export function costRangeOf(schema: GraphQLSchema, query: string): CostRange {
     const most: Record<string, unknown> = {};
     for (const { variable, type: node, defaultValue } of operation.variableDefinitions ?? []) {
       const name = variable.name.value;
-      const type = typeFromAST(schema, node as never) as GraphQLInputType | undefined;
+      const type = typeFromAST(schema, node as NamedTypeNode) as GraphQLInputType | undefined;
       if (type && getNullableType(type) === GraphQLBoolean) conditions[name] = condition;
       const preset = defaultValue && type ? valueFromAST(defaultValue, type) : undefined;
       if (preset !== undefined) presets[name] = preset;

@@ -18,7 +18,7 @@ export const limits = {
   operations: { meaning: 'a GraphQL document with more than 20 operations' },
   fragments: { meaning: 'a GraphQL document with more than 100 fragments' },
   root_fields: { meaning: 'an operation that selects more than 50 fields at its root' },
-  aliases: { meaning: 'a GraphQL document with more than 250 aliases' },
+  aliases: { meaning: 'a GraphQL document with more than 250 aliases, or with one of more than 128 characters' },
   directives: { meaning: 'a GraphQL document with more than 250 directives' },
   repeated_fields: {
     meaning: 'a GraphQL document that names the same fields too often to be validated in a short time',

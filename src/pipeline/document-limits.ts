@@ -12,6 +12,8 @@ const maxFragments = 100;
 /** Fields of an operation's root, as far as they are not in fragments. */
 const maxRootFields = 50;
 const maxAliases = 250;
+/** Characters of an alias: the answer repeats it for each object. */
+const longestAlias = 128;
 const maxDirectives = 250;
 /**
  * Pairs of fields of one response name: validation compares each with each where they may come together ("Field Selection
@@ -81,6 +83,7 @@ class Counts {
   rootFields = 0;
   directives = 0;
   private aliases = 0;
+  private aliasLength = 0;
   /** How often each response name is there, of fields with arguments or selections and of others; and those of several fields. */
   private readonly heavyNames = new Map<string, number>();
   private readonly lightNames = new Map<string, number>();
@@ -91,7 +94,10 @@ class Counts {
     for (const selection of selections) {
       this.directives += selection.directives?.length ?? 0;
       if (selection.kind === Kind.FIELD) {
-        if (selection.alias) this.aliases += 1;
+        if (selection.alias) {
+          this.aliases += 1;
+          this.aliasLength = Math.max(this.aliasLength, selection.alias.value.length);
+        }
         const name = (selection.alias ?? selection.name).value;
         const names = selection.selectionSet || selection.arguments?.length ? this.heavyNames : this.lightNames;
         names.set(name, (names.get(name) ?? 0) + 1);
@@ -118,6 +124,12 @@ class Counts {
     refuseOver('fragments', this.fragments, maxFragments, 'fragments');
     refuseOver('root_fields', this.rootFields, maxRootFields, 'fields at the root of an operation');
     refuseOver('aliases', this.aliases, maxAliases, 'aliases');
+    if (this.aliasLength > longestAlias) {
+      throw tooComplex(
+        'aliases',
+        `The document has an alias of ${this.aliasLength} characters; one may have at most ${longestAlias}.`,
+      );
+    }
     refuseOver('directives', this.directives, maxDirectives, 'directives');
     refuseOver('repeated_fields', pairs, maxPairs, 'pairs of fields of one name');
   }

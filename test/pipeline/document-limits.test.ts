@@ -25,6 +25,7 @@ const cases: readonly (readonly [limit: LimitName, make: (size: number) => strin
   ['fragments', fragments, 100, 'has 101 fragments; it may have at most 100'],
   ['root_fields', (size) => `{ ${'__typename '.repeat(size)}}`, 50, 'has 51 fields at the root of an operation'],
   ['aliases', (size) => `{ gateway { ${repeat(size, (index) => `a${index}: name`)} } }`, 250, 'has 251 aliases'],
+  ['aliases', (size) => `{ gateway { ${'a'.repeat(size)}: name } }`, 128, 'has an alias of 129 characters'],
   ['directives', (size) => `{ gateway { name ${'@skip(if: false) '.repeat(size)} } }`, 250, 'has 251 directives'],
   // 447 fields of one name that have arguments are 99,681 pairs, and 448 are 100,128. Of other fields ten pairs count as one.
   ['repeated_fields', (size) => `{ me { ${'a(x: 1) '.repeat(size)} } }`, 447, 'has 100128 pairs of fields of one name'],

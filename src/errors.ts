@@ -218,8 +218,8 @@ export class GatewayError extends StacklessError {
   }
 
   /**
-   * What it counts as in access lines, metrics and spans. A client that has set itself a deadline reads 504 once that has
-   * passed; for everybody else it is a client that did not wait. Otherwise any client could raise the alerts for 5xx.
+   * The code in access lines, metrics and spans. A request that ran into its client's own deadline is answered with 504 and
+   * counted as 499: otherwise any client could raise the alerts for 5xx.
    */
   get countedAs(): ErrorCode {
     return this.isClientDeadline ? 'CLIENT_CLOSED_REQUEST' : this.code;
@@ -231,7 +231,7 @@ export class GatewayError extends StacklessError {
   }
 }
 
-/** Characters of a message that callers are shown: it may repeat what they sent, or what an upstream said. */
+/** Characters of a message, at most: messages may repeat input of clients or text of upstreams. */
 const longestMessage = 1_000;
 
 /** How many fields an error names. */

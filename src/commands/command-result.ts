@@ -5,9 +5,14 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
+/** A command that could not run. */
+export function couldNotRun(stderr: string): CommandResult {
+  return { exitCode: 2, stdout: '', stderr };
+}
+
 /** Ends the process with a result, once the output is written. */
 export function exitWith({ exitCode, stdout, stderr }: CommandResult): void {
-  // Whoever reads may have had enough, as head does.
+  // A reader such as head may close the pipe early.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
   });

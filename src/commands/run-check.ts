@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { breakingChanges, type BreakingChange, type OlderContract } from '../contract/breaking-changes';
@@ -8,13 +8,15 @@ import { byPlace, Findings, formatFinding, SchemaError, type Finding } from '../
 import { loadProtos } from '../proto/protos';
 import { assumedSize, unboundedLists } from '../schema/cost';
 import { loadSources, type SourceFolders, type Sources } from '../schema/sources';
-import type { CommandResult } from './command-result';
+import { couldNotRun, type CommandResult } from './command-result';
+import { CannotRun, foldersOf, requireFolder, requireFolders } from './folders';
 import { unserved } from './unserved';
 
 const usage = `Usage: npm run check -- [options]
 
 Checks SDL, protos and REST operations against each other, and prints the map of the gateway: what answers each field
-and each route, and who may ask, and what the routes cost. Warns of lists that nothing bounds. Needs no configuration and calls no upstream.
+and each route, who may ask, and what the routes cost. Warns of lists that nothing bounds. Needs no configuration and
+calls no upstream.
 
   --schema DIR   folder of the SDL files; SCHEMA_DIR, or schema
   --proto DIR    folder of the protos; PROTO_DIR, or proto
@@ -26,9 +28,6 @@ and each route, and who may ask, and what the routes cost. Warns of lists that n
 Exit codes: 0 clean, 1 findings or breaking changes, 2 could not run.
 `;
 
-/** Why the check cannot run. */
-class CannotRun extends Error {}
-
 /**
  * Runs `npm run check`. Exit code 0: clean; 1: findings or breaking changes; 2: it could not run.
  *
@@ -39,26 +38,18 @@ export function runCheck(args: readonly string[], defaults: SourceFolders): Comm
   try {
     options = readOptions(args);
   } catch (error) {
-    return failed(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
+    return couldNotRun(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
   }
   if (options.help === true) return { exitCode: 0, stdout: usage, stderr: '' };
   try {
-    const folders: SourceFolders = {
-      ...defaults,
-      ...(options.schema === undefined ? {} : { schemaDir: resolve(options.schema) }),
-      ...(options.proto === undefined ? {} : { protoDir: resolve(options.proto) }),
-    };
+    const folders = foldersOf(options, defaults);
     const report = createReport(folders, options.against);
     const exitCode = report.findings.length > 0 || (report.breaking ?? []).length > 0 ? 1 : 0;
     return { exitCode, stdout: options.json === true ? toJson(report) : toText(report, options.against), stderr: '' };
   } catch (error) {
     const text = error instanceof CannotRun ? error.message : String((error as Error)?.stack ?? error);
-    return failed(`the check could not run: ${text}\n`);
+    return couldNotRun(`the check could not run: ${text}\n`);
   }
-}
-
-function failed(stderr: string): CommandResult {
-  return { exitCode: 2, stdout: '', stderr };
 }
 
 function readOptions(args: readonly string[]) {
@@ -85,7 +76,7 @@ interface Report extends GatewayMap {
 
 /** @throws CannotRun where a folder is missing or the older copy cannot be read. */
 function createReport(folders: SourceFolders, against: string | undefined): Report {
-  for (const folder of [folders.schemaDir, folders.protoDir, ...(folders.protoInclude ?? [])]) requireFolder(folder);
+  requireFolders(folders);
   const findings = new Findings();
   const sources = collectFindings(findings, () => loadSources(folders));
   const contract = sources && collectFindings(findings, () => compileContract(sources, unserved, findings));
@@ -112,10 +103,6 @@ function unboundedListWarnings({ schema }: Contract): readonly Finding[] {
     );
   }
   return warnings.list;
-}
-
-function requireFolder(folder: string): void {
-  if (!existsSync(folder) || !statSync(folder).isDirectory()) throw new CannotRun(`there is no folder ${folder}`);
 }
 
 /** Runs what throws its findings, and collects them; undefined where it threw. */

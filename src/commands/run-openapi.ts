@@ -1,11 +1,10 @@
-import { existsSync, statSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadContract } from '../contract/contract';
 import { createOpenApi } from '../rest/openapi/openapi';
 import { loadSources, type SourceFolders } from '../schema/sources';
 import { version } from '../version';
-import type { CommandResult } from './command-result';
+import { couldNotRun, type CommandResult } from './command-result';
+import { foldersOf, requireFolders } from './folders';
 import { unserved } from './unserved';
 
 const usage = `Usage: npm run openapi -- [options] > openapi.json
@@ -32,29 +31,16 @@ export function runOpenApi(args: readonly string[], defaults: SourceFolders): Co
       options: { schema: { type: 'string' }, proto: { type: 'string' }, help: { type: 'boolean' } },
     }).values;
   } catch (error) {
-    return failed(`${(error as Error).message}\n\n${usage}`);
+    return couldNotRun(`${(error as Error).message}\n\n${usage}`);
   }
   if (options.help === true) return { exitCode: 0, stdout: usage, stderr: '' };
-  const folders: SourceFolders = {
-    ...defaults,
-    ...(options.schema === undefined ? {} : { schemaDir: resolve(options.schema) }),
-    ...(options.proto === undefined ? {} : { protoDir: resolve(options.proto) }),
-  };
-  const missing = [folders.schemaDir, folders.protoDir].find((folder) => !isFolder(folder));
-  if (missing !== undefined) return failed(`there is no folder ${missing}\n`);
   try {
+    const folders = foldersOf(options, defaults);
+    requireFolders(folders);
     const { schema, operations } = loadContract(loadSources(folders), unserved);
     const document = createOpenApi({ schema, operations, version });
     return { exitCode: 0, stdout: `${JSON.stringify(document, null, 2)}\n`, stderr: '' };
   } catch (error) {
-    return failed(`${(error as Error).message}\n`);
+    return couldNotRun(`${(error as Error).message}\n`);
   }
-}
-
-function isFolder(path: string): boolean {
-  return existsSync(path) && statSync(path).isDirectory();
-}
-
-function failed(stderr: string): CommandResult {
-  return { exitCode: 2, stdout: '', stderr };
 }

@@ -281,7 +281,7 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
 
 const bytesOf = { B: 1, KB: 1024, MB: 1024 ** 2 } as const;
 
-/** Bytes of a size such as `512KB` or `1.5MB`; undefined for what is none. */
+/** Bytes of a size such as `512KB` or `1.5MB`; undefined for other text. */
 function parseSize(text: string): number | undefined {
   const match = /^(\d{1,6}(?:\.\d{1,3})?)(B|KB|MB)$/.exec(text);
   return match ? Math.round(Number(match[1]) * bytesOf[match[2] as keyof typeof bytesOf]) : undefined;

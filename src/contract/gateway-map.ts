@@ -37,7 +37,7 @@ export interface MappedRoute {
   readonly operation: string;
   /** Who is given the whole answer. */
   readonly access: string;
-  /** What it costs; see `MAX_COST`. */
+  /** In the unit of `MAX_COST`. */
   readonly cost: CostRange;
   /** The coordinates that the operation depends on, sorted. */
   readonly coordinates: readonly string[];

@@ -8,13 +8,13 @@ import {
   isObjectType,
   Kind,
   parse,
-  type FragmentDefinitionNode,
   type GraphQLInputType,
   type GraphQLNamedType,
   type GraphQLOutputType,
   type GraphQLSchema,
   type SelectionSetNode,
 } from 'graphql';
+import { fragmentsOf } from '../execution/compiled-operation';
 import type { AnswerShape } from '../rest/answer-shape';
 import { enumCases, type EnumCase } from '../rest/enum-case';
 import type { RestOperation } from '../rest/rest-operation';
@@ -165,9 +165,8 @@ function answerChanges(
 }
 
 function answerOf(schema: GraphQLSchema, { query, shape }: RestOperation): AnswerFields {
-  const { definitions } = parse(query);
-  const fragments = new Map<string, FragmentDefinitionNode>();
-  for (const each of definitions) if (each.kind === Kind.FRAGMENT_DEFINITION) fragments.set(each.name.value, each);
+  const document = parse(query);
+  const fragments = fragmentsOf(document);
   const answer = new Map<string, { type: GraphQLOutputType; enumCase: EnumCase | undefined }>();
   const collect = (
     selections: SelectionSetNode,
@@ -188,14 +187,14 @@ function answerOf(schema: GraphQLSchema, { query, shape }: RestOperation): Answe
         });
         if (selection.selectionSet) collect(selection.selectionSet, getNamedType(field.type), path, how?.nested);
       } else {
-        const fragment = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments.get(selection.name.value);
+        const fragment = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments[selection.name.value];
         const condition = fragment?.typeCondition?.name.value;
         const type = condition === undefined ? parent : schema.getType(condition);
         if (fragment) collect(fragment.selectionSet, type, at, shapes);
       }
     }
   };
-  const operation = definitions.find((each) => each.kind === Kind.OPERATION_DEFINITION);
+  const operation = document.definitions.find((each) => each.kind === Kind.OPERATION_DEFINITION);
   const root = operation?.selectionSet.selections[0];
   if (operation && root?.kind === Kind.FIELD) {
     const field = schema.getRootType(operation.operation)?.getFields()[root.name.value];

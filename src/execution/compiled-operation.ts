@@ -73,7 +73,7 @@ export class CompiledOperation {
     }
   }
 
-  /** What is selected with these variables: the same object for all that @skip and @include treat alike. */
+  /** The selections for these variables. Variables that @skip and @include treat alike get the same object. */
   outcome(variables: Variables): Selections {
     if (this.conditions.length === 0) {
       return (this.only ??= new Selections(this.traits, this.source, noVariables, this.memory));

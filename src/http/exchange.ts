@@ -69,7 +69,10 @@ export interface Exchange {
    * @param session - The id of the session that the stream is for; undefined where it is for none.
    */
   beginStream(session: string | undefined): GatewayError | undefined;
-  /** Reads the body, at most 1 MB (PAYLOAD_TOO_LARGE). To be called once, before the handler awaits anything: what nobody has asked for by then is dropped. */
+  /**
+   * Reads the body, at most 1 MB (PAYLOAD_TOO_LARGE). To be called once, before the handler awaits anything: a body that nobody
+   * has asked for by then is dropped.
+   */
   readBody(): Promise<Buffer>;
 }
 

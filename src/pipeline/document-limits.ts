@@ -1,4 +1,4 @@
-import { GraphQLError, Kind, parse, type DocumentNode, type SelectionSetNode } from 'graphql';
+import { GraphQLError, Kind, parse, type DocumentNode, type FieldNode, type SelectionSetNode } from 'graphql';
 import { GatewayError } from '../errors';
 import type { LimitName } from '../limits';
 import { documentError } from './document-error';
@@ -76,6 +76,18 @@ function parseTokens(source: string): DocumentNode {
   }
 }
 
+/** How often a response name is there. */
+interface NameCount {
+  /** The field that it stands for where it is first. */
+  readonly field: string;
+  /** Of fields that have arguments or selections. */
+  heavy: number;
+  /** Of others. */
+  light: number;
+  /** Whether it stands for several fields, which do not merge. */
+  isMixed: boolean;
+}
+
 /** How much a document has of what validation takes more than its share of time for. */
 class Counts {
   operations = 0;
@@ -84,11 +96,7 @@ class Counts {
   directives = 0;
   private aliases = 0;
   private aliasLength = 0;
-  /** How often each response name is there, of fields with arguments or selections and of others; and those of several fields. */
-  private readonly heavyNames = new Map<string, number>();
-  private readonly lightNames = new Map<string, number>();
-  private readonly fields = new Map<string, string>();
-  private readonly mixedNames = new Set<string>();
+  private readonly names = new Map<string, NameCount>();
 
   addSelections({ selections }: SelectionSetNode): void {
     for (const selection of selections) {
@@ -98,28 +106,32 @@ class Counts {
           this.aliases += 1;
           this.aliasLength = Math.max(this.aliasLength, selection.alias.value.length);
         }
-        const name = (selection.alias ?? selection.name).value;
-        const names = selection.selectionSet || selection.arguments?.length ? this.heavyNames : this.lightNames;
-        names.set(name, (names.get(name) ?? 0) + 1);
-        const field = this.fields.get(name);
-        if (field === undefined) this.fields.set(name, selection.name.value);
-        else if (field !== selection.name.value) this.mixedNames.add(name);
+        this.addName(selection);
       }
       if (selection.kind !== Kind.FRAGMENT_SPREAD && selection.selectionSet) this.addSelections(selection.selectionSet);
     }
   }
 
-  private lightPairs(): number {
+  private addName({ alias, name, arguments: args, selectionSet }: FieldNode): void {
+    const key = (alias ?? name).value;
+    const known = this.names.get(key);
+    const count = known ?? { field: name.value, heavy: 0, light: 0, isMixed: false };
+    if (!known) this.names.set(key, count);
+    if (selectionSet || args?.length) count.heavy += 1;
+    else count.light += 1;
+    if (count.field !== name.value) count.isMixed = true;
+  }
+
+  private get pairs(): number {
     let pairs = 0;
-    for (const [name, count] of this.lightNames) {
-      pairs += ((count * (count - 1)) / 2) * (this.mixedNames.has(name) ? 1 : lightPair);
+    for (const { heavy, light, isMixed } of this.names.values()) {
+      pairs += pairsOf(heavy) + pairsOf(light) * (isMixed ? 1 : lightPair);
     }
-    return pairs;
+    return Math.round(pairs);
   }
 
   /** @throws GatewayError OPERATION_TOO_COMPLEX for the first limit that the document is over */
   check(): void {
-    const pairs = Math.round(pairsOf(this.heavyNames) + this.lightPairs());
     refuseOver('operations', this.operations, maxOperations, 'operations');
     refuseOver('fragments', this.fragments, maxFragments, 'fragments');
     refuseOver('root_fields', this.rootFields, maxRootFields, 'fields at the root of an operation');
@@ -131,14 +143,12 @@ class Counts {
       );
     }
     refuseOver('directives', this.directives, maxDirectives, 'directives');
-    refuseOver('repeated_fields', pairs, maxPairs, 'pairs of fields of one name');
+    refuseOver('repeated_fields', this.pairs, maxPairs, 'pairs of fields of one name');
   }
 }
 
-function pairsOf(names: ReadonlyMap<string, number>): number {
-  let pairs = 0;
-  for (const count of names.values()) pairs += (count * (count - 1)) / 2;
-  return pairs;
+function pairsOf(count: number): number {
+  return (count * (count - 1)) / 2;
 }
 
 function refuseOver(limit: LimitName, count: number, most: number, what: string): void {

@@ -14,6 +14,7 @@ import {
   type GraphQLSchema,
   type SelectionSetNode,
 } from 'graphql';
+import { fragmentsOf } from '../execution/compiled-operation';
 import type { Findings } from '../diagnostics/findings';
 import { GatewayError } from '../errors';
 import { argsOf, directiveArgs, directiveOn } from '../schema/directive-nodes';
@@ -55,16 +56,14 @@ export function headersOf(shape: AnswerShape | undefined): string[] {
 }
 
 class ShapeCompiler {
-  private readonly fragments = new Map<string, FragmentDefinitionNode>();
+  private readonly fragments: Readonly<Record<string, FragmentDefinitionNode>>;
 
   constructor(
     private readonly schema: GraphQLSchema,
     document: DocumentNode,
     private readonly findings: Findings,
   ) {
-    for (const definition of document.definitions) {
-      if (definition.kind === Kind.FRAGMENT_DEFINITION) this.fragments.set(definition.name.value, definition);
-    }
+    this.fragments = fragmentsOf(document);
   }
 
   /** @param isRepeated - Whether the answer may have several of them: items of a list, events of a stream. */
@@ -92,7 +91,7 @@ class ShapeCompiler {
           into,
         );
       } else {
-        const fragment = this.fragments.get(selection.name.value);
+        const fragment = this.fragments[selection.name.value];
         if (!fragment) continue;
         this.collect(fragment.selectionSet, this.typeOf(fragment.typeCondition.name.value) ?? type, isRepeated, into);
       }

@@ -11,15 +11,15 @@ import { streamFormat } from './stream-format';
 import { createVariableReader } from './variable-reader';
 
 /** The operations of one method and path: what is answered whole, and what is answered as a stream. */
-interface Mounted {
-  whole?: RestOperation;
-  stream?: RestOperation;
+interface Operations {
+  readonly whole?: RestOperation | undefined;
+  readonly stream?: RestOperation | undefined;
 }
 
 /** Mounts operations as REST routes. They run through the same pipeline as GraphQL. */
 export function createRestRoutes(operations: readonly RestOperation[], pipeline: Pipeline): Route[] {
   const heartbeats = new Heartbeats();
-  const mounted = new Map<string, Mounted & { readonly method: string; readonly path: string }>();
+  const mounted = new Map<string, Operations & { readonly method: string; readonly path: string }>();
   for (const operation of operations) {
     for (const path of operation.paths) {
       const key = `${operation.method} ${path}`;
@@ -37,27 +37,37 @@ export function createRestRoutes(operations: readonly RestOperation[], pipeline:
 
 const ndjsonHeaders = { ...eventHeaders, 'content-type': 'application/x-ndjson; charset=utf-8' };
 
-function createHandler(
-  { whole, stream }: { [Key in keyof Mounted]: Mounted[Key] | undefined },
+/** Answers in the form that Accept chooses among those that the route has. */
+function createHandler({ whole, stream }: Operations, pipeline: Pipeline, heartbeats: Heartbeats): Handler {
+  const handlers = new Map<Form, Handler>();
+  if (whole) handlers.set('json', createWholeHandler(whole, pipeline));
+  if (stream) {
+    for (const form of ['sse', 'ndjson'] as const) {
+      handlers.set(form, createStreamHandler(stream, form, pipeline, heartbeats));
+    }
+  }
+  const forms = [...handlers.keys()];
+  return async (exchange, params) => handlers.get(chooseForm(exchange.headers.accept, forms))!(exchange, params);
+}
+
+function createWholeHandler(operation: RestOperation, pipeline: Pipeline): Handler {
+  const run = createRunner(operation, pipeline);
+  return async (exchange, params) => replyWhole((await run(exchange, params)) as PresentedResult, operation);
+}
+
+function createStreamHandler(
+  operation: RestOperation,
+  form: 'sse' | 'ndjson',
   pipeline: Pipeline,
   heartbeats: Heartbeats,
 ): Handler {
-  const forms: Form[] = [...(whole ? (['json'] as const) : []), ...(stream ? (['sse', 'ndjson'] as const) : [])];
-  const answerWhole = whole && createRunner(whole, pipeline);
-  const answerStream = stream && createRunner(stream, pipeline);
-
+  const run = createRunner(operation, pipeline);
+  const headers = form === 'sse' ? eventHeaders : ndjsonHeaders;
   return async (exchange, params) => {
-    const form = chooseForm(exchange.headers.accept, forms);
-    if (form === 'json') {
-      if (!answerWhole || !whole) throw new Error('a form was chosen that the route does not have');
-      return replyWhole((await answerWhole(exchange, params)) as PresentedResult, whole);
-    }
-    if (!answerStream || !stream) throw new Error('a form was chosen that the route does not have');
-    const result = await answerStream(exchange, params);
+    const result = await run(exchange, params);
     // There is no stream where it could not begin.
     if (!(Symbol.asyncIterator in result)) throw gravest(errorsOf(result));
-    const body = new EventStream(result, streamFormat(stream, exchange, form), heartbeats);
-    return { status: 200, headers: form === 'sse' ? eventHeaders : ndjsonHeaders, body };
+    return { status: 200, headers, body: new EventStream(result, streamFormat(operation, exchange, form), heartbeats) };
   };
 }
 

@@ -58,7 +58,7 @@ const most = 5;
 const mostOpened = 20;
 /** Characters of the digest of `state` in a cookie's name. */
 const suffixLength = 16;
-const suffix = /^[\w-]{16}$/;
+const suffix = new RegExp(`^[\\w-]{${suffixLength}}$`);
 /** Characters of all attempts together: several long `returnTo`s must not exceed the limit of request headers. */
 const mostCharacters = 8192;
 

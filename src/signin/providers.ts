@@ -92,7 +92,7 @@ export function createProviders({ providers, publicUrl, postLoginUrl }: Provider
 
   function demand(name: string): ProviderConfig {
     const provider = known.get(name);
-    if (!provider) throw new GatewayError('NOT_FOUND', 'There is no such identity provider.');
+    if (!provider) throw unknownProvider();
     return provider;
   }
 
@@ -159,6 +159,11 @@ function isUsable(endpoint: string | undefined, provider: ProviderConfig): boole
   if (endpoint === undefined || !URL.canParse(endpoint)) return false;
   const url = new URL(endpoint);
   return url.protocol === 'https:' || (isInsecure(provider) && url.protocol === 'http:' && isLoopback(url));
+}
+
+/** The error of a request for a provider that is not configured. */
+export function unknownProvider(): GatewayError {
+  return new GatewayError('NOT_FOUND', 'There is no such identity provider.');
 }
 
 function unavailable(name: string, cause: unknown): GatewayError {

@@ -13,7 +13,7 @@ import type { Sessions } from '../session/sessions';
 import { createAttempts, type Attempt } from './attempts';
 import { failurePage, prefersHtml, type WaysOn } from './failure-page';
 import { acceptedCode, callbackError, unknownAttempt } from './provider-answer';
-import type { Providers } from './providers';
+import { unknownProvider, type Providers } from './providers';
 import { safeReturnTo } from './return-to';
 import type { SignOut } from './sign-out';
 
@@ -177,10 +177,6 @@ function forBrowsers(step: SignInStep, { postLoginUrl }: SignInOptions): Handler
       return failurePage(known, exchange, ways);
     }
   };
-}
-
-function unknownProvider(): GatewayError {
-  return new GatewayError('NOT_FOUND', 'There is no such identity provider.');
 }
 
 function waysOn(provider: string, returnTo: string): WaysOn {

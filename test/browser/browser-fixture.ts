@@ -14,11 +14,21 @@ const commands = ['chromium', 'chromium-browser', 'google-chrome'];
  * The path of a Chromium on this machine: `CHROMIUM_PATH` and nothing else where that is set, or one of the usual commands.
  * Undefined where there is none.
  */
-export function findChromium(): string | undefined {
+function findChromium(): string | undefined {
   const { CHROMIUM_PATH: wanted, PATH = '' } = process.env;
   const directories = [...PATH.split(delimiter), '/usr/bin'];
   const candidates = commands.flatMap((command) => directories.map((directory) => join(directory, command)));
   return (wanted ? [wanted] : candidates).find(isExecutable);
+}
+
+/** Describes tests that need Chromium. They are skipped, with a warning, where there is none. */
+export function describeInChromium(name: string, tests: () => void): void {
+  const isInstalled = findChromium() !== undefined;
+  if (!isInstalled) {
+    const where = process.env['CHROMIUM_PATH'] || commands.join(', ');
+    console.warn(`The tests "${name}" are SKIPPED: there is no ${where} here. CHROMIUM_PATH can name one.`);
+  }
+  (isInstalled ? describe : describe.skip)(name, tests);
 }
 
 function isExecutable(path: string): boolean {
@@ -31,9 +41,9 @@ function isExecutable(path: string): boolean {
 }
 
 /** Starts a browser that reaches this machine and nothing else. */
-export function launchChromium(executablePath: string): Promise<Browser> {
+export function launchChromium(): Promise<Browser> {
   return chromium.launch({
-    executablePath,
+    executablePath: findChromium() ?? '',
     args: [
       '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE *.localhost',
       '--disable-gpu',

@@ -1,23 +1,23 @@
 import { status } from '@grpc/grpc-js';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { findChromium, launchChromium, noteTroubles, startSignInWorld, type SignInWorld } from './browser-fixture';
-
-const chromiumPath = findChromium();
-if (chromiumPath === undefined) {
-  const where = process.env['CHROMIUM_PATH'] || 'chromium, chromium-browser or google-chrome';
-  console.warn(`The tests in a browser are SKIPPED: there is no ${where} here. CHROMIUM_PATH can name one.`);
-}
+import {
+  describeInChromium,
+  launchChromium,
+  noteTroubles,
+  startSignInWorld,
+  type SignInWorld,
+} from './browser-fixture';
 
 jest.setTimeout(90_000);
 
-(chromiumPath === undefined ? describe.skip : describe)('in a browser', () => {
+describeInChromium('in a browser', () => {
   let signIn: SignInWorld;
   let browser: Browser;
   let troubles: string[];
 
   beforeAll(async () => {
     signIn = await startSignInWorld();
-    browser = await launchChromium(chromiumPath ?? '');
+    browser = await launchChromium();
   });
   afterAll(async () => {
     await browser?.close();

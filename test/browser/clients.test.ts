@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Browser } from 'playwright-core';
 import {
-  findChromium,
+  describeInChromium,
   launchChromium,
   startPageSite,
   startSignInWorld,
@@ -11,11 +11,6 @@ import {
   type SignInWorld,
 } from './browser-fixture';
 import type * as ClientPage from './client-page';
-
-const chromiumPath = findChromium();
-if (chromiumPath === undefined) {
-  console.warn('The tests of GraphQL clients in a browser are SKIPPED: there is no Chromium.');
-}
 
 jest.setTimeout(90_000);
 
@@ -32,7 +27,7 @@ async function bundle(file: string): Promise<string> {
   return stdout;
 }
 
-(chromiumPath === undefined ? describe.skip : describe)('clients of an application on an allowed origin', () => {
+describeInChromium('clients of an application on an allowed origin', () => {
   let app: PageSite;
   let signIn: SignInWorld;
   let browser: Browser;
@@ -41,7 +36,7 @@ async function bundle(file: string): Promise<string> {
     app = await startPageSite();
     app.scripts.set('/clients.js', await bundle('client-page.ts'));
     signIn = await startSignInWorld({ ALLOWED_ORIGINS: `http://localhost:${app.port}` });
-    browser = await launchChromium(chromiumPath ?? '');
+    browser = await launchChromium();
   });
   afterAll(async () => {
     await browser?.close();

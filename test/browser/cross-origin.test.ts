@@ -1,17 +1,12 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import {
-  findChromium,
+  describeInChromium,
   launchChromium,
   startPageSite,
   startSignInWorld,
   type PageSite,
   type SignInWorld,
 } from './browser-fixture';
-
-const chromiumPath = findChromium();
-if (chromiumPath === undefined) {
-  console.warn('The tests of other origins in a browser are SKIPPED: there is no Chromium.');
-}
 
 jest.setTimeout(90_000);
 
@@ -23,7 +18,7 @@ interface Seen {
   readonly text?: string;
 }
 
-(chromiumPath === undefined ? describe.skip : describe)('pages of other origins in a browser', () => {
+describeInChromium('pages of other origins in a browser', () => {
   let app: PageSite;
   let elsewhere: PageSite;
   let closed: SignInWorld;
@@ -42,7 +37,7 @@ interface Seen {
     stranger = `http://evil.localhost:${elsewhere.port}`;
     closed = await startSignInWorld({ ALLOWED_ORIGINS: appOrigin });
     open = await startSignInWorld({ ALLOWED_ORIGINS: appOrigin, CORS_PUBLIC: 'true' });
-    browser = await launchChromium(chromiumPath ?? '');
+    browser = await launchChromium();
   });
   afterAll(async () => {
     await browser?.close();

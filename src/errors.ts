@@ -60,7 +60,7 @@ export const catalogue = {
   CONFLICT: {
     http: 409,
     message: 'This conflicts with what is there already.',
-    meaning: 'the upstream said ALREADY_EXISTS or ABORTED',
+    meaning: 'the upstream said ALREADY_EXISTS or ABORTED; or a stream cannot go on where it broke off',
   },
   PAYLOAD_TOO_LARGE: { http: 413, message: 'The body is too large.', meaning: 'the body is over 1 MB' },
   UNSUPPORTED_MEDIA_TYPE: {

@@ -20,6 +20,7 @@ import { createPipeline } from './pipeline/pipeline';
 import { createOpenApi } from './rest/openapi/openapi';
 import { createOpenApiRoute } from './rest/openapi/route';
 import { createRestRoutes } from './rest/routes';
+import { StreamReplays } from './rest/stream-replays';
 import { version } from './version';
 import type { Resolver, ResolverContext } from './schema/resolver-context';
 import { loadSources, type Sources } from './schema/sources';
@@ -133,6 +134,11 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
   };
   const pipeline = createPipeline(steps);
   const handleGraphql = yoga ? yoga.createYogaHandler({ schema, ...steps }) : createGraphqlHandler(pipeline);
+  const resumes = {
+    resumed: metrics.streamResumes.series({ result: 'resumed' }),
+    refused: metrics.streamResumes.series({ result: 'refused' }),
+  };
+  const replays = config.streamReplay && new StreamReplays({ ...config.streamReplay, gatekeeper, ...resumes });
   const tracer =
     config.tracing && loadOpenTelemetry().createTracer(config.tracing, { version, publicUrl: publicOrigin, log });
   const http = createHttpHandler({
@@ -141,7 +147,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
         handle: handleGraphql,
         graphiql: config.production ? undefined : { providers: providers.names },
       }),
-      ...createRestRoutes(operations, pipeline),
+      ...createRestRoutes(operations, pipeline, replays),
       ...(config.production ? [] : [createOpenApiRoute(createOpenApi({ schema, operations, version }))]),
       ...createSignInRoutes({
         ...config,
@@ -175,6 +181,7 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
   const ready = (): boolean => !isDraining;
   metrics.buildInfo.read({ version }, () => 1);
   metrics.ready.read({}, () => (ready() ? 1 : 0));
+  metrics.streamsWaiting.read({}, () => replays?.idle ?? 0);
   metrics.logLinesDropped.read({}, () => droppedLines(log));
   return {
     handle: http.handle,
@@ -185,8 +192,11 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
       isDraining = true;
       http.drain();
     },
-    endStreams: () =>
-      http.endStreams(new GatewayError('OVERLOADED', 'The gateway is restarting. Connect again.', { retryAfter: 1 })),
+    endStreams() {
+      const reason = new GatewayError('OVERLOADED', 'The gateway is restarting. Connect again.', { retryAfter: 1 });
+      http.endStreams(reason);
+      replays?.end(reason);
+    },
     close() {
       sessions.close();
       rateLimits.close();

@@ -93,6 +93,13 @@ export interface Config {
     readonly streamsPerAddress: number;
     readonly streamsPerSession: number;
   };
+  /** How much of each stream is kept, and for how long its client may come back. Nothing where it is left out. */
+  readonly streamReplay?: {
+    /** Bytes, about. */
+    readonly size: number;
+    /** Ms. */
+    readonly window: number;
+  };
   readonly shutdownGrace: number;
   readonly shutdownDelay: number;
   readonly logLevel: LogLevel;
@@ -171,6 +178,10 @@ export function readConfig(env: NodeJS.ProcessEnv, upstreamNames: readonly strin
     reader.problem(variables.shutdownDelay, `${shutdownDelay}ms is not less than SHUTDOWN_GRACE, ${shutdownGrace}ms`);
   }
 
+  const streamReplay = {
+    size: reader.required(variables.streamReplay),
+    window: reader.required(variables.streamReplayWindow),
+  };
   const redisUrl = oneOfTwo(reader, variables.redisUrl, variables.redisUrlFile);
   const tracing = readTracing(reader, warnings);
 
@@ -215,6 +226,7 @@ export function readConfig(env: NodeJS.ProcessEnv, upstreamNames: readonly strin
       streamsPerAddress: reader.required(variables.maxStreamsPerAddress),
       streamsPerSession: reader.required(variables.maxStreamsPerSession),
     },
+    ...(streamReplay.size === 0 ? {} : { streamReplay }),
     shutdownGrace,
     shutdownDelay,
     logLevel: reader.required(variables.logLevel),

@@ -298,6 +298,11 @@ export function size(min: string, max: string): (text: string) => number {
   };
 }
 
+/** 0 for `off`. */
+export function offOr(parse: (text: string) => number): (text: string) => number {
+  return (text) => (text.toLowerCase() === 'off' ? 0 : parse(text));
+}
+
 export function milliseconds(text: string): number {
   return /^[1-9]\d{0,5}$/.test(text) ? Number(text) : rejectText(text, 'is not a number of milliseconds');
 }

@@ -15,6 +15,7 @@ import {
   listOf,
   milliseconds,
   network,
+  offOr,
   oneOf,
   origin,
   otelServiceName,
@@ -462,6 +463,22 @@ export const variables = {
     expected: 'a whole number from 1 to 1000000, such as 100',
     description:
       'The same for each session, in one replica. More is 429 `RATE_LIMITED`. Too low, and a user with many tabs is turned away.',
+  },
+  streamReplay: {
+    name: 'STREAM_REPLAY',
+    default: 'off',
+    parse: offOr(size('1KB', '16MB')),
+    expected: 'off, or a size from 1KB to 16MB, such as 64KB',
+    description:
+      'How much of each REST stream is kept, so that a client whose connection broke off can go on within `STREAM_REPLAY_WINDOW` (`Last-Event-ID`, or `?after=`): `off`, or a size from 1KB to 16MB. All streams of a replica keep 64 MB at most. Only the replica that has a stream can go on with it. With `off`, the call of a client that leaves is cancelled at once.',
+  },
+  streamReplayWindow: {
+    name: 'STREAM_REPLAY_WINDOW',
+    default: '60s',
+    parse: duration('1s', '10m'),
+    expected: 'a duration from 1s to 10m, such as 60s',
+    description:
+      'How long a client may take to come back to a stream, 1s to 10m, where `STREAM_REPLAY` is on. The call of a client that left goes on for as long.',
   },
   shutdownGrace: {
     name: 'SHUTDOWN_GRACE',

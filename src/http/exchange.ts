@@ -70,10 +70,33 @@ export interface Exchange {
    */
   beginStream(session: string | undefined): GatewayError | undefined;
   /**
+   * Lets the work of a stream go on after its client has left: it is not cancelled then, and keeps its place among the streams. To
+   * be called for a stream that has begun.
+   *
+   * @param onLeft - Called when the response closes, whether the client got all of it or not.
+   */
+  detach(onLeft: () => void): DetachedWork;
+  /**
+   * Sends on what the stream of another exchange has to give, in its place among the streams.
+   *
+   * @param onLeft - As of {@link detach}.
+   */
+  takeOver(work: DetachedWork, onLeft: () => void): void;
+  /**
    * Reads the body, at most 1 MB (PAYLOAD_TOO_LARGE). To be called once, before the handler awaits anything: a body that nobody
    * has asked for by then is dropped.
    */
   readBody(): Promise<Buffer>;
+}
+
+/** The work of a stream that does not end with its exchange. */
+export interface DetachedWork {
+  /** Id of the session that the stream is for; undefined where it is for none. */
+  readonly session: string | undefined;
+  /** Cancels it. The first reason counts. */
+  cancel(reason: GatewayError): void;
+  /** Gives back its place among the streams. Only the first call counts. */
+  end(): void;
 }
 
 /** The answer to an {@link Exchange}. */

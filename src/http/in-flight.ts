@@ -82,14 +82,25 @@ export class InFlight {
       );
     }
     if (this.streams >= streams) return overloaded('streams');
+    this.countStream(ticket, session);
+    return undefined;
+  }
+
+  /** From now on, counts a request in place of the one that a stream began with, whatever the limits are. */
+  continueStream(ticket: Ticket, former: Ticket): void {
+    this.end(former);
+    this.countStream(ticket, former.session);
+  }
+
+  private countStream(ticket: Ticket, session: string | undefined): void {
+    const { place } = ticket;
     ticket.isStream = true;
     ticket.session = session;
     place.requests -= 1;
     place.streams += 1;
     this.requests -= 1;
     this.streams += 1;
-    if (session !== undefined) this.sessions.set(session, ofSession + 1);
-    return undefined;
+    if (session !== undefined) this.sessions.set(session, (this.sessions.get(session) ?? 0) + 1);
   }
 
   /** To be called once for each ticket, when nothing of its request is left. */

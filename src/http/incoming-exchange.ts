@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { Canceller } from '../cancellation';
+import { Canceller, whenAborted } from '../cancellation';
 import { catalogue, GatewayError, logBug, toGatewayError, overloaded } from '../errors';
 import type { Logger } from '../telemetry/log';
 import { continueTrace, type RequestSpan, type TraceContext, type Tracer } from '../telemetry/trace';
@@ -10,7 +10,7 @@ import { sizeOfHead } from './head-size';
 import { connectionOf } from './connection';
 import type { ClientAddresses } from './client-address';
 import { destroyInTurn } from './destroy-in-turn';
-import type { Exchange } from './exchange';
+import type { DetachedWork, Exchange } from './exchange';
 import type { InFlight, Ticket } from './in-flight';
 import { peerOf, type Peer } from './peers';
 import type { Places } from './places';
@@ -71,6 +71,8 @@ export class IncomingExchange implements Exchange {
 
   /** While the request counts as under way. */
   private ticket: Ticket | undefined;
+  /** What is called in place of cancelling the work when the response closes. */
+  private onLeft: (() => void) | undefined;
   private readonly holding: RequestHolding;
   private lazyTrace: TraceContext | undefined;
   private lazySpan: RequestSpan | undefined;
@@ -139,6 +141,25 @@ export class IncomingExchange implements Exchange {
 
   beginStream(session: string | undefined): GatewayError | undefined {
     return this.ticket && this.options.inFlight.beginStream(this.ticket, session);
+  }
+
+  detach(onLeft: () => void): DetachedWork {
+    const work = new StreamWork(this.options.inFlight, this.ticket, (reason) => this.abort(reason));
+    this.ticket = undefined;
+    this.whenLeft(onLeft);
+    return work;
+  }
+
+  takeOver(work: DetachedWork, onLeft: () => void): void {
+    if (!this.closed) whenAborted(this.cancellation, () => work.cancel(this.cancellation.reason as GatewayError));
+    if (this.ticket && (work as StreamWork).continueIn(this.ticket)) this.ticket = undefined;
+    this.whenLeft(onLeft);
+  }
+
+  private whenLeft(listener: () => void): void {
+    // Not at once: the caller has yet to get what it asks for.
+    if (this.closed) queueMicrotask(listener);
+    else this.onLeft = listener;
   }
 
   get trace(): TraceContext {
@@ -235,8 +256,9 @@ export class IncomingExchange implements Exchange {
     // node:http also calls a response finished that was discarded with its connection.
     if (!this.response.writableFinished || socket.destroyed || this.hasLeft) {
       this.brokenOff = closeReason(socket);
-      this.abort(this.brokenOff);
+      if (!this.onLeft) this.abort(this.brokenOff);
     }
+    this.onLeft?.();
     if (this.handled) this.end();
   }
 
@@ -270,6 +292,33 @@ export class IncomingExchange implements Exchange {
     if (this.unreadable) return this.unreadable.reason;
     const isCutShort = this.facts.countedStatus === catalogue.CLIENT_CLOSED_REQUEST.http;
     return isCutShort && !this.brokenOff ? 'client deadline' : undefined;
+  }
+}
+
+/** The work of a stream, and its place among the streams. */
+class StreamWork implements DetachedWork {
+  readonly session: string | undefined;
+
+  /** @param ticket - Undefined once the place is given back. */
+  constructor(
+    private readonly inFlight: InFlight,
+    private ticket: Ticket | undefined,
+    readonly cancel: (reason: GatewayError) => void,
+  ) {
+    this.session = ticket?.session;
+  }
+
+  /** Counts in a place of another request. False where nothing is left to count: the stream has ended. */
+  continueIn(ticket: Ticket): boolean {
+    if (!this.ticket) return false;
+    this.inFlight.continueStream(ticket, this.ticket);
+    this.ticket = ticket;
+    return true;
+  }
+
+  end(): void {
+    if (this.ticket) this.inFlight.end(this.ticket);
+    this.ticket = undefined;
   }
 }
 

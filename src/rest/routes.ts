@@ -1,14 +1,23 @@
 import { GatewayError } from '../errors';
 import { EventStream, Heartbeats } from '../http/event-stream';
-import { eventHeaders, jsonHeaders, type Exchange, type Handler, type Reply, type Route } from '../http/exchange';
-import type { OperationResult, Pipeline } from '../pipeline/pipeline';
+import { eventHeaders, jsonHeaders, type Handler, type Reply, type Route } from '../http/exchange';
+import type { DoorTraits, OperationResult, Pipeline } from '../pipeline/pipeline';
 import { errorsOf, type PresentedResult } from '../pipeline/present';
 import { chooseForm, type Form } from './accept';
 import { shapeAnswer } from './answer-shape';
 import { gravest } from './gravest';
+import { lastEventReader } from './last-event';
 import type { RestOperation } from './rest-operation';
-import { streamFormat } from './stream-format';
+import { eventFormat, eventsOf, type StreamEvent } from './stream-format';
+import type { StreamReplays } from './stream-replays';
 import { createVariableReader } from './variable-reader';
+
+/** What the handlers of all routes share. */
+interface Parts {
+  readonly pipeline: Pipeline;
+  readonly replays: StreamReplays | undefined;
+  readonly heartbeats: Heartbeats;
+}
 
 /** The operations of one method and path: what is answered whole, and what is answered as a stream. */
 interface Operations {
@@ -16,8 +25,16 @@ interface Operations {
   readonly stream?: RestOperation | undefined;
 }
 
-/** Mounts operations as REST routes. They run through the same pipeline as GraphQL. */
-export function createRestRoutes(operations: readonly RestOperation[], pipeline: Pipeline): Route[] {
+/**
+ * Mounts operations as REST routes. They run through the same pipeline as GraphQL.
+ *
+ * @param replays - Left out where clients cannot go on with a stream that broke off.
+ */
+export function createRestRoutes(
+  operations: readonly RestOperation[],
+  pipeline: Pipeline,
+  replays?: StreamReplays,
+): Route[] {
   const heartbeats = new Heartbeats();
   const mounted = new Map<string, Operations & { readonly method: string; readonly path: string }>();
   for (const operation of operations) {
@@ -30,20 +47,20 @@ export function createRestRoutes(operations: readonly RestOperation[], pipeline:
   return [...mounted.values()].map(({ method, path, whole, stream }) => ({
     method,
     path,
-    statuses: [whole?.status ?? 200, ...(stream ? [200] : [])],
-    handle: createHandler({ whole, stream }, pipeline, heartbeats),
+    statuses: [...new Set([whole?.status ?? 200, ...(stream ? [200, 204] : [])])],
+    handle: createHandler({ whole, stream }, { pipeline, replays, heartbeats }),
   }));
 }
 
 const ndjsonHeaders = { ...eventHeaders, 'content-type': 'application/x-ndjson; charset=utf-8' };
 
 /** Answers in the form that Accept chooses among those that the route has. */
-function createHandler({ whole, stream }: Operations, pipeline: Pipeline, heartbeats: Heartbeats): Handler {
+function createHandler({ whole, stream }: Operations, parts: Parts): Handler {
   const handlers = new Map<Form, Handler>();
-  if (whole) handlers.set('json', createWholeHandler(whole, pipeline));
+  if (whole) handlers.set('json', createWholeHandler(whole, parts.pipeline));
   if (stream) {
     for (const form of ['sse', 'ndjson'] as const) {
-      handlers.set(form, createStreamHandler(stream, form, pipeline, heartbeats));
+      handlers.set(form, createStreamHandler(stream, form, parts));
     }
   }
   const forms = [...handlers.keys()];
@@ -51,37 +68,59 @@ function createHandler({ whole, stream }: Operations, pipeline: Pipeline, heartb
 }
 
 function createWholeHandler(operation: RestOperation, pipeline: Pipeline): Handler {
-  const run = createRunner(operation, pipeline);
-  return async (exchange, params) => replyWhole((await run(exchange, params)) as PresentedResult, operation);
+  const { query } = operation;
+  const read = createVariableReader(operation);
+  const door = doorOf(operation);
+  return async (exchange, params) => {
+    const variables = await read(exchange, params);
+    const result = await pipeline.run({ query, variables }, exchange, door);
+    return replyWhole(result as PresentedResult, operation);
+  };
 }
 
 function createStreamHandler(
   operation: RestOperation,
   form: 'sse' | 'ndjson',
-  pipeline: Pipeline,
-  heartbeats: Heartbeats,
+  { pipeline, replays, heartbeats }: Parts,
 ): Handler {
-  const run = createRunner(operation, pipeline);
+  const { query } = operation;
+  const read = createVariableReader(operation);
+  const readLastEvent = lastEventReader(operation, replays !== undefined);
+  const door = doorOf(operation);
   const headers = form === 'sse' ? eventHeaders : ndjsonHeaders;
+  const format = eventFormat(form);
+
+  const replyWith = (events: AsyncIterable<StreamEvent>): Reply => ({
+    status: 200,
+    headers,
+    body: new EventStream(events, format, heartbeats),
+  });
+
   return async (exchange, params) => {
-    const result = await run(exchange, params);
-    // There is no stream where it could not begin.
-    if (!(Symbol.asyncIterator in result)) throw gravest(errorsOf(result));
-    return { status: 200, headers, body: new EventStream(result, streamFormat(operation, exchange, form), heartbeats) };
+    const lastEvent = readLastEvent(exchange);
+    // Tells an EventSource not to come back (HTML, 9.2.2).
+    if (lastEvent === 'done') return { status: 204 };
+    const variables = await read(exchange, params);
+    const request = { operation, variables };
+    if (replays && lastEvent) {
+      return replyWith(await replays.resume(exchange, { ...request, door }, lastEvent));
+    }
+    const result = await pipeline.run({ query, variables }, exchange, door);
+    const events = eventsOf(streamOf(result), operation, exchange);
+    return replyWith(replays ? replays.begin(exchange, request, events) : events);
   };
 }
 
-/** Runs an operation with the variables of a request. */
-function createRunner(operation: RestOperation, pipeline: Pipeline) {
-  const { query, method, isStream } = operation;
+/** @throws GatewayError where the stream could not begin: why */
+function streamOf(result: OperationResult): AsyncIterable<PresentedResult> {
+  if (Symbol.asyncIterator in result) return result;
+  throw gravest(errorsOf(result));
+}
+
+function doorOf({ method, isStream }: RestOperation): DoorTraits {
   const isGet = method === 'GET';
   // A stream by GET changes nothing either, and EventSource knows no other method.
-  const options = { navigation: isGet, safe: isGet && !isStream, streams: isStream };
-  const read = createVariableReader(operation);
-  return async (exchange: Exchange, params: Readonly<Record<string, string>>): Promise<OperationResult> => {
-    const variables = await read(exchange, params);
-    return pipeline.run({ query, variables }, exchange, options);
-  };
+  return { navigation: isGet, safe: isGet && !isStream, streams: isStream };
 }
 
 function replyWhole(result: PresentedResult, { rootKey, status, shape }: RestOperation): Reply {

@@ -6,14 +6,20 @@ import { shapeAnswer } from './answer-shape';
 import { gravest } from './gravest';
 import type { RestOperation } from './rest-operation';
 
-/** One event of a stream, before it is written. */
-interface StreamEvent {
+/** One event of a stream. */
+export interface StreamEvent {
   /** `message` for an event without a name of its own, as browsers call it (HTML, 9.2.6). */
   readonly name: string;
-  /** Names the event within its stream, and the stream; undefined for the last one. */
-  readonly id?: string;
-  readonly data: unknown;
+  /** The id of the stream and, after a dot, the number of the event within it, or how the stream ended. */
+  readonly id: string;
+  /** JSON. */
+  readonly data: string;
+  /** True for the one that ends the stream. */
+  readonly isLast: boolean;
 }
+
+/** How a stream ended, in the id of its last event. */
+export type StreamEnd = 'done' | 'failed';
 
 /** How events are written in a form. */
 interface StreamForm {
@@ -27,41 +33,67 @@ const sse: StreamForm = {
   // Some browsers wait for more than headers.
   opening: ':\n\n',
   heartbeat: ':\n\n',
-  write({ name, id, data }) {
-    const lines = [...(id === undefined ? [] : [`id: ${id}`]), ...(name === 'message' ? [] : [`event: ${name}`])];
-    return [...lines, `data: ${JSON.stringify(data)}`, '', ''].join('\n');
-  },
+  write: ({ name, id, data }) => `id: ${id}\n${name === 'message' ? '' : `event: ${name}\n`}data: ${data}\n\n`,
 };
 
 /** The same as lines of JSON. */
 const ndjson: StreamForm = {
   opening: '',
   heartbeat: '{"event":"heartbeat"}\n',
-  write: ({ name, id, data }) => `${JSON.stringify({ event: name, id, data })}\n`,
+  write: ({ name, id, data }) => `{"event":${JSON.stringify(name)},"id":"${id}","data":${data}}\n`,
 };
 
-/** Writes the results of an operation's stream: an event for each, then `done`; or `error`, which ends it. */
-export function streamFormat(operation: RestOperation, exchange: Exchange, form: 'sse' | 'ndjson'): EventFormat {
-  const { rootKey, shape } = operation;
+/** Writes {@link StreamEvent}s. */
+export function eventFormat(form: 'sse' | 'ndjson'): EventFormat {
   const { opening, heartbeat, write } = form === 'sse' ? sse : ndjson;
-  let count = 0;
   return {
     opening,
     heartbeat,
-    write(result) {
-      const { data, errors } = result as PresentedResult;
-      if (errors?.length) {
-        const error = gravest(errorsOf({ errors }));
-        return { text: write({ name: 'error', data: errorEnvelope(error, exchange) }), isLast: true };
-      }
-      const value = shapeAnswer(data?.[rootKey], shape);
-      count += 1;
-      return {
-        text: write({ name: nameOf(value, operation), id: `${exchange.id}.${count}`, data: value }),
-        isLast: false,
-      };
+    write(event) {
+      const { isLast } = event as StreamEvent;
+      return { text: write(event as StreamEvent), isLast };
     },
-    closing: write({ name: 'done', data: {} }),
+    closing: '',
+  };
+}
+
+/** The results of an operation's stream as events: one for each, then `done`; or `error`, which ends it. */
+export function eventsOf(
+  results: AsyncIterable<PresentedResult>,
+  operation: RestOperation,
+  exchange: Exchange,
+): AsyncIterableIterator<StreamEvent, undefined> {
+  const iterator = results[Symbol.asyncIterator]();
+  let count = 0;
+  let isOver = false;
+
+  function last(name: string, end: StreamEnd, data: unknown): IteratorYieldResult<StreamEvent> {
+    isOver = true;
+    return { done: false, value: { name, id: `${exchange.id}.${end}`, data: JSON.stringify(data), isLast: true } };
+  }
+
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async next() {
+      if (isOver) return { done: true, value: undefined };
+      const result = await iterator.next();
+      if (result.done) return last('done', 'done', {});
+      const { data, errors } = result.value;
+      if (errors?.length) return last('error', 'failed', errorEnvelope(gravest(errorsOf({ errors })), exchange));
+      const value = shapeAnswer(data?.[operation.rootKey], operation.shape);
+      count += 1;
+      const id = `${exchange.id}.${count}`;
+      // Undefined is no JSON.
+      const event = { name: nameOf(value, operation), id, data: JSON.stringify(value ?? null), isLast: false };
+      return { done: false, value: event };
+    },
+    async return() {
+      isOver = true;
+      await iterator.return?.();
+      return { done: true, value: undefined };
+    },
   };
 }
 

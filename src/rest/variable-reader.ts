@@ -11,6 +11,7 @@ import {
 import { GatewayError, type FieldViolation } from '../errors';
 import { readJson, type Exchange } from '../http/exchange';
 import { casedNames, namesByCase } from './enum-case';
+import { afterParameter, takesAfter } from './last-event';
 import type { RestOperation, RouteVariable } from './rest-operation';
 
 export type Variables = Record<string, unknown>;
@@ -33,6 +34,7 @@ export function createVariableReader(operation: RestOperation): VariableReader {
   const fromBody = operation.bodyVariables.map(jsonReader);
 
   const names = new Set(operation.queryVariables.map(({ name }) => name));
+  if (takesAfter(operation)) names.add(afterParameter);
 
   function refuseUnknown(given: URLSearchParams): void {
     const unknown = new Set([...given.keys()].filter((name) => !names.has(name)));

@@ -35,6 +35,8 @@ export interface Metrics extends GraphqlMetrics {
   readonly httpLatency: Histogram<'method' | 'path'>;
   readonly httpInFlight: Reading<never>;
   readonly httpStreams: Reading<never>;
+  readonly streamsWaiting: Reading<never>;
+  readonly streamResumes: Counter<'result'>;
   readonly httpConnections: Reading<never>;
   readonly documentCache: Counter<'result'>;
   readonly documentCacheBytes: Reading<never>;
@@ -103,6 +105,16 @@ export function createMetrics({
       name: 'http_streams_open',
       help: 'Streamed answers that are open now.',
       labelNames: [],
+    }),
+    streamsWaiting: createReading(registry, {
+      name: 'http_streams_waiting',
+      help: 'Streams, ended or not, that nobody reads now and a client may come back to.',
+      labelNames: [],
+    }),
+    streamResumes: createCounter(registry, {
+      name: 'http_stream_resumes_total',
+      help: 'Requests to go on with a stream, by result: resumed, or refused, since it is not there any more.',
+      labelNames: ['result'],
     }),
     httpConnections: createReading(registry, {
       name: 'http_connections_open',

@@ -1,6 +1,7 @@
 /** Streams of the REST doors: server-sent events and lines of JSON, by Accept. */
 import { status as grpc } from '@grpc/grpc-js';
-import { startWorld, until, type Decoded, type World } from '../gateway-fixture';
+import { startWorld, until, type World } from '../gateway-fixture';
+import { fromLines, fromSse } from './event-reader';
 
 let world: World;
 beforeAll(async () => {
@@ -16,31 +17,6 @@ const ask = (accept: string, body: object, init: RequestInit = {}, path = '/api/
     body: JSON.stringify(body),
     ...init,
   });
-
-interface Event {
-  readonly event: string;
-  readonly id?: string;
-  readonly data: Decoded;
-}
-
-function fromSse(text: string): Event[] {
-  return text
-    .split('\n\n')
-    .filter((block) => block !== '' && block !== ':')
-    .map((block) => {
-      const fields = Object.fromEntries(
-        block.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]),
-      );
-      const { event = 'message', id, data = '' } = fields;
-      return { event, ...(id === undefined ? {} : { id }), data: JSON.parse(data) };
-    });
-}
-
-const fromLines = (text: string): Event[] =>
-  text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Event);
 
 const forms = [
   ['text/event-stream', 'text/event-stream; charset=utf-8', fromSse],
@@ -61,9 +37,7 @@ describe.each(forms)('%s', (accept, type, read) => {
       expect(answer!.data).toEqual({ sessionId, answer: { response: '1 2 3' } });
       expect(done!.data).toEqual({});
       const requestId = response.headers.get('x-request-id');
-      expect(events.map(({ id }) => id)).toEqual(
-        [1, 2, 3, 4].map((count) => `${requestId}.${count}`).concat(undefined as never),
-      );
+      expect(events.map(({ id }) => id)).toEqual([1, 2, 3, 4, 'done'].map((end) => `${requestId}.${end}`));
     }
   });
 
@@ -77,6 +51,7 @@ describe.each(forms)('%s', (accept, type, read) => {
     const response = await ask(accept, { query: 'count to 5' });
     const events = read(await response.text());
     expect(events.map(({ event }) => event)).toEqual(['delta', 'delta', 'error']);
+    expect(events.at(-1)!.id).toBe(`${response.headers.get('x-request-id')}.failed`);
     expect(events.at(-1)!.data).toEqual({
       error: {
         code: 502,

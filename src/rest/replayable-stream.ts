@@ -1,0 +1,199 @@
+import type { StreamEvent } from './stream-format';
+
+type Next = IteratorResult<StreamEvent, undefined>;
+
+const end: Next = { done: true, value: undefined };
+
+/** Bytes that an event takes in memory beside its data, about. */
+const bytesPerEvent = 200;
+
+export interface ReplayableStreamOptions {
+  /** Bytes, about, that the events which are kept may take. What was not read yet is kept whatever its size. */
+  readonly maxSize: number;
+  /** Called with the bytes, about, by which the events that are kept have become larger or smaller. */
+  readonly onResized: (bytes: number) => void;
+  /** Called when the last event has come. */
+  readonly onEnded: () => void;
+  /** Called when nobody reads any more. */
+  readonly onLeft: () => void;
+}
+
+/**
+ * A stream whose last events are kept, so that a client can go on where its connection broke off. Has one reader at a time. While
+ * it has none, no event is asked for, and none that is kept is dropped.
+ */
+export class ReplayableStream {
+  /** The oldest first. */
+  private kept: StreamEvent[] = [];
+  private size = 0;
+  private newest = 0;
+  private isOver = false;
+  private isAsking = false;
+  private failure: { readonly error: unknown } | undefined;
+  private reader: EventReader | undefined;
+
+  constructor(
+    private readonly events: AsyncIterator<StreamEvent, undefined>,
+    private readonly options: ReplayableStreamOptions,
+  ) {}
+
+  /** Whether the last event has come. */
+  get hasEnded(): boolean {
+    return this.isOver;
+  }
+
+  /** Number of the newest event, 1 for the first of a stream. */
+  get lastNumber(): number {
+    return this.newest;
+  }
+
+  /** Whether the events after a given one are kept, but for those that have yet to come. */
+  keepsAfter(number: number): boolean {
+    return number >= this.newest - this.kept.length;
+  }
+
+  /**
+   * Reads on after an event. The reader before, if any, comes to its end.
+   *
+   * @param after - Number of the event; 0 to begin with the first.
+   */
+  read(after: number): EventReader {
+    this.reader?.end();
+    this.reader = new EventReader(this, after);
+    return this.reader;
+  }
+
+  /** The event of a number; undefined where it has yet to come. */
+  at(number: number): StreamEvent | undefined {
+    return this.kept[number - 1 - (this.newest - this.kept.length)];
+  }
+
+  /** Nobody reads any more, unless another reader has come meanwhile. */
+  leave(reader: EventReader): void {
+    if (this.reader !== reader) return;
+    this.reader = undefined;
+    this.options.onLeft();
+  }
+
+  /** Asks for an event, unless one is asked for already. */
+  async ask(): Promise<void> {
+    if (this.isAsking || this.isOver) return;
+    this.isAsking = true;
+    try {
+      const next = await this.events.next();
+      if (!next.done) this.keep(next.value);
+      if (next.done || next.value.isLast) this.over();
+    } catch (error) {
+      this.failure = { error };
+      this.over();
+    }
+    this.isAsking = false;
+    this.reader?.wake();
+  }
+
+  /** What reading has failed with, if it has. */
+  get failed(): { readonly error: unknown } | undefined {
+    return this.failure;
+  }
+
+  /** Drops the oldest event. False where its reader has yet to read it; or may come back for it, where there is none. */
+  dropOldest(): boolean {
+    const [oldest] = this.kept;
+    if (!oldest || !this.reader || this.newest - this.kept.length >= this.reader.lastRead) return false;
+    this.kept.shift();
+    this.resize(-sizeOf(oldest));
+    return true;
+  }
+
+  /** Asks for nothing and keeps nothing any more. */
+  close(): void {
+    this.kept = [];
+    this.resize(-this.size);
+    this.isOver = true;
+    void this.events.return?.();
+  }
+
+  private keep(event: StreamEvent): void {
+    this.kept.push(event);
+    this.newest += 1;
+    this.resize(sizeOf(event));
+    while (this.size > this.options.maxSize && this.dropOldest());
+  }
+
+  private resize(bytes: number): void {
+    this.size += bytes;
+    this.options.onResized(bytes);
+  }
+
+  private over(): void {
+    this.isOver = true;
+    void this.events.return?.();
+    this.options.onEnded();
+  }
+}
+
+/** The events of a {@link ReplayableStream} from some point on. Ends early where another reader comes. */
+export class EventReader implements AsyncIterableIterator<StreamEvent, undefined> {
+  private isOver = false;
+  private waiting: { resolve(next: Next): void; reject(error: unknown): void } | undefined;
+
+  /** @param position - Number of the last event that its client has. */
+  constructor(
+    private readonly stream: ReplayableStream,
+    private position: number,
+  ) {}
+
+  /** Number of the last event that was read. */
+  get lastRead(): number {
+    return this.position;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<Next> {
+    return new Promise((resolve, reject) => {
+      this.waiting = { resolve, reject };
+      this.wake();
+      if (this.waiting) void this.stream.ask();
+    });
+  }
+
+  return(): Promise<Next> {
+    this.leave();
+    return Promise.resolve(end);
+  }
+
+  /** The client has left. */
+  leave(): void {
+    this.end();
+    this.stream.leave(this);
+  }
+
+  end(): void {
+    this.isOver = true;
+    this.wake();
+  }
+
+  /** Something has come of what is waited for. */
+  wake(): void {
+    const { waiting, stream } = this;
+    if (!waiting) return;
+    const event = this.isOver ? undefined : stream.at(this.position + 1);
+    if (!event && !this.isOver && !stream.hasEnded) return;
+    this.waiting = undefined;
+    if (event) {
+      this.position += 1;
+      waiting.resolve({ done: false, value: event });
+    } else if (stream.failed && !this.isOver) {
+      waiting.reject(stream.failed.error);
+    } else {
+      waiting.resolve(end);
+    }
+  }
+}
+
+function sizeOf({ data, name, id }: StreamEvent): number {
+  return data.length + name.length + id.length + bytesPerEvent;
+}

@@ -1,0 +1,153 @@
+import { createHash } from 'node:crypto';
+import { GatewayError } from '../errors';
+import type { DetachedWork, Exchange } from '../http/exchange';
+import type { DoorTraits } from '../pipeline/pipeline';
+import type { Gatekeeper } from '../session/gatekeeper';
+import type { CounterSeries } from '../telemetry/metrics';
+import type { LastEvent } from './last-event';
+import { ReplayableStream, type EventReader } from './replayable-stream';
+import type { RestOperation } from './rest-operation';
+import type { StreamEvent } from './stream-format';
+import type { Variables } from './variable-reader';
+
+/** Bytes that the events of all streams may take together which are kept. */
+const maxTotal = 64 * 1024 * 1024;
+
+/** What a stream was asked for with. */
+export interface StreamRequest {
+  readonly operation: RestOperation;
+  readonly variables: Variables;
+}
+
+/** A stream that a client may come back to. */
+interface Kept {
+  readonly id: string;
+  readonly stream: ReplayableStream;
+  readonly work: DetachedWork;
+  /** Tells apart what streams were asked for with. */
+  readonly fingerprint: string;
+  expiry: NodeJS.Timeout | undefined;
+}
+
+export interface ReplayOptions {
+  /** Bytes, about, that the events which are kept of one stream may take. */
+  readonly size: number;
+  /** Ms for which a client may come back to a stream. */
+  readonly window: number;
+  readonly gatekeeper: Pick<Gatekeeper, 'admit' | 'authenticate'>;
+  readonly resumed: CounterSeries;
+  readonly refused: CounterSeries;
+}
+
+/**
+ * Keeps the last events of each stream, so that a client whose connection broke off can go on. Its call goes on meanwhile, though
+ * no event is asked for: the service is slowed down as it is by a slow client.
+ */
+export class StreamReplays {
+  private readonly streams = new Map<string, Kept>();
+  /** Those that nobody reads, the one that waits longest first. */
+  private readonly waiting = new Set<Kept>();
+  private total = 0;
+
+  constructor(private readonly options: ReplayOptions) {}
+
+  /** Keeps the events of a stream that has begun. */
+  begin(exchange: Exchange, request: StreamRequest, events: AsyncIterator<StreamEvent, undefined>): EventReader {
+    const stream = new ReplayableStream(events, {
+      maxSize: this.options.size,
+      onResized: (bytes) => this.resized(kept, bytes),
+      onEnded: () => work.end(),
+      onLeft: () => this.wait(kept),
+    });
+    const reader = stream.read(0);
+    const work = exchange.detach(() => reader.leave());
+    const kept: Kept = { id: exchange.id, stream, work, fingerprint: fingerprintOf(request), expiry: undefined };
+    this.streams.set(kept.id, kept);
+    return reader;
+  }
+
+  /**
+   * Goes on with a stream after the last event that its client has.
+   *
+   * @throws GatewayError CONFLICT where that is not possible here; what {@link Gatekeeper} throws
+   */
+  async resume(
+    exchange: Exchange,
+    { door, ...request }: StreamRequest & { readonly door: DoorTraits },
+    last: LastEvent,
+  ): Promise<EventReader> {
+    const { gatekeeper } = this.options;
+    gatekeeper.admit(exchange, door);
+    exchange.facts.operation = 'subscription';
+    const isOwned = this.streams.get(last.stream)?.work.session !== undefined;
+    const session = isOwned ? (await gatekeeper.authenticate(exchange)).session.sessionId : undefined;
+    // It may have come to its end meanwhile.
+    const kept = this.streams.get(last.stream);
+    const problem = problemOf(kept, session, request, last.number);
+    if (problem !== undefined || !kept) {
+      this.options.refused.inc();
+      throw new GatewayError('CONFLICT', problem);
+    }
+    this.options.resumed.inc();
+    clearTimeout(kept.expiry);
+    this.waiting.delete(kept);
+    const reader = kept.stream.read(last.number);
+    exchange.takeOver(kept.work, () => reader.leave());
+    return reader;
+  }
+
+  /** How many streams nobody reads now. */
+  get idle(): number {
+    return this.waiting.size;
+  }
+
+  /** Cancels the streams that nobody reads. */
+  end(reason: GatewayError): void {
+    for (const kept of this.waiting) this.forget(kept, reason);
+  }
+
+  private wait(kept: Kept): void {
+    this.waiting.add(kept);
+    kept.expiry = setTimeout(() => this.forget(kept), this.options.window).unref();
+  }
+
+  private forget(kept: Kept, reason = new GatewayError('CLIENT_CLOSED_REQUEST')): void {
+    clearTimeout(kept.expiry);
+    this.waiting.delete(kept);
+    this.streams.delete(kept.id);
+    kept.stream.close();
+    kept.work.cancel(reason);
+    kept.work.end();
+  }
+
+  private resized(grown: Kept, bytes: number): void {
+    this.total += bytes;
+    while (this.total > maxTotal) {
+      const [oldest] = this.waiting;
+      if (oldest) this.forget(oldest);
+      else if (!grown.stream.dropOldest()) return;
+    }
+  }
+}
+
+function problemOf(
+  kept: Kept | undefined,
+  session: string | undefined,
+  request: StreamRequest,
+  after: number,
+): string | undefined {
+  // To another session, the stream does not exist.
+  if (!kept || kept.work.session !== session) return unknown;
+  if (kept.fingerprint !== fingerprintOf(request)) return 'The stream was asked for with something else.';
+  if (after > kept.stream.lastNumber) return 'That event was never sent.';
+  return kept.stream.keepsAfter(after) ? undefined : 'The events after that one are not kept any more.';
+}
+
+const unknown =
+  'The stream cannot go on here: it ended a while ago, or another replica of the gateway has it. Begin a new one.';
+
+function fingerprintOf({ operation: { name }, variables }: StreamRequest): string {
+  return createHash('sha256')
+    .update(JSON.stringify([name, variables]))
+    .digest('base64url');
+}

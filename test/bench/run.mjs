@@ -50,6 +50,7 @@ const plans = {
     measureMs: 1_700,
     streamCount: 1_000,
     streamTimes: 3,
+    delayCount: 500,
     starts: 10,
     rotation: 10_000,
     // The headline gets more; and it is the first, when V8 has yet to compile the larger of the peers.
@@ -72,12 +73,13 @@ const plans = {
     measureMs: 300,
     streamCount: 1_000,
     streamTimes: 1,
+    delayCount: 100,
     starts: 2,
     rotation: 1_000,
     tracing: { pairs: 2, rounds: 2 },
     lookup: { rounds: 3, warmMs: 500, warmCount: 1_000, warmLimitMs: 2_000, measureMs: 400 },
     limitMs: 3 * 60_000,
-    measurements: ['lookup', 'list', 'doors', 'streams', 'start'],
+    measurements: ['lookup', 'list', 'doors', 'streams', 'delays', 'start'],
   },
 };
 

@@ -33,8 +33,8 @@ export class Arena {
 
   /** Starts what every measurement needs. */
   async open() {
-    const upstream = this.#fork('upstream', join(benchDir, 'lib/upstream.mjs'), {});
-    this.addresses = await this.#message(upstream);
+    this.upstream = this.#fork('upstream', join(benchDir, 'lib/upstream.mjs'), {});
+    this.addresses = await this.#message(this.upstream);
     this.load = this.#fork('load', join(benchDir, 'lib/load.mjs'), {});
     await this.#message(this.load);
   }
@@ -57,6 +57,12 @@ export class Arena {
       this.load.on('message', onMessage).on('exit', onExit);
       this.load.send({ id, command, options });
     });
+  }
+
+  /** When the streaming calls since the last time began and ended at the upstream. */
+  streamTimes() {
+    this.upstream.send('streamTimes');
+    return this.#message(this.upstream);
   }
 
   /** What the gateway is configured with. */

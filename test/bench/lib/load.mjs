@@ -220,7 +220,38 @@ async function closeStreams() {
   return { closed: size };
 }
 
-const commands = { run, openStreams, closeStreams, countStreams: async () => ({ open: streams.size }) };
+/**
+ * Opens streams one after the other, and leaves each at its first event.
+ *
+ * @returns when that was, in ns of the machine's clock
+ */
+async function timeStreams({ port, bytes, count }) {
+  const times = [];
+  for (let index = 0; index < count; index += 1) {
+    times.push(await timeStream(port, bytes));
+    // So that the upstream has seen the end of one before the next begins.
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return times;
+}
+
+function timeStream(port, bytes) {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+    let text = '';
+    socket.setTimeout(15_000, () => socket.destroy(new Error(`no event on a stream: ${clip(text)}`)));
+    socket.on('error', reject);
+    socket.on('data', (chunk) => {
+      text += chunk.toString('latin1');
+      if (!text.includes('data: ')) return;
+      resolve(process.hrtime.bigint());
+      socket.destroy();
+    });
+    socket.write(bytes);
+  });
+}
+
+const commands = { run, openStreams, closeStreams, timeStreams, countStreams: async () => ({ open: streams.size }) };
 
 process.on('disconnect', () => process.exit(0));
 process.on('message', ({ id, command, options }) => {

@@ -13,6 +13,7 @@ import {
   operations,
   operationWorkload,
   sessionsWorkload,
+  restStreamRequest,
   streamRequest,
   toBytes,
 } from './workloads.mjs';
@@ -145,6 +146,35 @@ async function streams({ arena, plan, say }) {
   return { title: `memory per open stream, ${count} at a time`, count, kilobytes: spread(kilobytes) };
 }
 
+/** What a stream is late by: its first event from upstream to client, and its end from client to upstream. */
+async function delays({ arena, plan, say }) {
+  const gateway = await arena.startOurs('ours-delays', { env: moreStreams });
+  const rows = [];
+  for (const [label, request] of Object.entries({ GraphQL: streamRequest, REST: restStreamRequest })) {
+    const options = { port: gateway.port, bytes: toBytes(request) };
+    await arena.command('timeStreams', { ...options, count: 100 });
+    await arena.streamTimes();
+    const atClient = await arena.command('timeStreams', { ...options, count: plan.delayCount });
+    const atUpstream = await cancelledTimes(arena);
+    if (atClient.length !== atUpstream.length) throw new Error('the upstream was called another number of times');
+    const ms = (one, other) => Number(one - other) / 1e6;
+    const first = spread(atClient.map((time, index) => ms(time, atUpstream[index].sent)));
+    const cancelled = spread(atClient.map((time, index) => ms(atUpstream[index].cancelled, time)));
+    rows.push({ label, first, cancelled });
+    say(`${label}: first event after ${first.median.toFixed(2)} ms, cancelled after ${cancelled.median.toFixed(2)} ms`);
+  }
+  await gateway.stop();
+  return { title: `delays of ${plan.delayCount} streams`, delays: rows };
+}
+
+/** The times of streams that were all left. */
+async function cancelledTimes(arena) {
+  await sleep(500);
+  const times = await arena.streamTimes();
+  if (times.some(({ cancelled }) => cancelled === undefined)) throw new Error('a call was not cancelled within 500 ms');
+  return times;
+}
+
 /** From spawn to the first 200 of `/readyz`. */
 async function start({ arena, plan, say }) {
   const commands = { 'npm start': ['npm', 'start', '--silent'], 'without npm': startCommand };
@@ -251,6 +281,7 @@ export const measurements = {
   doors: { title: 'bearer, cookie, REST, a public field, 401, 403, 400', run: doors },
   tracing: { title: 'the look-up with 1 % of requests traced', run: tracing },
   streams: { title: 'memory per open stream', run: streams },
+  delays: { title: 'delay of the first event and of a cancellation', run: delays },
   start: { title: 'cold start', run: start },
   'growth-schema': { title: '1,000 fields and 200 RPCs more', run: growthSchema },
   'growth-connections': { title: '10, 100 and 1,000 connections', run: growthConnections },

@@ -12,6 +12,7 @@ const range = ({ min, max }, digits = 0) => `${number(min, digits)}-${number(max
 export function tablesOf(results) {
   return Object.values(results).flatMap((result) => {
     if (result.kilobytes) return [streamsTable(result)];
+    if (result.delays) return [delaysTable(result)];
     if (result.rows[0].milliseconds) return [startTable(result)];
     return [comparisonTable(result)];
   });
@@ -41,6 +42,20 @@ function streamsTable({ title, kilobytes }) {
     title,
     head: ['', 'KB', 'range'],
     rows: [['api-gateway', number(kilobytes.median, 1), range(kilobytes, 1)]],
+  };
+}
+
+function delaysTable({ title, delays }) {
+  return {
+    title,
+    head: ['', 'first event, ms', 'range', 'cancelled, ms', 'range'],
+    rows: delays.map(({ label, first, cancelled }) => [
+      label,
+      number(first.median, 2),
+      range(first, 2),
+      number(cancelled.median, 2),
+      range(cancelled, 2),
+    ]),
   };
 }
 
@@ -84,6 +99,8 @@ export function goalsOf(results) {
       ];
     }),
     ['KB per open stream', 25, results.streams?.kilobytes.median],
+    ['ms of a first event, upstream to client', 10, largest(results.delays, ({ first }) => first.median)],
+    ['ms of a cancellation, client to upstream', 100, largest(results.delays, ({ cancelled }) => cancelled.max)],
     ['ms of npm start to ready', 1000, results.start?.rows[0].milliseconds.median],
     ['MB after the look-ups', 160, row('lookup', 'ours')?.rss],
   ];
@@ -92,13 +109,17 @@ export function goalsOf(results) {
     .map(([title, limit, value]) => ({ title, limit, value, reached: value <= limit }));
 }
 
+function largest(result, figure) {
+  return result && Math.max(...result.delays.map(figure));
+}
+
 function middle(values) {
   const sorted = [...values].sort((a, b) => a - b);
   return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.ceil((sorted.length - 1) / 2)]) / 2;
 }
 
 export function goalsTable(goals) {
-  const digits = (value) => (value < 10 ? 2 : 0);
+  const digits = (value) => (value <= 10 ? 2 : 0);
   return {
     title: 'goals',
     head: ['', 'at most', 'is', ''],

@@ -123,12 +123,19 @@ function fail(stream, { status, message }) {
   stream.respond({ ...head, 'grpc-status': String(status), 'grpc-message': message }, { endStream: true });
 }
 
+/** When each streaming call was sent its first message and when it was cancelled, in ns of the machine's clock. */
+const streamTimes = [];
+
 function serve(stream, path) {
   if (Object.hasOwn(streaming, path)) {
     stream.resume();
     stream.respond(head);
     const message = streaming[path];
-    if (message) stream.write(frame(message));
+    if (!message) return;
+    const times = { sent: process.hrtime.bigint() };
+    streamTimes.push(times);
+    stream.on('close', () => (times.cancelled = process.hrtime.bigint()));
+    stream.write(frame(message));
     return;
   }
   const chunks = [];
@@ -158,4 +165,5 @@ function listen() {
 }
 
 process.on('disconnect', () => process.exit(0));
+process.on('message', () => process.send(streamTimes.splice(0)));
 process.send({ auth: await listen(), ai: await listen() });

@@ -298,6 +298,13 @@ export const streamRequest = {
 };
 streamRequest.headers.accept = 'text/event-stream';
 
+/** The same by REST. */
+export const restStreamRequest = {
+  ...streamRequest,
+  path: '/api/ai',
+  body: JSON.stringify({ query: 'What is this?' }),
+};
+
 /** A request as bytes of HTTP/1.1. */
 export function toBytes({ method, path, headers, body }) {
   const lines = [

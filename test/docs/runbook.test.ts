@@ -7,7 +7,7 @@ import { orderFault } from '../../scripts/fault';
 import { readConfig, sourceFolders, type ConfigError } from '../../src/config/config';
 import { loadSources } from '../../src/schema/sources';
 import { type Decoded, type World } from '../gateway-fixture';
-import { isInstalled } from '../monitoring/prometheus';
+import { isInstalled } from '../is-installed';
 import { runbookProblems } from './runbook/checks';
 import { inquire, type Facts, type Inquiry } from './runbook/facts';
 import { readMarkdown } from './runbook/markdown';

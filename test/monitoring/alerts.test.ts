@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { status as grpc } from '@grpc/grpc-js';
 import { startWorld, until, type World } from '../gateway-fixture';
-import { isInstalled, startPrometheus, type Alert, type Prometheus } from './prometheus';
+import { isInstalled } from '../is-installed';
+import { startPrometheus, type Alert, type Prometheus } from './prometheus';
 
 /** Trouble, and what is to come of it. Each has a gateway of its own, in a namespace of its own. */
 interface Scenario {

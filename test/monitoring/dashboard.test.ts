@@ -6,7 +6,8 @@ import { createMetrics } from '../../src/telemetry/metrics';
 import { container } from '../deploy/manifests/checks';
 import { documentsOf } from '../deploy/manifests/files';
 import { startWorld, until, type Decoded, type World } from '../gateway-fixture';
-import { isInstalled, startPrometheus, type Prometheus, type Sample } from './prometheus';
+import { isInstalled } from '../is-installed';
+import { startPrometheus, type Prometheus, type Sample } from './prometheus';
 
 const root = join(__dirname, '../..');
 const dashboard: Decoded = JSON.parse(readFileSync(join(root, 'k8s/dashboards/api-gateway.json'), 'utf8'));

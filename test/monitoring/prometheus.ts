@@ -1,5 +1,5 @@
 /** A real Prometheus, with the configuration and the rules of `monitoring/`. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,13 +8,6 @@ import { parse, stringify } from 'yaml';
 import { until, type Decoded } from '../gateway-fixture';
 
 const folder = join(__dirname, '../../monitoring');
-
-/** Whether a command is there; says so where it is not, and that the tests with it are left out. */
-export function isInstalled(command: 'prometheus' | 'promtool'): boolean {
-  if (spawnSync(command, ['--version']).status === 0) return true;
-  console.warn(`The tests with ${command} are SKIPPED: it is not here. Debian has it in the package prometheus.`);
-  return false;
-}
 
 /** A gateway to scrape. */
 export interface Target {

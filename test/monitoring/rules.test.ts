@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { parseDuration } from '../../src/config/duration';
 import type { Decoded } from '../gateway-fixture';
-import { isInstalled } from './prometheus';
+import { isInstalled } from '../is-installed';
 
 const root = join(__dirname, '../..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');

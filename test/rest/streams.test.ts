@@ -1,7 +1,10 @@
 /** Streams of the REST doors: server-sent events and lines of JSON, by Accept. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { status as grpc } from '@grpc/grpc-js';
 import { startWorld, until, type World } from '../gateway-fixture';
-import { fromLines, fromSse } from './event-reader';
+import { isInstalled } from '../is-installed';
+import { EventReader, fromLines, fromSse } from './event-reader';
 
 let world: World;
 beforeAll(async () => {
@@ -96,6 +99,55 @@ describe.each(forms)('%s', (accept, type, read) => {
     await reader.read().catch(() => undefined);
   });
 });
+
+test('of a service that goes away end with an error each; new ones work once it is back', async () => {
+  world.ai.control.setFault({ method: 'StreamQuery', hang: true, failAfter: 1 });
+  const streams = await Promise.all(
+    Array.from({ length: 20 }, async (_, at) => new EventReader(await ask(forms[at % 2]![0], { query: 'count to 5' }))),
+  );
+  for (const stream of streams) expect((await stream.read(1)).map(({ event }) => event)).toEqual(['delta']);
+  await world.ai.close();
+  for (const stream of streams) {
+    const events = await stream.read();
+    expect(events.map(({ event }) => event)).toEqual(['delta', 'error']);
+    expect(['SERVICE_UNAVAILABLE', 'UPSTREAM_ERROR']).toContain(events[1]!.data.error.reason);
+  }
+  await world.restartAi();
+  await until(
+    () => world.metric('upstream_grpc_channel_ready{service="ai"}'),
+    (ready) => ready === 1,
+  );
+  for (const [accept, , read] of forms) {
+    const events = read(await (await ask(accept, { query: 'count to 2' })).text());
+    expect(events.map(({ event }) => event)).toEqual(['delta', 'delta', 'answer', 'done']);
+  }
+});
+
+(isInstalled('curl') ? test : test.skip).each(forms)(
+  'of %s are shown by curl -N as they come',
+  async (accept, _, read) => {
+    world.ai.control.setFault({ method: 'StreamQuery', hang: true, failAfter: 2 });
+    const headers = [
+      `accept: ${accept}`,
+      'content-type: application/json',
+      `authorization: Bearer ${world.auth.adminToken}`,
+    ];
+    const options = headers.flatMap((header) => ['--header', header]);
+    const curl = spawn('curl', ['-sN', ...options, '--data', '{"query":"count to 5"}', `${world.url}/api/ai`]);
+    let output = '';
+    curl.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const closed = once(curl, 'close');
+    try {
+      await until(
+        () => read(output.slice(0, output.lastIndexOf('\n') + 1)).map(({ event }) => event),
+        (events) => events.length === 2 && events.every((event) => event === 'delta'),
+      );
+    } finally {
+      curl.kill();
+      await closed;
+    }
+  },
+);
 
 describe('what Accept asks for', () => {
   test.each([

@@ -1,15 +1,8 @@
 /** A real Redis on a port of its own, which keeps nothing. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { freePort } from '../free-ports';
-
-/** Whether Redis is there; says so where it is not, and that the tests with it are left out. */
-export function isRedisInstalled(): boolean {
-  if (spawnSync('redis-server', ['--version']).status === 0) return true;
-  console.warn('The tests with redis-server are SKIPPED: it is not here. Debian has it in the package redis-server.');
-  return false;
-}
 
 export interface RedisServer {
   readonly port: number;

@@ -5,7 +5,8 @@ import { pathToFileURL } from 'node:url';
 import { until, valueOf, type LogLine } from '../gateway-fixture';
 import { startOwnWorld, type OwnWorld } from '../schema/own-schema';
 import { startChild, type Child } from '../upstreams/child';
-import { isRedisInstalled, startRedis, type RedisServer } from './redis';
+import { startRedis, type RedisServer } from './redis';
+import { isInstalled } from '../is-installed';
 
 jest.setTimeout(120_000);
 
@@ -99,7 +100,7 @@ async function contentsOf({ port }: RedisServer): Promise<string> {
   return answer;
 }
 
-(isRedisInstalled() ? describe : describe.skip)('with Redis', () => {
+(isInstalled('redis-server') ? describe : describe.skip)('with Redis', () => {
   let redis: RedisServer;
   let here: OwnWorld;
   const replicas: Replica[] = [];

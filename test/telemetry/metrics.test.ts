@@ -10,7 +10,7 @@ import { createLog } from '../../src/telemetry/log';
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics';
 import { startWorld, testConfig, until, valueOf, type World, type WorldOptions } from '../gateway-fixture';
 import { byServer } from '../graphql/differences';
-import { isInstalled } from '../monitoring/prometheus';
+import { isInstalled } from '../is-installed';
 import { hold } from '../session/session-fixture';
 import { variant } from '../variant';
 

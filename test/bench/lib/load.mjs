@@ -244,7 +244,7 @@ function timeStream(port, bytes) {
     socket.on('data', (chunk) => {
       text += chunk.toString('latin1');
       if (!text.includes('data: ')) return;
-      resolve(process.hrtime.bigint());
+      resolve(Number(process.hrtime.bigint()));
       socket.destroy();
     });
     socket.write(bytes);

@@ -157,7 +157,7 @@ async function delays({ arena, plan, say }) {
     const atClient = await arena.command('timeStreams', { ...options, count: plan.delayCount });
     const atUpstream = await cancelledTimes(arena);
     if (atClient.length !== atUpstream.length) throw new Error('the upstream was called another number of times');
-    const ms = (one, other) => Number(one - other) / 1e6;
+    const ms = (one, other) => (one - other) / 1e6;
     const first = spread(atClient.map((time, index) => ms(time, atUpstream[index].sent)));
     const cancelled = spread(atClient.map((time, index) => ms(atUpstream[index].cancelled, time)));
     rows.push({ label, first, cancelled });

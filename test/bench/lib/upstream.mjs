@@ -132,9 +132,9 @@ function serve(stream, path) {
     stream.respond(head);
     const message = streaming[path];
     if (!message) return;
-    const times = { sent: process.hrtime.bigint() };
+    const times = { sent: Number(process.hrtime.bigint()) };
     streamTimes.push(times);
-    stream.on('close', () => (times.cancelled = process.hrtime.bigint()));
+    stream.on('close', () => (times.cancelled = Number(process.hrtime.bigint())));
     stream.write(frame(message));
     return;
   }

@@ -1,7 +1,7 @@
 import type { Root } from 'protobufjs';
 import type { AuthServiceRpcs, Timestamp } from '../generated/auth-service';
 import type { StatusName } from '../grpc/status';
-import type { CallScope, Upstream } from '../grpc/upstream';
+import type { CallScope, Rpc, Upstream } from '../grpc/upstream';
 import { findService, rpcOf } from '../proto/protos';
 
 /** A session that AuthService has confirmed. */
@@ -98,7 +98,11 @@ export function createAuthService(
     return found;
   }
   const handleSsoCallback = rpc('HandleSsoCallback', ['UNAUTHENTICATED', 'PERMISSION_DENIED']);
-  const validateSession = rpc('ValidateSession', ['UNAUTHENTICATED', 'NOT_FOUND']);
+  const validateSession = complete(rpc('ValidateSession', ['UNAUTHENTICATED', 'NOT_FOUND']), [
+    'session_id',
+    'user_id',
+    'expires_at',
+  ]);
   const revokeSession = rpc('RevokeSession');
   const checkPermission = policies ? rpc('CheckPermission') : undefined;
   const watchRevocations = rpc('WatchRevocations', ['UNIMPLEMENTED', 'DEADLINE_EXCEEDED', 'CANCELLED']);
@@ -144,7 +148,26 @@ export function createAuthService(
   };
 }
 
-/** Ms since the epoch. A session without an end counts as ended. */
+/**
+ * Refuses answers without one of these fields, as it does bytes that cannot be decoded: it is the service that failed, and no
+ * session that has ended.
+ */
+function complete<Request, Response extends object>(
+  rpc: Rpc<Request, Response>,
+  fields: readonly (keyof Response & string)[],
+): Rpc<Request, Response> {
+  return {
+    ...rpc,
+    decode(bytes) {
+      const response = rpc.decode(bytes);
+      const missing = fields.filter((field) => !response[field]);
+      if (missing.length > 0) throw new Error(`it has no ${missing.join(', ')}`);
+      return response;
+    },
+  };
+}
+
+/** Ms since the epoch; 0 for no time at all. */
 function milliseconds(timestamp: Timestamp | null): number {
   if (!timestamp) return 0;
   const seconds = typeof timestamp.seconds === 'number' ? timestamp.seconds : timestamp.seconds.toNumber();

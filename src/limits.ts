@@ -51,6 +51,10 @@ export const limits = {
     meaning: "an upstream's answer that would be decoded to more items than it may have",
     variable: '<UPSTREAM>_SERVICE_MAX_ITEMS',
   },
+  upstream_calls: {
+    meaning: 'a call to a service, where as many to it as allowed are under way; those of subscriptions do not count',
+    variable: '<UPSTREAM>_SERVICE_MAX_CALLS',
+  },
   body_size: { meaning: 'a body of more than 1 MB' },
   body_memory: {
     meaning: 'a body, where heads and bodies already take all the memory there is for them; small requests go on',

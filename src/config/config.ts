@@ -18,6 +18,8 @@ export interface UpstreamConfig {
   readonly transport: TransportName;
   /** The most items that an answer may be decoded to. */
   readonly maxItems: number;
+  /** Calls that may be under way at a time, apart from those that serve subscriptions. */
+  readonly maxCalls: number;
 }
 
 /** An identity provider that people may sign in with. */
@@ -284,6 +286,7 @@ function readUpstreams(reader: EnvironmentReader, names: readonly string[]): Rec
       ...(deadline === undefined ? {} : { deadline }),
       transport: reader.required(variables.upstreamTransport, prefix),
       maxItems: reader.required(variables.upstreamMaxItems, prefix),
+      maxCalls: reader.required(variables.upstreamMaxCalls, prefix),
     };
   }
   return upstreams;

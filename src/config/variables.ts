@@ -217,6 +217,14 @@ export const variables = {
     description:
       'How many items an answer, or one message of a stream, may be decoded to: its values, and the messages, lists and maps they are in. More is 502 `UPSTREAM_ERROR`. An item takes up to 100 bytes of memory or so.',
   },
+  upstreamMaxCalls: {
+    name: '<UPSTREAM>_SERVICE_MAX_CALLS',
+    default: '2000',
+    parse: wholeNumber(1, 1_000_000),
+    expected: 'a whole number from 1 to 1000000, such as 2000',
+    description:
+      'How many calls to this upstream may be under way at a time in one replica, those of subscriptions aside. More is 503 `SERVICE_UNAVAILABLE`, at once: requests that wait for a service that hangs leave room for those that do not need it. Keep it well below `MAX_REQUESTS`.',
+  },
   providers: {
     name: 'SSO_PROVIDERS',
     without: 'no sign-in',

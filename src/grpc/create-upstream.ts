@@ -5,7 +5,7 @@ import { CallReports, type RpcReports } from './call-reports';
 import { callMetadata } from './metadata';
 import type { PreparedCall } from './prepared-call';
 import { readStream } from './server-stream';
-import { fromCallEnd, Status } from './status';
+import { fromCallEnd, Status, type CallEnd } from './status';
 import { createTransport } from './transport/create-transport';
 import { failure } from './transport/limits';
 import { UnaryCall } from './unary-call';
@@ -45,8 +45,14 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
   const allReports = new CallReports({ upstream: name, transport, log, metrics });
   const known = new WeakMap<AnyRpc, KnownRpc>();
   let inFlight = 0;
+  /** Those of {@link inFlight} that requests wait for. */
+  let awaited = 0;
   const onEnd = (): void => {
     inFlight -= 1;
+  };
+  const onAwaitedEnd = (): void => {
+    inFlight -= 1;
+    awaited -= 1;
   };
   metrics.upstreamReady.read({ service: name }, () => (transport.ready ? 1 : 0));
   metrics.upstreamInFlight.read({ service: name }, () => inFlight);
@@ -60,18 +66,32 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
   }
 
   /** @throws GatewayError where the call is not to be begun */
-  function prepare(rpc: Rpc<never, unknown>, message: Buffer, scope: CallScope, timeout: number): PreparedCall {
+  function prepare(
+    rpc: Rpc<never, unknown>,
+    message: Buffer,
+    scope: CallScope,
+    timeout: number,
+    isAwaited: boolean,
+  ): PreparedCall {
     const obstacle = obstacleTo(rpc, scope);
     if (obstacle) throw obstacle;
     const { requestId, trace, identity } = scope;
     const { service, method } = rpc;
-    const span = trace?.span?.beginCall({ service, method, authority: transport.authority });
     const { path, reports } = knownOf(rpc);
+    if (isAwaited && awaited >= address.maxCalls) throw reports.failed(scope, undefined, tooManyCalls(name, awaited));
+    const span = trace?.span?.beginCall({ service, method, authority: transport.authority });
     const metadata = callMetadata(requestId, (span ?? scope).trace, identity);
     const deadline = Math.min(scope.deadline, Date.now() + timeout);
     if (trace) trace.upstreams.calls += 1;
     inFlight += 1;
-    return { request: { path, metadata, message, deadline }, span, reports, maxItems: address.maxItems, onEnd };
+    if (isAwaited) awaited += 1;
+    return {
+      request: { path, metadata, message, deadline },
+      span,
+      reports,
+      maxItems: address.maxItems,
+      onEnd: isAwaited ? onAwaitedEnd : onEnd,
+    };
   }
 
   return {
@@ -81,20 +101,25 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
       const call = (message: Buffer) =>
         new Promise<ReturnType<typeof rpc.decode>>((resolve, reject) => {
           const began = performance.now();
-          const prepared = prepare(rpc, message, scope, timeout);
+          const prepared = prepare(rpc, message, scope, timeout, true);
           new UnaryCall(rpc, scope, prepared, began, { resolve, reject }).start(transport);
         });
       const message = rpc.encode(body);
       return scope.shared ? scope.shared.answer(rpc, message, () => call(message)) : call(message);
     },
 
-    stream: (rpc, body, scope, timeout) =>
-      readStream(rpc, scope, transport, () => prepare(rpc, rpc.encode(body), scope, timeout)),
+    stream: (rpc, body, scope, timeout, use) =>
+      readStream(rpc, scope, transport, () => prepare(rpc, rpc.encode(body), scope, timeout, use === 'collect')),
 
     expect: (rpc) => allReports.expect(rpc),
     ready: () => transport.ready,
     close: () => transport.close(),
   };
+}
+
+function tooManyCalls(upstream: string, count: number): CallEnd {
+  const details = `There are ${count} calls to the service "${upstream}" under way, the most that there may be.`;
+  return { ...failure(Status.UNAVAILABLE, details), limit: 'upstream_calls' };
 }
 
 /** Why a call is not even begun, where it is not. */

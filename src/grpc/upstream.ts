@@ -67,13 +67,16 @@ export interface UpstreamAddress {
   readonly transport: TransportName;
   /** The most items that an answer may have. */
   readonly maxItems: number;
+  /** Calls that may be under way at a time, apart from those that serve subscriptions. */
+  readonly maxCalls: number;
 }
 
 /** One upstream: the one place that makes calls to it. */
 export interface Upstream {
   readonly name: string;
   /**
-   * Makes a unary call.
+   * Makes a unary call. Fails at once where too many are under way: requests that wait for one upstream must not take the place of
+   * all others.
    *
    * @param timeout - Ms that this RPC may take; it also never takes longer than what is left of the scope's budget. Where
    *   nothing is left, the call is not made.
@@ -84,9 +87,17 @@ export interface Upstream {
    * Makes a server-streaming call. Messages are read from the wire only as they are asked for, and leaving the loop
    * cancels the call.
    *
+   * @param use - `collect` where a request waits for the end of the stream: such a call counts as a unary one does. `subscribe`
+   *   where it serves its messages as they come.
    * @throws GatewayError from the iterator, for every status but OK.
    */
-  stream<Req, Res>(rpc: Rpc<Req, Res>, request: Req, scope: CallScope, timeout: number): AsyncIterable<Res>;
+  stream<Req, Res>(
+    rpc: Rpc<Req, Res>,
+    request: Req,
+    scope: CallScope,
+    timeout: number,
+    use: 'collect' | 'subscribe',
+  ): AsyncIterable<Res>;
   /**
    * Says that an RPC may be called, so that its series are there before its first call. Others are called just as well.
    */

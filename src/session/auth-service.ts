@@ -141,7 +141,13 @@ export function createAuthService(
         }
       : {}),
     async *watchRevocations(scope) {
-      for await (const { session_id, user_id } of upstream.stream(watchRevocations, {}, scope, watchTimeout)) {
+      for await (const { session_id, user_id } of upstream.stream(
+        watchRevocations,
+        {},
+        scope,
+        watchTimeout,
+        'subscribe',
+      )) {
         yield { ...(session_id ? { sessionId: session_id } : {}), ...(user_id ? { userId: user_id } : {}) };
       }
     },

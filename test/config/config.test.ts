@@ -89,8 +89,9 @@ describe('what is read', () => {
           target: 'dns:///auth-service.production.svc.cluster.local:50051',
           transport: 'http2',
           maxItems: 500_000,
+          maxCalls: 2_000,
         },
-        ai: { target: 'localhost:50052', transport: 'http2', maxItems: 500_000 },
+        ai: { target: 'localhost:50052', transport: 'http2', maxItems: 500_000, maxCalls: 2_000 },
       },
       sessionCacheTtl: 10_000,
       allowedOrigins: [],
@@ -134,6 +135,7 @@ describe('what is read', () => {
       AI_SERVICE_DEADLINE: '1m',
       AI_SERVICE_TRANSPORT: 'grpc-js',
       AI_SERVICE_MAX_ITEMS: '2000000',
+      AI_SERVICE_MAX_CALLS: '3',
       SSO_PROVIDERS: 'google, my-idp',
       SSO_GOOGLE_SCOPES: 'openid  email',
       SSO_MY_IDP_ISSUER: 'http://127.0.0.1:4000/realms/a',
@@ -180,8 +182,8 @@ describe('what is read', () => {
       publicUrl: 'http://localhost:8080',
       insecureCookies: true,
       upstreams: {
-        ai: { target: 'localhost:50052', deadline: 60_000, transport: 'grpc-js', maxItems: 2_000_000 },
-        auth: { transport: 'http2', maxItems: 500_000 },
+        ai: { target: 'localhost:50052', deadline: 60_000, transport: 'grpc-js', maxItems: 2_000_000, maxCalls: 3 },
+        auth: { transport: 'http2', maxItems: 500_000, maxCalls: 2_000 },
       },
       signIn: {
         providers: [
@@ -240,7 +242,12 @@ describe('what is read', () => {
 
   test('an upstream with a hyphen reads variables with an underscore', () => {
     const config = readConfig({ ...minimal, USER_PROFILE_SERVICE_ADDR: 'a:1' }, ['auth', 'ai', 'user-profile']);
-    expect(config.upstreams['user-profile']).toEqual({ target: 'a:1', transport: 'http2', maxItems: 500_000 });
+    expect(config.upstreams['user-profile']).toEqual({
+      target: 'a:1',
+      transport: 'http2',
+      maxItems: 500_000,
+      maxCalls: 2_000,
+    });
   });
 
   test('unset, or misspelt, the environment is production', () => {
@@ -360,6 +367,7 @@ describe('problems', () => {
       'a b:1',
     ],
     AUTH_SERVICE_TRANSPORT: ['http', 'HTTP2', 'grpc_js', 'grpc'],
+    AUTH_SERVICE_MAX_CALLS: ['0', '1000001', '-1', 'all'],
     AUTH_SERVICE_MAX_ITEMS: ['0', '999', '10000001', '1e5', '-1', '5000.5', 'many'],
     AUTH_SERVICE_DEADLINE: [
       '0ms',

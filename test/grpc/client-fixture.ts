@@ -141,6 +141,7 @@ export function startClient(target: string | number, tls?: TlsMaterial): Client 
       ...(tls ? { tls } : {}),
       transport: variant.transport,
       maxItems: Infinity,
+      maxCalls: Infinity,
     },
     log: createLog('info', { write: (line) => void logs.push(line) }),
     metrics,
@@ -153,7 +154,7 @@ export function startClient(target: string | number, tls?: TlsMaterial): Client 
     call,
     outcome: (message, options) => call(message, options).catch(failureText),
     feed: (message = 'hello', options = {}) =>
-      upstream.stream(feed, Buffer.from(message), scopeOf(options), options.timeout ?? 10_000),
+      upstream.stream(feed, Buffer.from(message), scopeOf(options), options.timeout ?? 10_000, 'subscribe'),
     async ready() {
       await until(() => upstream.ready());
     },

@@ -71,7 +71,7 @@ export function unlessLacking(
 export function collecting({ upstream, rpc, timeout, build }: Callable, select: Select, max: number): ContextResolver {
   return async (parent, args, { caller, scope }) => {
     const collected: unknown[] = [];
-    for await (const message of upstream().stream(rpc, build(args, caller, parent), scope, timeout)) {
+    for await (const message of upstream().stream(rpc, build(args, caller, parent), scope, timeout, 'collect')) {
       collected.push(attempt(select, message as DecodedMessage));
       if (collected.length >= max) break;
     }
@@ -89,7 +89,7 @@ export function subscribing({ upstream, rpc, timeout, build }: Callable, fallbac
     const { caller, scope } = context;
     let begun = false;
     try {
-      for await (const message of upstream().stream(rpc, build(args, caller, parent), scope, timeout)) {
+      for await (const message of upstream().stream(rpc, build(args, caller, parent), scope, timeout, 'subscribe')) {
         begun = true;
         // What was looked up for one event may have changed by the next.
         forgetAnswers(context);

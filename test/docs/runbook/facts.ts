@@ -153,6 +153,7 @@ async function linesOfBrokenServer(): Promise<LogLine[]> {
       target: `127.0.0.1:${(server.address() as AddressInfo).port}`,
       transport: 'http2',
       maxItems: Infinity,
+      maxCalls: Infinity,
     },
     log: createLog('info', { write: (line) => void lines.push(JSON.parse(line) as LogLine) }),
     metrics: createMetrics({ processMetrics: false }),

@@ -4,6 +4,7 @@ import { isLoopback } from '../config/values';
 import { GatewayError } from '../errors';
 import type { CallScope } from '../grpc/upstream';
 import { waitFor } from '../session/wait-for';
+import { boundedFetch } from './bounded-fetch';
 
 /** Loaded at the first sign-in, to keep the start fast. */
 const loadClient = () => import('openid-client');
@@ -137,10 +138,11 @@ export function createProviders({ providers, publicUrl, postLoginUrl }: Provider
 /** Plain http is allowed where the issuer has it: the configuration accepts that only on loopback, outside production. */
 async function discover(provider: ProviderConfig): Promise<Configuration> {
   const { issuer, clientId } = provider;
-  const { allowInsecureRequests, discovery, None } = await loadClient();
+  const { allowInsecureRequests, customFetch, discovery, None } = await loadClient();
   // The gateway only sends browsers there; the client secret is AuthService's, which redeems the code.
   const configuration = await discovery(new URL(issuer), clientId, undefined, None(), {
     timeout: discoveryTimeout,
+    [customFetch]: boundedFetch,
     ...(isInsecure(provider) ? { execute: [allowInsecureRequests] } : {}),
   });
   const { authorization_endpoint: endpoint } = configuration.serverMetadata();

@@ -1,4 +1,7 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { status as grpcStatus } from '@grpc/grpc-js';
 import { signInAt } from '../upstreams/idp/browser';
 import { startIdentityProvider } from '../upstreams/idp/provider';
@@ -353,6 +356,36 @@ test('a provider that is down is 503, and is found again once it is back', async
     await late.close();
   } finally {
     await there.close();
+  }
+});
+
+test('a provider whose metadata do not end is 503, and is read no further', async () => {
+  let sent = 0;
+  const issuer = createServer((_request, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' });
+    const send = (): void => {
+      while (!response.destroyed && sent < 200 * 1024 * 1024) {
+        sent += 64 * 1024;
+        if (!response.write(' '.repeat(64 * 1024))) break;
+      }
+    };
+    response.on('drain', send);
+    send();
+  }).listen(0, '127.0.0.1');
+  await once(issuer, 'listening');
+  const { port } = issuer.address() as AddressInfo;
+  const there = await startSignInWorld({
+    env: { SSO_PROVIDERS: 'large', SSO_LARGE_ISSUER: `http://127.0.0.1:${port}`, SSO_LARGE_CLIENT_ID: 'api-gateway' },
+  });
+  try {
+    const { status, body } = await there.open().rest('GET', '/api/v1/auth/large/login');
+    expect([status, body.error.reason]).toEqual([503, 'SERVICE_UNAVAILABLE']);
+    // What the buffers of the sockets take comes on top of the 256 KB.
+    expect(sent).toBeLessThan(26 * 1024 * 1024);
+  } finally {
+    await there.close();
+    issuer.closeAllConnections();
+    issuer.close();
   }
 });
 

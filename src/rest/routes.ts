@@ -31,6 +31,7 @@ export function createRestRoutes(operations: readonly RestOperation[], pipeline:
     method,
     path,
     statuses: [whole?.status ?? 200, ...(stream ? [200] : [])],
+    servesHead: whole !== undefined,
     handle: createHandler({ whole, stream }, pipeline, heartbeats),
   }));
 }
@@ -47,7 +48,12 @@ function createHandler({ whole, stream }: Operations, pipeline: Pipeline, heartb
     }
   }
   const forms = [...handlers.keys()];
-  return async (exchange, params) => handlers.get(chooseForm(exchange.headers.accept, forms))!(exchange, params);
+  // Nobody would read the stream.
+  const headForms = forms.filter((form) => form === 'json');
+  return async (exchange, params) => {
+    const form = chooseForm(exchange.headers.accept, exchange.method === 'HEAD' ? headForms : forms);
+    return handlers.get(form)!(exchange, params);
+  };
 }
 
 function createWholeHandler(operation: RestOperation, pipeline: Pipeline): Handler {

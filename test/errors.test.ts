@@ -3,6 +3,7 @@ import { Readable, Writable } from 'node:stream';
 import { inspect } from 'node:util';
 import { catalogue, GatewayError, StacklessError } from '../src/errors';
 import { UpstreamFailure } from '../src/grpc/status';
+import { errorEnvelope } from '../src/http/error-reply';
 import { createLog } from '../src/telemetry/log';
 
 test("the README's table of errors is the catalogue", () => {
@@ -19,6 +20,19 @@ test("the README's table of errors is the catalogue", () => {
     );
   const expected = Object.entries(catalogue).map(([code, { http, meaning }]) => [`\`${code}\``, String(http), meaning]);
   expect(rows).toEqual(expected);
+});
+
+test("the README's table of an error's members is what REST writes, in its order", () => {
+  const [, table = ''] =
+    /<!-- error-members:begin -->(.*?)<!-- error-members:end -->/s.exec(readFileSync('README.md', 'utf8')) ?? [];
+  const rows = [...table.matchAll(/^\| `(\w+)` +\| (always|where) ?(.*?) +\|/gm)];
+  const write = (error: GatewayError): string[] =>
+    Object.keys((errorEnvelope(error, { id: 'x' }) as { error: object }).error);
+  const [fieldViolations, details] = [[{ field: 'a', description: 'b' }], [{ '@type': 'google.rpc.Help' }]];
+  const whole = new GatewayError('BAD_USER_INPUT', 'no', { fieldViolations, details, retryAfter: 1 });
+  expect(rows.map(([, name]) => name)).toEqual(write(whole));
+  const always = rows.filter(([, , when]) => when === 'always').map(([, name]) => name);
+  expect(always).toEqual(write(new GatewayError('NOT_FOUND', undefined, { fieldViolations: [], details: [] })));
 });
 
 describe('a GatewayError', () => {

@@ -17,6 +17,7 @@ import {
   type NamedTypeNode,
   type VariableDefinitionNode,
 } from 'graphql';
+import type { FieldViolation } from '../errors';
 import type { Variables } from './run';
 import { shortText, shortValue } from './short-value';
 
@@ -32,6 +33,13 @@ const longestReason = 200;
 
 /** Ends the coercion of a request's variables. */
 class TooManyErrors extends Error {}
+
+/** Notes what is wrong with a variable, or with what is at `field` in it. */
+type Fail = (
+  node: VariableDefinitionNode,
+  message: string,
+  violation: FieldViolation & { readonly cause?: Error },
+) => void;
 
 /** True for input that a type takes without coercion. */
 type Takes = (input: unknown) => boolean;
@@ -88,8 +96,10 @@ export class VariableDefinitions {
 
   private coerceAny(inputs: Readonly<Record<string, unknown>> | null | undefined): CoercedVariables {
     const errors: GraphQLError[] = [];
-    const fail = (node: VariableDefinitionNode, message: string, originalError?: Error): void => {
-      errors.push(new GraphQLError(message, { nodes: node, originalError: originalError ?? null }));
+    const fail: Fail = (node, message, { field, description, cause }) => {
+      const fieldViolations: FieldViolation[] = [{ field, description }];
+      const options = { nodes: node, originalError: cause ?? null, extensions: { fieldViolations } };
+      errors.push(new GraphQLError(message, options));
       if (errors.length >= maxErrors) throw new TooManyErrors();
     };
     const values: Record<string, unknown> = {};
@@ -106,35 +116,49 @@ export class VariableDefinitions {
     node: VariableDefinitionNode,
     inputs: Readonly<Record<string, unknown>>,
     values: Record<string, unknown>,
-    fail: (node: VariableDefinitionNode, message: string, originalError?: Error) => void,
+    fail: Fail,
   ): void {
     const name = node.variable.name.value;
+    const field = shortText(name);
     const type = typeFromAST(this.schema, node.type as NamedTypeNode) as GraphQLType | undefined;
     if (!isInputType(type)) {
       const written = print(node.type);
-      fail(node, `Variable "$${name}" expected value of type "${written}" which cannot be used as an input type.`);
+      const message = `Variable "$${name}" expected value of type "${written}" which cannot be used as an input type.`;
+      fail(node, message, { field, description: 'has a type that is not for input' });
       return;
     }
     if (!Object.hasOwn(inputs, name)) {
       if (node.defaultValue) values[name] = valueFromAST(node.defaultValue, type);
       else if (isNonNullType(type)) {
-        fail(node, `Variable "$${name}" of required type "${String(type)}" was not provided.`);
+        const message = `Variable "$${name}" of required type "${String(type)}" was not provided.`;
+        fail(node, message, { field, description: 'is required' });
       }
       return;
     }
     const input = inputs[name];
     if (input === null && isNonNullType(type)) {
-      fail(node, `Variable "$${name}" of non-null type "${String(type)}" must not be null.`);
+      const message = `Variable "$${name}" of non-null type "${String(type)}" must not be null.`;
+      fail(node, message, { field, description: 'must not be null' });
       return;
     }
     /** The errors of an object's unknown keys all repeat the object, which takes time where it is large. */
     let last: { readonly value: unknown; readonly text: string } | undefined;
-    values[name] = coerceInputValue(input, type, (path, value, error) => {
+    const onError = (path: readonly (string | number)[], value: unknown, error: GraphQLError): void => {
       if (!last || last.value !== value) last = { value, text: shortValue(value) };
-      const at = path.length === 0 ? '' : ` at "${name}${pathText(path)}"`;
-      const reason = shortText(error.message, longestReason);
-      fail(node, `Variable "$${name}" got invalid value ${last.text}${at}; ${reason}`, error);
-    });
+      const within = pathText(path);
+      const at = path.length === 0 ? '' : ` at "${name}${within}"`;
+      const description = shortText(error.message, longestReason);
+      const message = `Variable "$${name}" got invalid value ${last.text}${at}; ${description}`;
+      fail(node, message, { field: `${field}${within}`, description, cause: error });
+    };
+    try {
+      values[name] = coerceInputValue(input, type, onError);
+    } catch (error) {
+      // graphql-js recurses, and an input type that holds itself lets clients nest as deep as a body is long.
+      if (!(error instanceof RangeError)) throw error;
+      const description = 'is nested too deeply';
+      fail(node, `Variable "$${name}" ${description}.`, { field, description });
+    }
   }
 }
 

@@ -120,12 +120,17 @@ export type Handler = (exchange: Exchange, params: Readonly<Record<string, strin
 
 /** What a door mounts. */
 export interface Route {
-  /** Upper case. HEAD is served by GET. */
+  /** Upper case. HEAD is served by GET, see {@link servesHead}. */
   readonly method: string;
   /** A path template such as `/api/v1/users/{userId}`; also its label in metrics and logs. */
   readonly path: string;
   /** Statuses of its replies besides those of errors; 200 alone where left out. Their metrics exist from the start. */
   readonly statuses?: readonly number[];
+  /**
+   * For GET. False where HEAD is 405, since the handler would begin what a client that wants no body must not begin: a step that
+   * is not safe, or a stream. True where left out.
+   */
+  readonly servesHead?: boolean;
   readonly handle: Handler;
   /** Writes an error that comes up before the handler is called; the REST error envelope where left out. */
   readonly refuse?: (error: unknown, exchange: Exchange) => Reply;
@@ -162,16 +167,17 @@ export async function readJson(exchange: Exchange): Promise<unknown> {
   }
 }
 
-const jsonType = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
+const jsonType = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?;?$/i;
 /** RFC 7396: members that are left out stay as they are. */
-const jsonOrPatchType = /^application\/(merge-patch\+)?json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
+const jsonOrPatchType = /^application\/(merge-patch\+)?json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?;?$/i;
 
 /** @throws GatewayError UNSUPPORTED_MEDIA_TYPE for a body that is compressed, or not application/json in UTF-8 */
 function requireJson({ headers, method }: Exchange): void {
   const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = headers;
   const isJson = type === 'application/json' || (method === 'PATCH' ? jsonOrPatchType : jsonType).test(type);
   if (!isJson) throw new GatewayError('UNSUPPORTED_MEDIA_TYPE');
-  if (encoding !== 'identity') {
+  // Names of codings are case-insensitive (RFC 9110, 8.4.1).
+  if (encoding.toLowerCase() !== 'identity') {
     throw new GatewayError('UNSUPPORTED_MEDIA_TYPE', 'Bodies are taken as they are, without Content-Encoding.');
   }
 }

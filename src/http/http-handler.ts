@@ -158,7 +158,7 @@ function unroutedReply(exchange: IncomingExchange, cors: Cors): Reply {
   const { method, match } = exchange;
   const { path, otherMethods } = match;
   if (path === undefined) throw new GatewayError('NOT_FOUND', 'There is nothing at this path.');
-  const methods = [...otherMethods, ...(otherMethods.includes('GET') ? ['HEAD'] : [])].join(', ');
+  const methods = otherMethods.join(', ');
   const allow = `${methods}, OPTIONS`;
   if (method === 'OPTIONS') return { status: 204, headers: { allow, ...cors.preflightHeaders(exchange, methods) } };
   throw new GatewayError('METHOD_NOT_ALLOWED', undefined, { headers: { allow } });

@@ -60,8 +60,8 @@ export function createRequestMetrics(metrics: Metrics, routes: readonly Route[])
     for (const status of statuses) requests(method, path, status);
   }
 
-  for (const { method, path, statuses = [200] } of routes) {
-    for (const served of method === 'GET' ? ['GET', 'HEAD'] : [method]) {
+  for (const { method, path, statuses = [200], servesHead = true } of routes) {
+    for (const served of method === 'GET' && servesHead ? ['GET', 'HEAD'] : [method]) {
       expect(served, path, [...statuses, ...errorStatuses]);
       latency(served, path);
     }

@@ -7,7 +7,7 @@ export interface Match {
   readonly params: Readonly<Record<string, string>>;
   /** Template of the path, for labels and logs; undefined where no route has this path. */
   readonly path: string | undefined;
-  /** Where there is no route for the request's method: the methods of those that have its path. */
+  /** Where there is no route for the request's method: the methods that its path has, HEAD among them. */
   readonly otherMethods: readonly string[];
 }
 
@@ -29,7 +29,7 @@ export class Router {
 
   /** @throws Error where two routes have the same method and paths that no request could tell apart. */
   constructor(routes: readonly Route[]) {
-    this.methods = [...new Set(routes.map(({ method }) => method))];
+    this.methods = [...new Set([...routes.map(({ method }) => method), 'HEAD'])];
     const shapes = new Set<string>();
     for (const route of routes) {
       const shape = `${route.method} ${route.path.replace(/\{[^}]*\}/g, '{}')}`;
@@ -57,15 +57,17 @@ export class Router {
       const params = template.route.method === method ? matchSegments(template.segments, segments) : undefined;
       if (params) return matchOf(template.route, params);
     }
-    // GET serves HEAD too.
-    return method === 'HEAD' ? this.find('GET', path) : undefined;
+    if (method !== 'HEAD') return undefined;
+    // GET serves HEAD too (RFC 9110, 9.3.2).
+    const get = this.find('GET', path);
+    return get?.route?.servesHead === false ? undefined : get;
   }
 
   private findOtherMethods(path: string): Match {
-    const found = this.methods.flatMap((method) => this.find(method, path)?.route ?? []);
-    const [first] = found;
-    if (!first) return nowhere;
-    return { route: undefined, params: noParams, path: first.path, otherMethods: found.map(({ method }) => method) };
+    const otherMethods = this.methods.filter((method) => this.find(method, path));
+    const [first] = otherMethods;
+    if (first === undefined) return nowhere;
+    return { route: undefined, params: noParams, path: this.find(first, path)?.path, otherMethods };
   }
 }
 

@@ -1,5 +1,5 @@
 import { GraphQLError, Kind, type ExecutionResult } from 'graphql';
-import { GatewayError, logBug, publicDetails, toGatewayError } from '../errors';
+import { GatewayError, logBug, publicDetails, toGatewayError, type FieldViolation } from '../errors';
 import type { Exchange } from '../http/exchange';
 import { UnreadableValue } from '../proto/value-error';
 
@@ -12,12 +12,19 @@ export function fromGraphQLError(error: unknown): GatewayError {
   const { originalError, path } = error;
   if (originalError instanceof GraphQLError) {
     // graphql-js refuses variables without a path and arguments with nodes; what it cannot write out has neither.
-    return path === undefined || originalError.nodes
-      ? new GatewayError('BAD_USER_INPUT', error.message)
-      : toGatewayError(originalError);
+    return path === undefined || originalError.nodes ? badInput(error) : toGatewayError(originalError);
   }
-  if (originalError) return toGatewayError(originalError);
-  return new GatewayError('BAD_USER_INPUT', error.message);
+  return originalError ? toGatewayError(originalError) : badInput(error);
+}
+
+function badInput(error: GraphQLError): GatewayError {
+  const fieldViolations = violationsOf(error);
+  return new GatewayError('BAD_USER_INPUT', error.message, fieldViolations && { fieldViolations });
+}
+
+/** What VariableDefinitions says of the value of a variable; undefined for an error of something else. */
+function violationsOf({ extensions }: GraphQLError): readonly FieldViolation[] | undefined {
+  return extensions['fieldViolations'] as readonly FieldViolation[] | undefined;
 }
 
 /** An error as clients see it (spec 7.1.2, "Errors"). As JSON it is what it shows. */
@@ -115,8 +122,18 @@ function withoutNames(error: unknown): unknown {
 
 /** An error without the names of the schema that graphql-js suggests. */
 export function withoutSuggestions(error: GraphQLError): GraphQLError {
-  // No pattern: the message may hold as much of the client's text as a body does.
-  const at = error.message.endsWith('?') ? error.message.lastIndexOf(' Did you mean ') : -1;
-  const message = at < 0 ? error.message : error.message.slice(0, at);
-  return at < 0 ? error : new GraphQLError(message, { nodes: error.nodes ?? null });
+  const message = withoutSuggestion(error.message);
+  if (message === error.message) return error;
+  const fieldViolations = violationsOf(error)?.map(({ field, description }) => ({
+    field,
+    description: withoutSuggestion(description),
+  }));
+  return new GraphQLError(message, { nodes: error.nodes ?? null, extensions: fieldViolations && { fieldViolations } });
+}
+
+function withoutSuggestion(message: string): string {
+  // No pattern: the message may hold as much of the client's text as a body does. It may be cut.
+  const isQuestion = message.endsWith('?') || message.endsWith('…');
+  const at = isQuestion ? message.lastIndexOf(' Did you mean ') : -1;
+  return at < 0 ? message : message.slice(0, at);
 }

@@ -2,13 +2,17 @@ import {
   getNamedType,
   getNullableType,
   isEnumType,
+  isInterfaceType,
   isLeafType,
   isListType,
   isObjectType,
   Kind,
+  print,
+  TypeNameMetaFieldDef,
   type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
+  type GraphQLField,
   type GraphQLNamedType,
   type GraphQLOutputType,
   type GraphQLSchema,
@@ -55,6 +59,26 @@ export function headersOf(shape: AnswerShape | undefined): string[] {
   return fields.flatMap(({ header, nested }) => (header === undefined ? headersOf(nested) : [header]));
 }
 
+type AnyField = Pick<GraphQLField<unknown, unknown>, 'name' | 'type' | 'extensions'>;
+
+/** Selections, and the type that they are of. */
+interface SelectionSet {
+  readonly selections: SelectionSetNode;
+  readonly type: GraphQLOutputType;
+}
+
+/** A field, and where it is selected. */
+interface SelectedField {
+  readonly node: FieldNode;
+  readonly field: AnyField;
+}
+
+/** Undefined for a type without fields. */
+function fieldOf(type: GraphQLOutputType, name: string): AnyField | undefined {
+  if (name === TypeNameMetaFieldDef.name) return TypeNameMetaFieldDef;
+  return isObjectType(type) || isInterfaceType(type) ? type.getFields()[name] : undefined;
+}
+
 class ShapeCompiler {
   private readonly fragments: Readonly<Record<string, FragmentDefinitionNode>>;
 
@@ -68,51 +92,82 @@ class ShapeCompiler {
 
   /** @param isRepeated - Whether the answer may have several of them: items of a list, events of a stream. */
   compile(selections: SelectionSetNode, type: GraphQLOutputType, isRepeated: boolean): AnswerShape | undefined {
+    return this.compileAll([{ selections, type }], isRepeated);
+  }
+
+  /** @param sets - All that is selected of the same object: a member may be there in several fragments. */
+  private compileAll(sets: readonly SelectionSet[], isRepeated: boolean): AnswerShape | undefined {
+    const selected = new Map<string, SelectedField[]>();
+    for (const { selections, type } of sets) this.collect(selections, type, selected);
     const fields = new Map<string, FieldShape>();
-    this.collect(selections, type, isRepeated, fields);
+    for (const [key, all] of selected) {
+      const shape = this.compileField(key, all, isRepeated);
+      if (shape) fields.set(key, shape);
+    }
     return fields.size === 0 ? undefined : { fields };
   }
 
-  private collect(
-    selections: SelectionSetNode,
-    type: GraphQLOutputType,
-    isRepeated: boolean,
-    into: Map<string, FieldShape>,
-  ): void {
+  private collect(selections: SelectionSetNode, type: GraphQLOutputType, into: Map<string, SelectedField[]>): void {
     for (const selection of selections.selections) {
       if (selection.kind === Kind.FIELD) {
-        const shape = this.compileField(selection, type, isRepeated);
-        if (shape) into.set(selection.alias?.value ?? selection.name.value, shape);
+        const field = fieldOf(type, selection.name.value);
+        const key = selection.alias?.value ?? selection.name.value;
+        if (field) into.set(key, [...(into.get(key) ?? []), { node: selection, field }]);
       } else if (selection.kind === Kind.INLINE_FRAGMENT) {
-        this.collect(
-          selection.selectionSet,
-          this.typeOf(selection.typeCondition?.name.value) ?? type,
-          isRepeated,
-          into,
-        );
+        this.collect(selection.selectionSet, this.typeOf(selection.typeCondition?.name.value) ?? type, into);
       } else {
         const fragment = this.fragments[selection.name.value];
         if (!fragment) continue;
-        this.collect(fragment.selectionSet, this.typeOf(fragment.typeCondition.name.value) ?? type, isRepeated, into);
+        this.collect(fragment.selectionSet, this.typeOf(fragment.typeCondition.name.value) ?? type, into);
       }
     }
   }
 
-  private compileField(node: FieldNode, parent: GraphQLOutputType, isRepeated: boolean): FieldShape | undefined {
-    const field = isObjectType(parent) ? parent.getFields()[node.name.value] : undefined;
-    if (!field) return undefined;
-    const type = getNamedType(field.type);
-    const isList = isListType(getNullableType(field.type));
-    const nested = node.selectionSet && this.compile(node.selectionSet, type, isRepeated || isList);
-    const leaveOutNull = field.extensions['oneOf'] === true;
-    const enumCase = directiveArgs(node, 'enumCase')?.['as'] as EnumCase | undefined;
-    if (enumCase && !isEnumType(type)) {
-      this.findings.at(node, `${field.name} has @enumCase, and ${String(field.type)} is no enum`, 'Remove @enumCase.');
-    }
-    const enumNames = enumCase && isEnumType(type) ? casedNames(type, enumCase) : undefined;
-    const header = this.compileHeader(node, isList ? undefined : type, isRepeated);
+  /** @param all - The places that select the member. */
+  private compileField(key: string, all: readonly SelectedField[], isRepeated: boolean): FieldShape | undefined {
+    const [first] = all;
+    if (!first) return undefined;
+    // Valid documents select lists of one depth under one key.
+    const isList = isListType(getNullableType(first.field.type));
+    const nested = this.compileAll(
+      all.flatMap(({ node, field }) =>
+        node.selectionSet ? [{ selections: node.selectionSet, type: getNamedType(field.type) }] : [],
+      ),
+      isRepeated || isList,
+    );
+    const leaveOutNull = all.every(({ field }) => field.extensions['oneOf'] === true);
+    for (const directive of ['enumCase', 'header']) this.checkAgreement(key, all, directive);
+    const enumCase = directiveArgs(first.node, 'enumCase')?.['as'] as EnumCase | undefined;
+    const names = all.flatMap(({ node, field }) => this.compileEnum(node, field));
+    const header = this.compileHeader(first.node, isList ? undefined : getNamedType(first.field.type), isRepeated);
+    const enumNames = names.length === 0 ? undefined : new Map(names);
     const isPlain = !nested && !leaveOutNull && !enumNames && header === undefined;
     return isPlain ? undefined : { leaveOutNull, enumCase, enumNames, header, nested };
+  }
+
+  /** A finding where not all places that select a member write it in the same way: the answer has it once. */
+  private checkAgreement(key: string, [first, ...others]: readonly SelectedField[], directive: string): void {
+    const written = (each: SelectedField | undefined): string | undefined => {
+      const node = each && directiveOn(each.node, directive);
+      return node && print(node);
+    };
+    const other = others.find((each) => written(each) !== written(first));
+    if (!other) return;
+    this.findings.at(
+      other.node,
+      `${key} is selected more than once, and not with the same @${directive}`,
+      'Write the same wherever it is selected, or give one of them an alias.',
+    );
+  }
+
+  /** How the values of an enum are written, by their names in GraphQL; empty where that is no other way. */
+  private compileEnum(node: FieldNode, field: AnyField): readonly (readonly [string, string])[] {
+    const enumCase = directiveArgs(node, 'enumCase')?.['as'] as EnumCase | undefined;
+    if (!enumCase) return [];
+    const type = getNamedType(field.type);
+    if (isEnumType(type)) return [...casedNames(type, enumCase)];
+    this.findings.at(node, `${field.name} has @enumCase, and ${String(field.type)} is no enum`, 'Remove @enumCase.');
+    return [];
   }
 
   /** @param type - Undefined for a list. */
@@ -178,6 +233,9 @@ function headerText(value: unknown, name: string): string {
   throw new GatewayError('UPSTREAM_ERROR', undefined, { cause });
 }
 
-function shapeField(value: unknown, { enumNames, nested }: FieldShape, headers: Record<string, string>): unknown {
-  return enumNames && typeof value === 'string' ? (enumNames.get(value) ?? value) : shapeAnswer(value, nested, headers);
+function shapeField(value: unknown, shape: FieldShape, headers: Record<string, string>): unknown {
+  const { enumNames, nested } = shape;
+  if (!enumNames) return shapeAnswer(value, nested, headers);
+  if (Array.isArray(value)) return value.map((item) => shapeField(item, shape, headers));
+  return typeof value === 'string' ? (enumNames.get(value) ?? value) : value;
 }

@@ -48,6 +48,7 @@ export function createRestRoutes(
     method,
     path,
     statuses: [...new Set([whole?.status ?? 200, ...(stream ? [200, 204] : [])])],
+    servesHead: whole !== undefined,
     handle: createHandler({ whole, stream }, { pipeline, replays, heartbeats }),
   }));
 }
@@ -64,7 +65,12 @@ function createHandler({ whole, stream }: Operations, parts: Parts): Handler {
     }
   }
   const forms = [...handlers.keys()];
-  return async (exchange, params) => handlers.get(chooseForm(exchange.headers.accept, forms))!(exchange, params);
+  // Nobody would read the stream.
+  const headForms = forms.filter((form) => form === 'json');
+  return async (exchange, params) => {
+    const form = chooseForm(exchange.headers.accept, exchange.method === 'HEAD' ? headForms : forms);
+    return handlers.get(form)!(exchange, params);
+  };
 }
 
 function createWholeHandler(operation: RestOperation, pipeline: Pipeline): Handler {

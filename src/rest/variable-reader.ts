@@ -48,7 +48,9 @@ export function createVariableReader(operation: RestOperation): VariableReader {
     const given = new URLSearchParams(query);
     if (refusesUnknownQuery) refuseUnknown(given);
     for (const reader of fromQuery) {
-      const values = given.getAll(reader.variable.name);
+      const { name } = reader.variable;
+      const values = given.getAll(name);
+      if (values.some(hasReplacement) && !isUtf8(query)) throw badParameter(name, 'is not UTF-8');
       fill(variables, reader, values.length > 1 ? values : values[0], 'query');
     }
     return variables;
@@ -65,6 +67,19 @@ export function createVariableReader(operation: RestOperation): VariableReader {
     addBody(variables, value as Variables);
     return variables;
   };
+}
+
+/** URLSearchParams puts U+FFFD in place of what is not UTF-8. A client may also have meant one. */
+const hasReplacement = (text: string): boolean => text.includes('\ufffd');
+
+/** Whether the bytes that are percent-encoded are UTF-8. A percent sign with anything else behind it stands for itself. */
+function isUtf8(query: string): boolean {
+  try {
+    decodeURIComponent(query.replace(/%(?![\da-f]{2})/gi, '%25'));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The text of a parameter; a list of them where the query has it several times. */

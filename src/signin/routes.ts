@@ -47,6 +47,9 @@ export const signInPaths = {
   logout: '/api/v1/auth/logout',
 } as const;
 
+/** Neither step is safe (RFC 9110, 9.2.1): a link preview must not use up the attempt or the code. */
+const signInRoute = { method: 'GET', statuses: [302], servesHead: false } as const;
+
 /** The routes that browsers sign in and out by: OpenID Connect's code flow, whose code AuthService exchanges. */
 export function createSignInRoutes(options: SignInOptions): Route[] {
   const { providers } = options;
@@ -55,8 +58,8 @@ export function createSignInRoutes(options: SignInOptions): Route[] {
   if (providers.names.length === 0) return [logout];
   const { login, callback } = createSignIn(options);
   return [
-    { method: 'GET', path: signInPaths.login, statuses: [302], handle: forBrowsers(login, options) },
-    { method: 'GET', path: signInPaths.callback, statuses: [302], handle: forBrowsers(callback, options) },
+    { ...signInRoute, path: signInPaths.login, handle: forBrowsers(login, options) },
+    { ...signInRoute, path: signInPaths.callback, handle: forBrowsers(callback, options) },
     logout,
   ];
 }
@@ -154,17 +157,11 @@ function createSignIn(options: SignInOptions): { login: SignInStep; callback: Si
   };
 }
 
-/**
- * Answers browsers with a page where the answer would be a JSON error. Refuses HEAD: neither step is safe (RFC 9110
- * section 9.2.1), and a link preview must not use up the attempt or the code.
- */
+/** Answers browsers with a page where the answer would be a JSON error. */
 function forBrowsers(step: SignInStep, { postLoginUrl }: SignInOptions): Handler {
   return async (exchange, { provider = '' }) => {
     const ways: Ways = { again: undefined, back: postLoginUrl };
     try {
-      if (exchange.method === 'HEAD') {
-        throw new GatewayError('METHOD_NOT_ALLOWED', undefined, { headers: { allow: 'GET' } });
-      }
       return await step(exchange, provider, ways);
     } catch (error) {
       const known = toGatewayError(error);

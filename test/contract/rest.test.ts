@@ -139,13 +139,31 @@ describe('routes', () => {
   ]);
   mistake(
     'PascalCase of what is no enum',
-    { [rest]: [['    kind @enumCase(as: PASCAL)', '    name @enumCase(as: PASCAL)']] },
+    { [rest]: [['    kind @enumCase(as: PASCAL)', '    label: name @enumCase(as: PASCAL)']] },
     ['schema/rest/shop.graphql:5:5: name has @enumCase, and String! is no enum', '    Remove @enumCase.'],
   );
   mistake(
     'PascalCase of a variable that is no enum',
     { [rest]: [['$pageSize: Int,', '$pageSize: Int @enumCase(as: PASCAL),']] },
     ['schema/rest/shop.graphql:9:20: $pageSize has @enumCase, and Int is no enum', '    Remove @enumCase.'],
+  );
+  const pascal = '    kind @enumCase(as: PASCAL)';
+  for (const [what, again] of [
+    ['another way', '... {\n      kind @enumCase(as: KEBAB)\n    }'],
+    ['no way', '... {\n      kind\n    }'],
+  ] as const) {
+    mistake(`an enum that is written in ${what} elsewhere`, { [rest]: [[pascal, `${pascal}\n    ${again}`]] }, [
+      'schema/rest/shop.graphql:7:7: kind is selected more than once, and not with the same @enumCase',
+      '    Write the same wherever it is selected, or give one of them an alias.',
+    ]);
+  }
+  mistake(
+    'a field that is in a header and in the body',
+    { [rest]: [['    name\n    kind', '    name\n    name @header(name: "X-Name")\n    kind']] },
+    [
+      'schema/rest/shop.graphql:5:5: name is selected more than once, and not with the same @header',
+      '    Write the same wherever it is selected, or give one of them an alias.',
+    ],
   );
   mistake('a header of a field in a list', { [rest]: [['      name\n', '      name @header(name: "X-Name")\n']] }, [
     'schema/rest/shop.graphql:13:12: name may be there several times in an answer',

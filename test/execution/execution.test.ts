@@ -70,8 +70,10 @@ function ordered(value: unknown): unknown {
   return Object.entries(value).map(([key, each]) => [key, ordered(each)]);
 }
 
+/** What is wrong with variables also names the field, which graphql-js does not. */
 function describedError(error: GraphQLError): unknown {
-  const { message, path, locations, nodes, originalError, extensions } = error;
+  const { message, path, locations, nodes, originalError } = error;
+  const { fieldViolations: _, ...extensions } = { ...error.extensions };
   return {
     message,
     path,

@@ -801,6 +801,21 @@ describe('what developers see', () => {
       const { errors } = await production.graphql('{ mee { id } users(firs: 1) { totalCount } }');
       expect(errors?.length).toBeGreaterThan(0);
       expect(JSON.stringify(errors)).not.toMatch(/did you mean/i);
+      const query = 'query ($status: UserStatus) { users(status: $status) { totalCount } }';
+      const variables = { status: 'ACTIV' };
+      const refused = async (at: World) => (await at.graphql(query, { variables })).errors?.[0];
+      const says = 'Value "ACTIV" does not exist in "UserStatus" enum.';
+      const suggests = `${says} Did you mean the enum value "ACTIVE" or "INACTIVE"?`;
+      for (const [at, description] of [
+        [production, says],
+        [world, suggests],
+      ] as const) {
+        const fieldViolations = [{ field: 'status', description }];
+        expect(await refused(at)).toMatchObject({
+          message: `Variable "$status" got invalid value "ACTIV"; ${description}`,
+          extensions: { code: 'BAD_USER_INPUT', fieldViolations },
+        });
+      }
     });
 
     test('there is no GraphiQL', async () => {

@@ -1,5 +1,5 @@
-/** The routes of users, as clients from before GraphQL know them. */
-import { startWorld, type Decoded, type RestOptions, type World } from '../gateway-fixture';
+/** The list of users, as clients from before GraphQL know it; `contract.test.ts` has the other routes. */
+import { startWorld, type Decoded, type World } from '../gateway-fixture';
 
 let world: World;
 beforeAll(async () => {
@@ -7,9 +7,6 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 beforeEach(() => world.reset());
-
-const member = (): RestOptions => ({ token: world.auth.memberToken });
-const requests = (rpc: string): Decoded[] => world.auth.control.calls(rpc).map(({ request }) => request);
 
 const ada = {
   userId: 'user-ada',
@@ -60,94 +57,5 @@ describe('GET /api/v1/users', () => {
     expect([status, body.error.reason]).toEqual([400, 'BAD_USER_INPUT']);
     expect(body.error.fieldViolations).toEqual([{ field, description: expect.any(String) }]);
     expect(world.auth.control.count('ListUsers')).toBe(0);
-  });
-
-  test('is for those who may list users', async () => {
-    expect((await world.rest('GET', '/api/v1/users', member())).status).toBe(403);
-    expect((await world.rest('GET', '/api/v1/users', { token: null })).status).toBe(401);
-  });
-});
-
-describe('GET /api/v1/users/{userId}', () => {
-  test('answers one user', async () => {
-    expect(await world.rest('GET', '/api/v1/users/user-ada')).toMatchObject({ status: 200, body: ada });
-    expect((await world.rest('GET', '/api/v1/users/nobody')).status).toBe(404);
-    expect((await world.rest('GET', '/api/v1/users/user-ada', member())).status).toBe(403);
-  });
-});
-
-describe.each(['PUT', 'PATCH'])('%s', (method) => {
-  test('/api/v1/users/{userId} changes what the body names, and nothing else', async () => {
-    const { status, body } = await world.rest(method, '/api/v1/users/user-bo', { body: { displayName: 'Bo B.' } });
-    expect([status, body.displayName, body.status]).toEqual([200, 'Bo B.', 'Active']);
-    expect(requests('UpdateUser')).toMatchObject([
-      { user: { userId: 'user-bo', displayName: 'Bo B.' }, updateMask: { paths: ['display_name'] } },
-    ]);
-    const other = await world.rest(method, '/api/v1/users/user-bo', {
-      body: { status: 'Inactive', roles: ['member'] },
-    });
-    expect([other.status, other.body.status]).toEqual([200, 'Inactive']);
-    const { updateMask } = requests('UpdateUser')[1];
-    expect(updateMask.paths.toSorted()).toEqual(['roles', 'status']);
-    await world.rest(method, '/api/v1/users/user-bo', { body: { status: 'ACTIVE' } });
-  });
-
-  test('/api/v1/users/me changes the caller', async () => {
-    const { status, body } = await world.rest(method, '/api/v1/users/me', {
-      ...member(),
-      body: { displayName: 'Mel M.' },
-    });
-    expect([status, body.userId, body.displayName]).toEqual([200, 'user-mel', 'Mel M.']);
-  });
-
-  test('refuses unknown fields, wrong values and strangers', async () => {
-    for (const [path, wrong] of [
-      ['/api/v1/users/user-bo', { display_name: 'Bo' }],
-      ['/api/v1/users/user-bo', { status: 'Gone' }],
-      ['/api/v1/users/user-bo', { roles: [1] }],
-      ['/api/v1/users/me', { status: 'Active' }],
-      ['/api/v1/users/me', []],
-    ] as const) {
-      const answer = await world.rest(method, path, { body: wrong });
-      expect([path, answer.status, answer.body.error.reason]).toEqual([path, 400, 'BAD_USER_INPUT']);
-    }
-    expect((await world.rest(method, '/api/v1/users/user-bo', { ...member(), body: {} })).status).toBe(403);
-    expect(world.auth.control.count('UpdateUser')).toBe(0);
-  });
-});
-
-test('a merge patch may say that it is one, where the method is PATCH', async () => {
-  const headers = { 'content-type': 'application/merge-patch+json' };
-  const body = { displayName: 'Bo Builder' };
-  expect((await world.rest('PATCH', '/api/v1/users/user-bo', { body, headers })).status).toBe(200);
-  expect((await world.rest('PUT', '/api/v1/users/user-bo', { body, headers })).status).toBe(415);
-});
-
-describe('POST /api/v1/users/invite', () => {
-  test('invites, and answers 201 with the user', async () => {
-    const { status, body } = await world.rest('POST', '/api/v1/users/invite', {
-      body: { email: 'new.rest@example.com', displayName: 'New', roles: ['member'] },
-    });
-    expect(status).toBe(201);
-    expect(body).toMatchObject({ email: 'new.rest@example.com', displayName: 'New', status: 'Invited' });
-    const again = await world.rest('POST', '/api/v1/users/invite', { body: { email: 'new.rest@example.com' } });
-    expect([again.status, again.body.error.reason]).toEqual([409, 'CONFLICT']);
-  });
-
-  test('needs an address and the permission', async () => {
-    expect((await world.rest('POST', '/api/v1/users/invite', { body: {} })).status).toBe(400);
-    const body = { email: 'other@example.com' };
-    expect((await world.rest('POST', '/api/v1/users/invite', { ...member(), body })).status).toBe(403);
-  });
-});
-
-describe('GET /api/v1/users/{userId}/effective-permissions', () => {
-  test('answers what a user may do, to those who may see it', async () => {
-    const path = '/api/v1/users/user-ada/effective-permissions';
-    const { status, body } = await world.rest('GET', path);
-    expect(status).toBe(200);
-    expect(body).toEqual({ permissions: expect.arrayContaining(['admin:user:list', 'admin:user:edit']) });
-    expect((await world.rest('GET', path, member())).status).toBe(403);
-    expect((await world.rest('GET', '/api/v1/users/nobody/effective-permissions')).status).toBe(404);
   });
 });

@@ -97,8 +97,10 @@ describe('login', () => {
   test.each(['login', 'callback'])('HEAD is refused, since looking at a link must not use it up: %s', async (path) => {
     const response = await here.open().fetch(`/api/v1/auth/dev/${path}`, { method: 'HEAD' });
     expect(response.status).toBe(405);
-    expect(response.headers.get('allow')).toBe('GET');
+    expect(response.headers.get('allow')).toBe('GET, OPTIONS');
     expect(response.headers.getSetCookie()).toEqual([]);
+    const options = await here.open().fetch(`/api/v1/auth/dev/${path}`, { method: 'OPTIONS' });
+    expect(options.headers.get('allow')).toBe('GET, OPTIONS');
   });
 });
 

@@ -73,7 +73,7 @@ export function decodeCursor(cursor: string): Position {
   const offset = Number(match?.[1]);
   if (!match || encodeCursor(match[2] ?? '', offset) !== cursor) {
     throw new GatewayError('BAD_USER_INPUT', 'after is not a cursor of this list.', {
-      fieldViolations: [{ field: 'after', description: 'not a cursor of this list' }],
+      fieldViolations: [{ field: 'after', description: 'is not a cursor of this list' }],
     });
   }
   return { token: match[2] ?? '', offset };

@@ -289,9 +289,13 @@ export function logBug(error: GatewayError, request: { readonly log: ErrorLog })
 
 /** The fields that every door adds to an error's body. */
 export function publicDetails(error: GatewayError): Record<string, unknown> {
+  const { fieldViolations } = error;
+  // Clients that look at the details alone find there what the gateway itself says of fields, as services say it.
+  const own = fieldViolations?.length ? [{ '@type': 'google.rpc.BadRequest', fieldViolations }] : [];
+  const details = error.details?.length ? error.details : own;
   return {
-    ...(error.fieldViolations?.length ? { fieldViolations: error.fieldViolations } : {}),
-    ...(error.details?.length ? { details: error.details } : {}),
+    ...(fieldViolations?.length ? { fieldViolations } : {}),
+    ...(details.length > 0 ? { details } : {}),
     ...(error.retryAfter === undefined ? {} : { retryAfter: error.retryAfter }),
   };
 }

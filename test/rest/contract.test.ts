@@ -170,18 +170,15 @@ const update = (userId: string, paths: string[], changed: object) => ({
 });
 
 /** An error that names fields. */
-const wrongInput = (message: string, ...fieldViolations: (readonly [field: string, description: string])[]) => ({
-  reason: 'BAD_USER_INPUT',
-  message,
-  ...(fieldViolations.length === 0
-    ? {}
-    : { fieldViolations: fieldViolations.map(([field, description]) => ({ field, description })) }),
-});
-/** The same from an upstream, whose details come along. */
-function refusedInput(...violations: (readonly [field: string, description: string])[]) {
-  const error = wrongInput(violations.map((each) => each.join(': ')).join('; '), ...violations);
-  return { ...error, details: [{ '@type': 'google.rpc.BadRequest', fieldViolations: error.fieldViolations }] };
+function wrongInput(message: string, ...violations: (readonly [field: string, description: string])[]) {
+  const error = { reason: 'BAD_USER_INPUT', message };
+  if (violations.length === 0) return error;
+  const fieldViolations = violations.map(([field, description]) => ({ field, description }));
+  return { ...error, fieldViolations, details: [{ '@type': 'google.rpc.BadRequest', fieldViolations }] };
 }
+/** The same from an upstream. */
+const refusedInput = (...violations: (readonly [field: string, description: string])[]) =>
+  wrongInput(violations.map((each) => each.join(': ')).join('; '), ...violations);
 const wrongValue = (variable: string, value: string, why: string) =>
   wrongInput(`Variable "$${variable}" got invalid value ${value}; ${why}`, [variable, why]);
 

@@ -17,6 +17,7 @@ import type { Refuse } from './http/unreadable-request';
 import { createDocuments } from './pipeline/documents';
 import type { OperationContext } from './pipeline/operation-context';
 import { createPipeline } from './pipeline/pipeline';
+import { createDocsRoutes } from './rest/openapi/docs-page';
 import { createOpenApi } from './rest/openapi/openapi';
 import { createOpenApiRoute } from './rest/openapi/route';
 import { createRestRoutes } from './rest/routes';
@@ -142,7 +143,12 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
         graphiql: config.production ? undefined : { providers: providers.names },
       }),
       ...createRestRoutes(operations, pipeline),
-      ...(config.production ? [] : [createOpenApiRoute(createOpenApi({ schema, operations, version }))]),
+      ...(config.production
+        ? []
+        : [
+            createOpenApiRoute(() => createOpenApi({ schema, operations, version })),
+            ...createDocsRoutes(providers.names),
+          ]),
       ...createSignInRoutes({
         ...config,
         ...config.signIn,

@@ -31,7 +31,7 @@ import { createPolicies } from './session/policies';
 import { createRateLimits } from './session/rate-limits';
 import { createSessions } from './session/sessions';
 import { createProviders } from './signin/providers';
-import { createSignInRoutes } from './signin/routes';
+import { createSignInRoutes, signInPaths } from './signin/routes';
 import { createSignOut, type SignOut } from './signin/sign-out';
 import { droppedLines, type Logger } from './telemetry/log';
 import { createMetrics, type Metrics } from './telemetry/metrics';
@@ -146,7 +146,15 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
       ...(config.production
         ? []
         : [
-            createOpenApiRoute(() => createOpenApi({ schema, operations, version })),
+            createOpenApiRoute(() =>
+              createOpenApi({
+                schema: compiled,
+                operations,
+                signInPaths,
+                version,
+                deployment: { publicUrl: publicOrigin, cookieName: cookie.name, providers },
+              }),
+            ),
             ...createDocsRoutes(providers.names),
           ]),
       ...createSignInRoutes({

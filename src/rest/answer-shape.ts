@@ -104,7 +104,7 @@ class ShapeCompiler {
     const type = getNamedType(field.type);
     const isList = isListType(getNullableType(field.type));
     const nested = node.selectionSet && this.compile(node.selectionSet, type, isRepeated || isList);
-    const leaveOutNull = field.extensions['oneOf'] === true;
+    const leaveOutNull = field.extensions['oneOf'] !== undefined;
     const enumCase = directiveArgs(node, 'enumCase')?.['as'] as EnumCase | undefined;
     if (enumCase && !isEnumType(type)) {
       this.findings.at(node, `${field.name} has @enumCase, and ${String(field.type)} is no enum`, 'Remove @enumCase.');

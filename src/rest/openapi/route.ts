@@ -1,6 +1,5 @@
 import { entityTag, isKnown } from '../../http/entity-tag';
 import { jsonHeaders, type Route } from '../../http/exchange';
-import type { OpenApiDocument } from './openapi';
 
 export const openApiPath = '/api/openapi.json';
 
@@ -9,7 +8,7 @@ export const openApiPath = '/api/openapi.json';
  *
  * @param create - Called when the document is first asked for, to keep the start fast.
  */
-export function createOpenApiRoute(create: () => OpenApiDocument): Route {
+export function createOpenApiRoute(create: () => object): Route {
   let made: { readonly body: string; readonly etag: string } | undefined;
   const make = () => {
     const body = JSON.stringify(create());

@@ -17,6 +17,7 @@ import type { Refuse } from './http/unreadable-request';
 import { createDocuments } from './pipeline/documents';
 import type { OperationContext } from './pipeline/operation-context';
 import { createPipeline } from './pipeline/pipeline';
+import { createDocsRoutes } from './rest/openapi/docs-page';
 import { createOpenApi } from './rest/openapi/openapi';
 import { createOpenApiRoute } from './rest/openapi/route';
 import { createRestRoutes } from './rest/routes';
@@ -31,7 +32,7 @@ import { createPolicies } from './session/policies';
 import { createRateLimits } from './session/rate-limits';
 import { createSessions } from './session/sessions';
 import { createProviders } from './signin/providers';
-import { createSignInRoutes } from './signin/routes';
+import { createSignInRoutes, signInPaths } from './signin/routes';
 import { createSignOut, type SignOut } from './signin/sign-out';
 import { droppedLines, type Logger } from './telemetry/log';
 import { createMetrics, type Metrics } from './telemetry/metrics';
@@ -148,7 +149,20 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
         graphiql: config.production ? undefined : { providers: providers.names },
       }),
       ...createRestRoutes(operations, pipeline, replays),
-      ...(config.production ? [] : [createOpenApiRoute(createOpenApi({ schema, operations, version }))]),
+      ...(config.production
+        ? []
+        : [
+            createOpenApiRoute(() =>
+              createOpenApi({
+                schema: compiled,
+                operations,
+                signInPaths,
+                version,
+                deployment: { publicUrl: publicOrigin, cookieName: cookie.name, providers },
+              }),
+            ),
+            ...createDocsRoutes(providers.names),
+          ]),
       ...createSignInRoutes({
         ...config,
         ...config.signIn,

@@ -123,7 +123,7 @@ export const variables = {
     parse: oneOf(environments),
     expected: 'production, development or test',
     description:
-      '`production`, `development` or `test`. Outside production GraphiQL and introspection are open, and on loopback the session cookie works without TLS; that is why unset means production.',
+      '`production`, `development` or `test`. Outside production GraphiQL, introspection and the page of the REST routes are open, and on loopback the session cookie works without TLS; that is why unset means production.',
   },
   port: {
     name: 'PORT',

@@ -21,7 +21,7 @@ import type { Memory } from '../execution/memory';
 import type { OperationSource } from '../execution/operation-source';
 import type { Variables } from '../execution/run';
 import { accessOf, denial, type AccessRule } from '../schema/access';
-import { rateLimitOf } from '../schema/rate-limit';
+import { rateLimitOf, type FieldRateLimit } from '../schema/rate-limit';
 import type { ResolverContext } from '../schema/resolver-context';
 import { objectTypesOf } from '../schema/object-types';
 import { compileCost, maxSelectedFields, type OperationCost } from './operation-cost';
@@ -54,7 +54,7 @@ export class OperationPlan {
 
   private workOut(): OperationTraits {
     const traits = traitsOf(this.compiled.source);
-    this.memory.bytes += traits.roots.size * rootSize + traits.rules.length * itemSize;
+    this.memory.bytes += traits.roots.size * rootSize + (traits.rules.length + traits.rateLimits.length) * itemSize;
     return traits;
   }
 
@@ -85,6 +85,11 @@ export class OperationPlan {
   /** Rules of its fields, as far as they do not depend on an object. */
   get rules(): readonly AccessRule[] {
     return this.traits.rules;
+  }
+
+  /** The limits of its fields, each once, whatever its conditions. */
+  get rateLimits(): readonly FieldRateLimit[] {
+    return this.traits.rateLimits;
   }
 
   /** Whether two of its calls may be equal. */
@@ -167,7 +172,7 @@ export interface LimitedField {
 
 interface OperationTraits extends Pick<
   OperationPlan,
-  'rootFields' | 'timeout' | 'rules' | 'mergesCalls' | 'isCheckedFirst'
+  'rootFields' | 'timeout' | 'rules' | 'rateLimits' | 'mergesCalls' | 'isCheckedFirst'
 > {
   readonly hasPolicies: boolean;
   /** True where every root field needs a session. */
@@ -193,7 +198,7 @@ function traitsOf(source: OperationSource): OperationTraits {
   const rules = new Set<AccessRule>();
   let timeout = 0;
   let calls = 0;
-  let isCheckedFirst = false;
+  const rateLimits = new Set<FieldRateLimit>();
   for (const field of fieldsOf(source, undefined)) {
     const ownTimeout = field.extensions['timeout'] as number | undefined;
     if (ownTimeout !== undefined) {
@@ -201,7 +206,8 @@ function traitsOf(source: OperationSource): OperationTraits {
       timeout = Math.max(timeout, ownTimeout);
     }
     for (const rule of accessOf(field)) rules.add(independent(rule));
-    isCheckedFirst ||= rateLimitOf(field) !== undefined;
+    const rateLimit = rateLimitOf(field);
+    if (rateLimit) rateLimits.add(rateLimit);
   }
   const hasPolicies = policiesOf([...rules]).length > 0;
   const roots = rootFieldsOf(source);
@@ -212,7 +218,8 @@ function traitsOf(source: OperationSource): OperationTraits {
     rootFields: [...new Set([...roots.values()].map(({ node }) => node.name.value))].join(' '),
     timeout,
     rules: [...rules],
-    isCheckedFirst: isCheckedFirst || hasPolicies,
+    rateLimits: [...rateLimits],
+    isCheckedFirst: rateLimits.size > 0 || hasPolicies,
     hasPolicies,
     // One call that is made once is equal to no other.
     mergesCalls: calls > 1 || (calls === 1 && !fields.some((field) => field?.extensions['timeout'] !== undefined)),

@@ -135,7 +135,7 @@ class ShapeCompiler {
       ),
       isRepeated || isList,
     );
-    const leaveOutNull = all.every(({ field }) => field.extensions['oneOf'] === true);
+    const leaveOutNull = all.every(({ field }) => field.extensions['oneOf'] !== undefined);
     for (const directive of ['enumCase', 'header']) this.checkAgreement(key, all, directive);
     const enumCase = directiveArgs(first.node, 'enumCase')?.['as'] as EnumCase | undefined;
     const names = all.flatMap(({ node, field }) => this.compileEnum(node, field));

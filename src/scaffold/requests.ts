@@ -1,6 +1,7 @@
 import { Type, type Field, type Method } from 'protobufjs';
 import { hasPresence } from '../proto/proto-model';
-import { descriptionOf, httpRule } from './annotations';
+import { descriptionOf } from '../proto/descriptions';
+import { httpRule } from './annotations';
 import { isKey, isMask, namedFields, renamed, shapeOf, type NamedField } from './fields';
 import { keyFields } from './lookups';
 import { NameScope, pascalCase, snakeCase } from './names';

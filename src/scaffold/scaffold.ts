@@ -1,7 +1,8 @@
 import type { Field, Method, Service, Type } from 'protobufjs';
 import { jsonName } from '../proto/proto-model';
 import { serviceName } from '../schema/services';
-import { deprecation, descriptionOf } from './annotations';
+import { descriptionOf } from '../proto/descriptions';
+import { deprecation } from './annotations';
 import { ConnectionWriter, pagedList, pagingArguments, type PagedList } from './connections';
 import { isObject, shapeOf } from './fields';
 import { findLookups, type FoundLookup } from './lookups';

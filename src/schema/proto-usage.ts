@@ -26,7 +26,8 @@ export function noteUsage(element: Element, ...names: readonly ProtoName[]): voi
   element.extensions = { ...element.extensions, [mark]: new Set([...usedBy(element), ...names]) };
 }
 
-function usedBy({ extensions }: Element): ReadonlySet<ProtoName> {
+/** The names that an element is read from or written to. */
+export function usedBy({ extensions }: Element): ReadonlySet<ProtoName> {
   return (extensions[mark] as ReadonlySet<ProtoName> | undefined) ?? new Set();
 }
 

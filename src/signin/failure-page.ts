@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { errorHeaders, type GatewayError } from '../errors';
 import type { Exchange, Reply } from '../http/exchange';
+import { escapeHtml } from '../pages/html';
 
 /** Where a user can go from the page: places that sign-in may lead to. */
 export interface WaysOn {
@@ -33,9 +34,9 @@ export function failurePage(error: GatewayError, exchange: Pick<Exchange, 'id'>,
 </head>
 <body>
 <h1>Sign-in did not work</h1>
-<p>${escape(error.message)}</p>
-<p>${again === undefined ? '' : `<a href="${escape(again)}">Try again</a> &middot; `}<a href="${escape(back)}">Go back</a></p>
-<p><small>${escape(error.code)} &middot; ${escape(exchange.id)}</small></p>
+<p>${escapeHtml(error.message)}</p>
+<p>${again === undefined ? '' : `<a href="${escapeHtml(again)}">Try again</a> &middot; `}<a href="${escapeHtml(back)}">Go back</a></p>
+<p><small>${escapeHtml(error.code)} &middot; ${escapeHtml(exchange.id)}</small></p>
 </body>
 </html>
 `;
@@ -68,16 +69,4 @@ function rangeOf(item: string): [string, number] {
   const [range = '', ...parameters] = item.split(';').map((part) => part.trim().toLowerCase());
   const weight = parameters.find((parameter) => parameter.startsWith('q='));
   return [range, weight === undefined ? 1 : Number(weight.slice(2)) || 0];
-}
-
-const entities: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-function escape(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => entities[character] ?? '');
 }

@@ -29,7 +29,7 @@ describe('the files of GraphiQL', () => {
 
   test('those that the page names are kept for good, and those of another version are asked about each time', async () => {
     const assets = await assetsOfPage();
-    expect(assets).toHaveLength(4);
+    expect(assets).toHaveLength(6);
     for (const asset of assets) {
       expect((await get(asset)).headers['cache-control']).toBe('public, max-age=31536000, immutable');
       expect((await get(`${asset}0`)).headers['cache-control']).toBe('no-cache');

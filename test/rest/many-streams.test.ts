@@ -146,7 +146,11 @@ describe('a client that reads 1 KB a second of 10 MB', () => {
     try {
       // The rest of what was sent is in the buffers of sockets.
       for (const { sent } of calls()) expect(sent).toBeLessThan(160);
-      expect((megabytes() - before) / count).toBeLessThan(1);
+      // Buffers are given back some time after the collection that found them unused.
+      await until(
+        () => (megabytes() - before) / count,
+        (each) => each < 1,
+      );
     } finally {
       await leave(sockets);
     }

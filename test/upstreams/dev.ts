@@ -152,7 +152,7 @@ function describe({ ports, publicUrl, adminToken, memberToken }: DevSettings): s
 api-gateway is running for development.
 
   GraphiQL  ${publicUrl}/graphql
-  REST      ${publicUrl}/api/v1/users/me
+  REST      ${publicUrl}/api/docs
   Sign in   ${publicUrl}/api/v1/auth/dev/login
   Metrics   http://localhost:${ports.ADMIN_PORT}/metrics
 

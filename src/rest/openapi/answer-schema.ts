@@ -16,7 +16,8 @@ import {
 import { fragmentsOf } from '../../execution/compiled-operation';
 import { objectTypesOf } from '../../schema/object-types';
 import type { AnswerShape } from '../answer-shape';
-import { described, leafSchema, wrapped, type JsonSchema } from './json-schema';
+import type { SchemaComponents } from './components';
+import { described, leafSchema, withDescription, withoutNull, wrapped, type JsonSchema } from './json-schema';
 
 interface Selected {
   readonly node: FieldNode;
@@ -24,7 +25,13 @@ interface Selected {
   readonly isConditional: boolean;
 }
 
-/** What an operation answers, as its selections and the shape of its route have it. */
+/**
+ * Names groups of properties, of which an answer has at most one each: the members of a oneof. JSON Schema could say so by `not`,
+ * which makers of clients do not know.
+ */
+export const oneOfKeyword = 'x-oneof';
+
+/** What an operation answers, as its selections and the shape of its route have it. Objects become components. */
 export class AnswerSchemas {
   private readonly fragments: Readonly<Record<string, FragmentDefinitionNode>>;
   /** Response headers that fields are sent in. */
@@ -33,6 +40,7 @@ export class AnswerSchemas {
   constructor(
     private readonly schema: GraphQLSchema,
     document: DocumentNode,
+    private readonly components: SchemaComponents,
   ) {
     this.fragments = fragmentsOf(document);
   }
@@ -52,6 +60,7 @@ export class AnswerSchemas {
   private ofType(type: GraphQLObjectType, nodes: readonly FieldNode[], shape: AnswerShape | undefined): JsonSchema {
     const properties: Record<string, JsonSchema> = {};
     const required: string[] = [];
+    const members = new Map<unknown, string[]>();
     for (const [key, selected] of this.collect(type, nodes)) {
       const name = selected[0]?.node.name.value ?? '';
       if (name === '__typename') {
@@ -69,13 +78,24 @@ export class AnswerSchemas {
         how?.enumCase,
       );
       if (how?.header !== undefined) {
-        this.headers[how.header] = value;
-        continue;
+        // Null is not sent.
+        this.headers[how.header] = withoutNull(value);
+      } else if (how?.leaveOutNull) {
+        properties[key] = withoutNull(value);
+        const oneOf = field.extensions['oneOf'];
+        members.set(oneOf, [...(members.get(oneOf) ?? []), key]);
+      } else {
+        properties[key] = value;
+        if (selected.some(({ isConditional }) => !isConditional)) required.push(key);
       }
-      properties[key] = value;
-      if (!how?.leaveOutNull && selected.some(({ isConditional }) => !isConditional)) required.push(key);
     }
-    return { type: 'object', properties, ...(required.length === 0 ? {} : { required }) };
+    return this.components.add(type.name, {
+      type: 'object',
+      ...described(type),
+      properties,
+      ...(required.length === 0 ? {} : { required }),
+      ...(members.size === 0 ? {} : { [oneOfKeyword]: [...members.values()] }),
+    });
   }
 
   /** The fields of a type that are selected, by response key, whatever @skip and @include say. */
@@ -111,8 +131,7 @@ export class AnswerSchemas {
   ): JsonSchema {
     const named = getNamedType(field.type);
     const inner = isLeafType(named) ? leafSchema(named, enumCase) : this.ofObject(named, nodes, nested);
-    const value = wrapped(field.type, inner);
-    return { ...value, ...described(field) };
+    return withDescription(wrapped(field.type, inner), field);
   }
 }
 

@@ -1,14 +1,9 @@
 import {
-  getNamedType,
-  GraphQLBoolean,
-  GraphQLFloat,
-  GraphQLInt,
-  isEnumType,
-  isInputObjectType,
-  isLeafType,
+  astFromValue,
   isListType,
   isNonNullType,
   isScalarType,
+  valueFromASTUntyped,
   type GraphQLEnumType,
   type GraphQLInputType,
   type GraphQLLeafType,
@@ -27,31 +22,32 @@ const scalars: Readonly<Record<string, JsonSchema>> = {
   String: { type: 'string' },
   ID: { type: 'string' },
   DateTime: { type: 'string', format: 'date-time' },
-  Duration: { type: 'string', pattern: '^-?\\d+(\\.\\d+)?s$' },
-  BigInt: { type: 'string', pattern: '^-?\\d{1,20}$' },
-};
-
-/** Anything: the scalar `JSON`, and scalars that are not known. */
-const anything: JsonSchema = {};
-
-/** As {@link scalars}, where they are read from a body: a BigInt may be a number too. */
-const bodyScalars: Readonly<Record<string, JsonSchema>> = {
-  ID: { type: ['string', 'integer'] },
-  BigInt: { type: ['string', 'integer'] },
+  Duration: { type: 'string', pattern: '^-?\\d+(\\.\\d+)?s$', examples: ['1.5s'] },
+  BigInt: { type: 'string', pattern: '^-?\\d{1,20}$', examples: ['42'] },
 };
 
 /** @param enumCase - How the values of an enum are written; left out where they are as in GraphQL. */
 export function leafSchema(type: GraphQLLeafType, enumCase: EnumCase | undefined): JsonSchema {
-  if (isScalarType(type)) return scalars[type.name] ?? anything;
-  return enumSchema(type, enumCase ? [...casedNames(type, enumCase).values()] : namesOf(type));
+  // Anything may be a value of the scalar JSON, and of scalars that are not known.
+  if (isScalarType(type)) return scalars[type.name] ?? described(type);
+  return enumSchema(type, writtenNames(type, enumCase));
 }
 
-function enumSchema(type: GraphQLEnumType, names: readonly string[]): JsonSchema {
-  return { type: 'string', enum: [...new Set(names)], ...described(type) };
+/** @param names - How the values are written, by their names in GraphQL. */
+export function enumSchema(
+  type: GraphQLEnumType,
+  names: ReadonlyMap<string, string>,
+  others: readonly string[] = [],
+): JsonSchema {
+  const values = type.getValues().filter(({ description }) => description);
+  const list = values.map(({ name, description }) => `- \`${names.get(name)}\`: ${description}`).join('\n');
+  const schema = { type: 'string', enum: [...new Set([...names.values(), ...others])] };
+  return withDescription(withDescription(schema, { description: list }), type);
 }
 
-function namesOf(type: GraphQLEnumType): string[] {
-  return type.getValues().map(({ name }) => name);
+/** How the values of an enum are written, by their names in GraphQL. */
+export function writtenNames(type: GraphQLEnumType, enumCase: EnumCase | undefined): ReadonlyMap<string, string> {
+  return enumCase ? casedNames(type, enumCase) : new Map(type.getValues().map(({ name }) => [name, name]));
 }
 
 /** Lists and nullability around the schema of a type's innermost type. */
@@ -65,9 +61,11 @@ function listOf(item: GraphQLType, inner: JsonSchema): JsonSchema {
 }
 
 function orNull(schema: JsonSchema): JsonSchema {
-  if (schema === anything) return schema;
-  const { type, enum: values } = schema;
-  if (typeof type !== 'string' && !Array.isArray(type)) return { anyOf: [schema, { type: 'null' }] };
+  const { type, enum: values, $ref, anyOf } = schema;
+  if (Array.isArray(anyOf)) return { ...schema, anyOf: [...(anyOf as JsonSchema[]), { type: 'null' }] };
+  if ($ref !== undefined) return { anyOf: [schema, { type: 'null' }] };
+  // Anything may be null already.
+  if (type === undefined) return schema;
   return {
     ...schema,
     type: [type, 'null'].flat(),
@@ -75,52 +73,43 @@ function orNull(schema: JsonSchema): JsonSchema {
   };
 }
 
-/** The description of an element of the schema, which is that of its proto where the SDL has none. */
-export function described({ description }: { readonly description?: string | null | undefined }): JsonSchema {
-  return description ? { description } : {};
+/** Takes back what {@link wrapped} does for a type that may be null. */
+export function withoutNull(schema: JsonSchema): JsonSchema {
+  const { type, enum: values, anyOf, ...rest } = schema;
+  if (Array.isArray(type)) {
+    const others = (type as string[]).filter((each) => each !== 'null');
+    const named = Array.isArray(values) ? { enum: (values as unknown[]).filter((each) => each !== null) } : {};
+    return { ...rest, type: others.length === 1 ? others[0] : others, ...named };
+  }
+  if (!Array.isArray(anyOf)) return schema;
+  const others = (anyOf as JsonSchema[]).filter((each) => each['type'] !== 'null');
+  return others.length === 1 ? { ...others[0], ...rest } : { ...rest, anyOf: others };
 }
 
-/** What requests may hold. Input types become components, since they may hold each other. */
-export class InputSchemas {
-  readonly components: Record<string, JsonSchema> = {};
+/** What an element of the schema says of itself; its description is that of its proto where the SDL has none. */
+interface SelfDescribing {
+  readonly description?: string | null | undefined;
+  readonly deprecationReason?: string | null | undefined;
+}
 
-  /** Of a variable in the path or the query. */
-  ofText(type: GraphQLInputType, enumCase: EnumCase | undefined): JsonSchema {
-    const inner = this.named(type, enumCase, false);
-    const nullable = isNonNullType(type) ? type.ofType : type;
-    return isListType(nullable) ? { type: 'array', items: inner } : inner;
-  }
+/** The description of an element of the schema, and whether it is deprecated. */
+export function described({ description, deprecationReason }: SelfDescribing): {
+  readonly description?: string;
+  readonly deprecated?: boolean;
+} {
+  const text = [description, deprecationReason && `Deprecated: ${deprecationReason}`].filter(Boolean).join('\n\n');
+  return { ...(text ? { description: text } : {}), ...(deprecationReason ? { deprecated: true } : {}) };
+}
 
-  /** Of a variable or a field in a JSON body. */
-  ofJson(type: GraphQLInputType, enumCase: EnumCase | undefined): JsonSchema {
-    return wrapped(type, this.named(type, enumCase, true));
-  }
+/** A schema with the description of a place where it is used, before what it says itself. */
+export function withDescription(schema: JsonSchema, element: SelfDescribing): JsonSchema {
+  const own = described(element);
+  const text = [own.description, schema['description']].filter(Boolean).join('\n\n');
+  return { ...schema, ...own, ...(text ? { description: text } : {}) };
+}
 
-  private named(type: GraphQLInputType, enumCase: EnumCase | undefined, isJson: boolean): JsonSchema {
-    const named = getNamedType(type);
-    if (isInputObjectType(named)) {
-      if (!this.components[named.name]) {
-        // Before its fields, one of which may be of the same type.
-        this.components[named.name] = anything;
-        const fields = Object.values(named.getFields());
-        const required = fields.filter((field) => isNonNullType(field.type) && field.defaultValue === undefined);
-        this.components[named.name] = {
-          type: 'object',
-          ...described(named),
-          properties: Object.fromEntries(
-            fields.map((field) => [field.name, { ...this.ofJson(field.type, undefined), ...described(field) }]),
-          ),
-          ...(required.length === 0 ? {} : { required: required.map(({ name }) => name) }),
-          additionalProperties: false,
-        };
-      }
-      return { $ref: `#/components/schemas/${named.name}` };
-    }
-    if (!isLeafType(named)) return anything;
-    if (isEnumType(named) && enumCase) {
-      return enumSchema(named, [...casedNames(named, enumCase).values(), ...namesOf(named)]);
-    }
-    const plain = named === GraphQLInt || named === GraphQLFloat || named === GraphQLBoolean;
-    return (isJson && !plain ? bodyScalars[named.name] : undefined) ?? leafSchema(named, undefined);
-  }
+/** A default value as it is in JSON, with enum values as they are in GraphQL. Nothing where there is none. */
+export function defaultOf(type: GraphQLInputType, value: unknown): JsonSchema {
+  const node = value === undefined || value === null ? undefined : astFromValue(value, type);
+  return node ? { default: valueFromASTUntyped(node) } : {};
 }

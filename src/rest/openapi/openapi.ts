@@ -1,34 +1,74 @@
-import { parse, Kind, type FieldNode, type GraphQLSchema, type OperationDefinitionNode } from 'graphql';
-import { compileDocument } from '../../execution/compiled-operation';
-import { Memory } from '../../execution/memory';
-import { SchemaTraits } from '../../execution/selection';
-import { OperationPlan } from '../../pipeline/operation-plan';
-import type { RestOperation, RouteVariable } from '../rest-operation';
-import { AnswerSchemas } from './answer-schema';
-import { InputSchemas, type JsonSchema } from './json-schema';
+import type { GraphQLSchema } from 'graphql';
+import type { RestOperation } from '../rest-operation';
+import { SchemaComponents } from './components';
+import { errorResponses, errorSchema } from './error-responses';
+import { headerComponents } from './headers';
+import { merged } from './merged';
+import { OperationDescriber, type OperationObject } from './operation';
+import { ownResponses, ownRoutes, type DescribedProviders, type SignInPaths } from './own-routes';
+import { parameterComponents } from './request';
 
 export interface OpenApiOptions {
   /** As the gateway serves it: fields know who may ask for them. */
   readonly schema: GraphQLSchema;
   readonly operations: readonly RestOperation[];
+  readonly signInPaths: SignInPaths;
   /** Of the gateway. */
   readonly version: string;
+  /** Undefined where the configuration is not known: then all is described that a gateway may serve. */
+  readonly deployment?: Deployment;
+}
+
+/** What the document says of a gateway as it is configured. */
+export interface Deployment {
+  /** Where clients reach it, without a path. */
+  readonly publicUrl: string;
+  /** Of the session cookie. */
+  readonly cookieName: string;
+  readonly providers: DescribedProviders;
 }
 
 /** A document of OpenAPI 3.1. */
 export type OpenApiDocument = Readonly<Record<string, unknown>>;
 
+type Paths = Record<string, Record<string, OperationObject>>;
+
 /**
- * Describes the REST routes.
+ * Describes the REST routes, and those of the gateway itself.
  *
  * @see https://spec.openapis.org/oas/v3.1.0
  */
-export function createOpenApi({ schema, operations, version }: OpenApiOptions): OpenApiDocument {
-  const inputs = new InputSchemas();
-  const traits = new SchemaTraits(schema);
-  const paths: Record<string, Record<string, Described>> = {};
+export function createOpenApi(options: OpenApiOptions): OpenApiDocument {
+  const { schema, operations, version, signInPaths, deployment } = options;
+  const components = new SchemaComponents(schema);
+  components.add('Error', errorSchema);
+  const routes = pathsOf(operations, new OperationDescriber(schema, components));
+  const paths = { ...routes, ...withFreeIds(ownRoutes(signInPaths, deployment?.providers), routes) };
+  const tags = [...new Set(Object.keys(paths).map(tagOf))].map((name) => ({ name }));
+  return {
+    openapi: '3.1.0',
+    info: { title: 'api-gateway', version, description: general },
+    ...(deployment ? { servers: [{ url: deployment.publicUrl }] } : {}),
+    tags,
+    paths: mapOperations(paths, (path, operation) => ({ tags: [tagOf(path)], ...operation })),
+    components: {
+      schemas: components.schemas,
+      parameters: parameterComponents,
+      headers: headerComponents,
+      responses: { ...errorResponses, ...ownResponses },
+      securitySchemes: securitySchemes(deployment?.cookieName ?? '__Host-session'),
+    },
+  };
+}
+
+const general =
+  `What fails is answered with JSON that has \`error\`, and names the request. The head of a request has at most 16 KB, with
+path and query in it, and its body 1 MB.`.replace('\n', ' ');
+
+function pathsOf(operations: readonly RestOperation[], describer: OperationDescriber): Paths {
+  const paths: Paths = {};
   for (const operation of operations) {
-    const described = describe(schema, traits, operation, inputs);
+    const described = describer.describe(operation);
     for (const [index, path] of operation.paths.entries()) {
       const at = (paths[path] ??= {});
       const method = operation.method.toLowerCase();
@@ -38,31 +78,7 @@ export function createOpenApi({ schema, operations, version }: OpenApiOptions): 
       at[method] = known ? merged(known, described) : { operationId, ...described };
     }
   }
-  return {
-    openapi: '3.1.0',
-    info: { title: 'api-gateway', version },
-    paths,
-    components: {
-      schemas: { ...inputs.components, Error: errorSchema },
-      responses: { Error: errorResponse },
-      securitySchemes,
-    },
-  };
-}
-
-/** Or a reference to one. */
-interface ResponseObject {
-  readonly $ref?: string;
-  readonly content?: Readonly<Record<string, object>>;
-}
-
-interface Described {
-  readonly operationId?: string;
-  readonly description?: string;
-  readonly parameters?: readonly object[];
-  readonly requestBody?: object;
-  readonly responses: Readonly<Record<string, ResponseObject>>;
-  readonly security?: readonly object[];
+  return paths;
 }
 
 /** Unique in a document: the operation's name, with what tells apart the places where it is mounted. */
@@ -71,167 +87,43 @@ function operationIdOf({ name, method }: RestOperation, operations: readonly Res
   return `${name}${hasSeveral ? `_${method.toLowerCase()}` : ''}${index === 0 ? '' : `_${index + 1}`}`;
 }
 
-/** A whole answer and a stream of one path. */
-function merged(one: Described, other: Described): Described {
-  const responses: Record<string, ResponseObject> = { ...one.responses };
-  for (const [status, response] of Object.entries(other.responses)) {
-    const known = responses[status];
-    const content = { ...known?.content, ...response.content };
-    responses[status] = { ...response, ...known, ...(response.content ? { content } : {}) };
-  }
-  return { ...one, responses };
+/** The gateway's own operations, called so that none of the routes' is called the same. */
+function withFreeIds(own: Paths, routes: Paths): Paths {
+  const taken = new Set(
+    Object.values(routes).flatMap((methods) => Object.values(methods).map((each) => each.operationId)),
+  );
+  const renamed = (operation: OperationObject): OperationObject => {
+    let { operationId = '' } = operation;
+    while (taken.has(operationId)) operationId += '_';
+    return { ...operation, operationId };
+  };
+  return mapOperations(own, (_path, operation) => renamed(operation));
 }
 
-function describe(
-  schema: GraphQLSchema,
-  traits: SchemaTraits,
-  operation: RestOperation,
-  inputs: InputSchemas,
-): Described {
-  const document = parse(operation.query);
-  const node = document.definitions.find((each) => each.kind === Kind.OPERATION_DEFINITION) as OperationDefinitionNode;
-  const root = node.selectionSet.selections[0] as FieldNode;
-  const field = schema.getRootType(node.operation)?.getFields()[root.name.value];
-  if (!field) throw new Error(`the schema has no field ${root.name.value}`);
-  const [compiled] = compileDocument(traits, document, new Memory());
-  const { rules, needsSession } = new OperationPlan(compiled!, new Memory());
-  const answers = new AnswerSchemas(schema, document);
-  const answer = answers.ofField(field.type, [root], operation.shape);
-  const scopes = rules.flatMap((rule) => (rule.scopes ?? []).map((all) => all.join(' and ')));
-  const description = [
-    field.description ?? '',
-    scopes.length === 0 ? '' : `Needs the permission ${[...new Set(scopes)].join(' or ')}.`,
-  ].filter((text) => text !== '');
-  const parameters = [
-    ...operation.pathVariables.map((variable) => parameterOf(variable, 'path', inputs)),
-    ...operation.queryVariables.map((variable) => parameterOf(variable, 'query', inputs)),
-  ];
-  const body = bodyOf(operation, inputs);
+function mapOperations(paths: Paths, change: (path: string, operation: OperationObject) => OperationObject): Paths {
+  return Object.fromEntries(
+    Object.entries(paths).map(([path, methods]) => [
+      path,
+      Object.fromEntries(Object.entries(methods).map(([method, each]) => [method, change(path, each)])),
+    ]),
+  );
+}
+
+/** The first word of a path that says something: `users` for `/api/v1/users/{userId}`. */
+function tagOf(path: string): string {
+  const word = path.split('/').find((each) => !/^(|api|v\d+|\{.*)$/.test(each)) ?? 'other';
+  return word.replace(/\..*/, '');
+}
+
+function securitySchemes(cookieName: string): Record<string, object> {
   return {
-    ...(description.length === 0 ? {} : { description: description.join('\n\n') }),
-    ...(parameters.length === 0 ? {} : { parameters }),
-    ...(body ? { requestBody: body } : {}),
-    responses: responsesOf(operation, answer, answers.headers, needsSession),
-    security: needsSession ? securityOf(operation) : [],
-  };
-}
-
-function parameterOf(
-  { name, type, required, enumCase }: RouteVariable,
-  where: 'path' | 'query',
-  inputs: InputSchemas,
-): object {
-  return { name, in: where, required: where === 'path' || required, schema: inputs.ofText(type, enumCase) };
-}
-
-function bodyOf({ method, body, bodyVariables }: RestOperation, inputs: InputSchemas): object | undefined {
-  if (body === undefined) return undefined;
-  const required = bodyVariables.filter((variable) => variable.required).map(({ name }) => name);
-  const [variable] = bodyVariables;
-  const schema: JsonSchema =
-    body === '*'
-      ? {
-          type: 'object',
-          properties: Object.fromEntries(
-            bodyVariables.map(({ name, type, enumCase }) => [name, inputs.ofJson(type, enumCase)]),
-          ),
-          ...(required.length === 0 ? {} : { required }),
-          additionalProperties: false,
-        }
-      : variable
-        ? inputs.ofJson(variable.type, variable.enumCase)
-        : { type: 'object' };
-  const types = ['application/json', ...(method === 'PATCH' ? ['application/merge-patch+json'] : [])];
-  return { required: true, content: Object.fromEntries(types.map((type) => [type, { schema }])) };
-}
-
-function responsesOf(
-  { status, isStream }: RestOperation,
-  answer: JsonSchema,
-  fromFields: Readonly<Record<string, JsonSchema>>,
-  needsSession: boolean,
-): Record<string, ResponseObject> {
-  const headers = {
-    'x-request-id': { description: 'Names the request in logs and errors.', schema: { type: 'string' } },
-    ...Object.fromEntries(Object.entries(fromFields).map(([name, schema]) => [name, { schema }])),
-  };
-  const success = isStream
-    ? { description: 'A stream of events.', headers, content: streamContent(answer) }
-    : {
-        description: 'Success.',
-        headers,
-        ...(status === 204 ? {} : { content: { 'application/json': { schema: withoutNull(answer) } } }),
-      };
-  const errors = [400, ...(needsSession ? [401, 403] : []), 404, 406, 429, 500, 502, 503, 504];
-  return {
-    [isStream ? 200 : status]: success,
-    ...Object.fromEntries(errors.map((code) => [code, { $ref: '#/components/responses/Error' }])),
-    default: { $ref: '#/components/responses/Error' },
-  };
-}
-
-/** In place of null the answer is 404. */
-function withoutNull(schema: JsonSchema): JsonSchema {
-  const { type, anyOf } = schema;
-  if (Array.isArray(type)) return { ...schema, type: type.find((each) => each !== 'null') as unknown };
-  if (!Array.isArray(anyOf)) return schema;
-  const others = (anyOf as JsonSchema[]).filter((each) => each['type'] !== 'null');
-  return others.length === 1 ? others[0]! : { ...schema, anyOf: others };
-}
-
-function streamContent(event: JsonSchema): Record<string, object> {
-  const line = {
-    type: 'object',
-    description: 'One line. The last one is "done" or "error"; "heartbeat" has no data.',
-    properties: { event: { type: 'string' }, id: { type: 'string' }, data: { anyOf: [event, errorSchema] } },
-    required: ['event'],
-  };
-  return {
-    'text/event-stream': { schema: { type: 'string', description: 'Events, each with JSON as its data.' } },
-    'application/x-ndjson': { schema: line },
-  };
-}
-
-/** A page that sends its cookie must say that it is no other site. */
-function securityOf({ method }: RestOperation): object[] {
-  return [{ bearer: [] }, method === 'GET' ? { cookie: [] } : { cookie: [], csrf: [] }];
-}
-
-const securitySchemes = {
-  bearer: { type: 'http', scheme: 'bearer' },
-  cookie: { type: 'apiKey', in: 'cookie', name: '__Host-session', description: 'Set by signing in.' },
-  csrf: { type: 'apiKey', in: 'header', name: 'X-CSRF', description: '1, with the cookie.' },
-};
-
-const errorSchema: JsonSchema = {
-  type: 'object',
-  properties: {
-    error: {
-      type: 'object',
-      properties: {
-        code: { type: 'integer', description: 'The HTTP status.' },
-        message: { type: 'string' },
-        reason: { type: 'string', description: 'What went wrong, for programs: such as FORBIDDEN.' },
-        requestId: { type: 'string' },
-        fieldViolations: {
-          type: 'array',
-          items: {
-            type: 'object',
-            properties: { field: { type: 'string' }, description: { type: 'string' } },
-            required: ['field', 'description'],
-          },
-        },
-        details: { type: 'array', items: { type: 'object' } },
-        retryAfter: { type: 'integer', description: 'Seconds.' },
-      },
-      required: ['code', 'message', 'reason', 'requestId'],
+    bearer: { type: 'http', scheme: 'bearer', description: "A session's token." },
+    cookie: { type: 'apiKey', in: 'cookie', name: cookieName, description: 'Set by signing in.' },
+    csrf: {
+      type: 'apiKey',
+      in: 'header',
+      name: 'X-CSRF',
+      description: '1, with the cookie. Pages of the same origin need none where browsers send Sec-Fetch-Site.',
     },
-  },
-  required: ['error'],
-};
-
-const errorResponse = {
-  description: 'What went wrong.',
-  headers: { 'retry-after': { description: 'Seconds, with 429 and 503.', schema: { type: 'integer' } } },
-  content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
-};
+  };
+}

@@ -1,27 +1,28 @@
-import { hash } from 'node:crypto';
+import { entityTag, isKnown } from '../../http/entity-tag';
 import { jsonHeaders, type Route } from '../../http/exchange';
-import type { OpenApiDocument } from './openapi';
 
 export const openApiPath = '/api/openapi.json';
 
-/** Serves a document of OpenAPI. A client that has it already is told so (RFC 9110, 13.1.2). */
-export function createOpenApiRoute(document: OpenApiDocument): Route {
-  const body = JSON.stringify(document);
-  const etag = `"${hash('sha256', body, 'base64url')}"`;
-  const headers = { ...jsonHeaders, 'cache-control': 'no-cache', etag };
+/**
+ * Serves a document of OpenAPI, with 304 for clients that have it already.
+ *
+ * @param create - Called when the document is first asked for, to keep the start fast.
+ */
+export function createOpenApiRoute(create: () => object): Route {
+  let made: { readonly body: string; readonly etag: string } | undefined;
+  const make = () => {
+    const body = JSON.stringify(create());
+    return { body, etag: entityTag(body) };
+  };
   return {
     method: 'GET',
     path: openApiPath,
     statuses: [200, 304],
-    handle: (exchange) =>
-      matches(exchange.headers['if-none-match'], etag)
-        ? { status: 304, headers: { 'cache-control': 'no-cache', etag } }
-        : { status: 200, headers, body },
+    handle: (exchange) => {
+      const { body, etag } = (made ??= make());
+      const caching = { 'cache-control': 'no-cache', etag };
+      if (isKnown(etag, exchange.headers)) return { status: 304, headers: caching };
+      return { status: 200, headers: { ...jsonHeaders, ...caching }, body };
+    },
   };
-}
-
-/** Compares weakly, as If-None-Match does: a proxy that compresses makes the tag a weak one. */
-function matches(header: string | undefined, etag: string): boolean {
-  if (header === undefined) return false;
-  return header.split(',').some((each) => each.trim() === '*' || each.trim().replace(/^W\//, '') === etag);
 }

@@ -13,6 +13,7 @@ import { Services } from '../services';
 import type { Sources } from '../sources';
 import { CallCompiler } from './call-compiler';
 import { isPagingField } from './connection';
+import { describeByProtos } from './describe-by-protos';
 import { FieldCompiler, type AnsweredField, type UpstreamRpc } from './field-compiler';
 import { JoinCompiler } from './join-compiler';
 import { LookupCompiler } from './lookup-compiler';
@@ -71,6 +72,10 @@ export function compileSchema(options: SchemaOptions, findings: Findings): Compi
   }
   outputs.attach();
   const completed = fields.complete();
+  describeByProtos(schema, sources.protos, {
+    messagesOf: (type) => outputs.messagesOf(type),
+    answered: completed.fields,
+  });
   applyRateLimits(schema, findings);
   applyAccess(schema, findings);
   checkRateLimitKeys(schema, findings);

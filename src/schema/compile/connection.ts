@@ -89,6 +89,7 @@ export function compilePaging(
       );
     } else {
       noteUsage(argument, fieldName(name === 'first' ? sizeField : pageToken));
+      if (name === 'first') argument.extensions = { ...argument.extensions, [maxItemsMark]: options.max };
       checkType(argument, `the argument ${name} of the connection ${field.name}`, types, findings);
     }
   }
@@ -110,6 +111,13 @@ export function compilePaging(
       return new Page(message, all.slice(offset, end), token, offset, nextToken ?? '', all.length > end);
     },
   };
+}
+
+const maxItemsMark = 'maxItems';
+
+/** How many items a page has at most, for an argument that says how many are wanted. */
+export function maxItemsOf({ extensions }: Pick<GraphQLArgument, 'extensions'>): number | undefined {
+  return extensions[maxItemsMark] as number | undefined;
 }
 
 function pageSizeOf(first: unknown, max: number): number {

@@ -85,7 +85,9 @@ export class OutputCompiler {
     const source = this.findSource(type, field, message);
     if (!source) return;
     this.readers.set(field, message, this.fields.compileField(field, source));
-    if (declaredOneOf(source)) field.extensions = { ...field.extensions, oneOf: true };
+    const partOf = declaredOneOf(source);
+    // The oneof of the first message, where another one stands in for it.
+    if (partOf) field.extensions = { oneOf: partOf.name, ...field.extensions };
   }
 
   private compileUnion(field: SchemaField, union: GraphQLUnionType, oneOf: OneOf, message: Type): void {

@@ -1,0 +1,82 @@
+import { catalogue, type ErrorCode } from '../../errors';
+import { reference } from './components';
+import { allowHeader, rateLimitHeaderRefs, requestIdHeader, retryAfterHeader } from './headers';
+import type { JsonSchema } from './json-schema';
+
+/** The REST error envelope. */
+export const errorSchema: JsonSchema = {
+  type: 'object',
+  properties: {
+    error: {
+      type: 'object',
+      properties: {
+        code: { type: 'integer', description: 'The HTTP status.' },
+        message: { type: 'string' },
+        reason: { type: 'string', description: 'What went wrong, for programs: such as FORBIDDEN.' },
+        requestId: { type: 'string' },
+        fieldViolations: {
+          type: 'array',
+          description: 'What is wrong with which fields of the request.',
+          items: {
+            type: 'object',
+            properties: { field: { type: 'string' }, description: { type: 'string' } },
+            required: ['field', 'description'],
+          },
+        },
+        details: {
+          type: 'array',
+          description: 'What the service behind the gateway says besides (google.rpc error details).',
+          items: { type: 'object' },
+        },
+        retryAfter: { type: 'integer', description: 'Seconds, as in Retry-After.' },
+      },
+      required: ['code', 'message', 'reason', 'requestId'],
+    },
+  },
+  required: ['error'],
+};
+
+/** The codes that REST routes answer with, by HTTP status. */
+const codes = new Map<number, ErrorCode[]>();
+for (const [code, { http }] of Object.entries(catalogue) as [ErrorCode, { readonly http: number }][]) {
+  // Those of GraphQL documents, and one that nobody reads.
+  if (code.startsWith('GRAPHQL_') || code === 'CLIENT_CLOSED_REQUEST') continue;
+  codes.set(http, [...(codes.get(http) ?? []), code]);
+}
+
+/** The response of each status, and `Error` for any, as components. */
+export const errorResponses: Readonly<Record<string, object>> = {
+  Error: {
+    description: 'Any other error, such as 405 where the path has other methods.',
+    headers: { ...requestIdHeader, ...allowHeader, ...retryAfterHeader },
+    content: { 'application/json': { schema: reference('Error'), example: exampleOf('METHOD_NOT_ALLOWED') } },
+  },
+  ...Object.fromEntries([...codes].map(([status, each]) => [`Error${status}`, responseOf(status, each)])),
+};
+
+function responseOf(status: number, each: readonly ErrorCode[]): object {
+  return {
+    description: each.map((code) => `\`${code}\`: ${catalogue[code].message}`).join('\n\n'),
+    headers: {
+      ...requestIdHeader,
+      ...(status === 429 || status === 503 ? retryAfterHeader : {}),
+      ...(status === 429 ? rateLimitHeaderRefs : {}),
+    },
+    content: { 'application/json': { schema: reference('Error'), example: exampleOf(each[0]!) } },
+  };
+}
+
+function exampleOf(code: ErrorCode): object {
+  const { http, message } = catalogue[code];
+  const retry = http === 429 || http === 503 ? { retryAfter: 5 } : {};
+  return { error: { code: http, message, reason: code, requestId: '00000000-0000-4000-8000-000000000000', ...retry } };
+}
+
+/** References to the responses of statuses, and to that of any other. */
+export function errorReferences(statuses: readonly number[]): Record<string, { readonly $ref: string }> {
+  const refer = (name: string) => ({ $ref: `#/components/responses/${name}` });
+  return {
+    ...Object.fromEntries(statuses.map((status) => [status, refer(`Error${status}`)])),
+    default: refer('Error'),
+  };
+}

@@ -1,0 +1,42 @@
+import { rateLimitHeaders } from '../../session/rate-limits';
+
+/** For examples: one request of ten in a minute. */
+const quota = {
+  rateLimit: { name: 'Query.example', limit: 10, window: 60 },
+  isOver: false,
+  used: 1,
+  remaining: 9,
+  resetAfter: 42,
+};
+const draft = 'draft-ietf-httpapi-ratelimit-headers';
+
+/** Response headers that several answers have, as components. */
+export const headerComponents = {
+  RequestId: { description: 'Names the request in logs and errors.', schema: { type: 'string' } },
+  RetryAfter: {
+    description: 'Seconds after which trying again makes sense.',
+    schema: { type: 'integer', minimum: 1 },
+  },
+  RateLimitPolicy: {
+    description: `The limits that count for the request (${draft}).`,
+    schema: { type: 'string' },
+    example: rateLimitHeaders([quota])['ratelimit-policy'],
+  },
+  RateLimit: {
+    description: `What is left of each, and the seconds until it begins anew (${draft}).`,
+    schema: { type: 'string' },
+    example: rateLimitHeaders([quota]).ratelimit,
+  },
+  Allow: { description: 'With 405: the methods that the path has.', schema: { type: 'string' } },
+  ETag: { description: 'Changes when the body does; for If-None-Match.', schema: { type: 'string' } },
+  SetCookie: { description: 'Sets a cookie, or ends one.', schema: { type: 'string' } },
+} as const;
+
+const header = (name: keyof typeof headerComponents) => ({ $ref: `#/components/headers/${name}` });
+
+export const requestIdHeader = { 'x-request-id': header('RequestId') };
+export const retryAfterHeader = { 'retry-after': header('RetryAfter') };
+export const rateLimitHeaderRefs = { 'ratelimit-policy': header('RateLimitPolicy'), ratelimit: header('RateLimit') };
+export const allowHeader = { allow: header('Allow') };
+export const etagHeader = { etag: header('ETag') };
+export const setCookieHeader = { 'set-cookie': header('SetCookie') };

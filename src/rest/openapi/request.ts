@@ -1,0 +1,106 @@
+import { getNamedType, isEnumType } from 'graphql';
+import type { RestOperation, RouteVariable } from '../rest-operation';
+import { exampleOf } from './example';
+import { withDescription, writtenNames, type JsonSchema } from './json-schema';
+import type { InputSchemas } from './input-schema';
+import type { SchemaComponents } from './components';
+import type { VariableUse } from './variable-uses';
+
+/** Request headers that every route takes, as components. */
+export const parameterComponents = {
+  RequestTimeout: {
+    name: 'X-Request-Timeout-Ms',
+    in: 'header',
+    required: false,
+    description:
+      'Milliseconds that the request may take; after that it is answered with 504. What cannot be read is 400.',
+    schema: { type: 'integer', minimum: 0, maximum: 999_999_999 },
+  },
+} as const;
+
+export const requestTimeout = { $ref: '#/components/parameters/RequestTimeout' } as const;
+
+export interface RequestContext {
+  readonly inputs: InputSchemas;
+  readonly components: SchemaComponents;
+  readonly uses: ReadonlyMap<string, VariableUse>;
+}
+
+/** The parameters of an operation, and those of every operation. */
+export function parametersOf(operation: RestOperation, context: RequestContext): object[] {
+  return [
+    ...operation.pathVariables.map((variable) => parameterOf(variable, 'path', context)),
+    ...operation.queryVariables.map((variable) => parameterOf(variable, 'query', context)),
+    requestTimeout,
+  ];
+}
+
+function parameterOf(variable: RouteVariable, where: 'path' | 'query', { inputs, uses }: RequestContext): object {
+  const { name, type, enumCase } = variable;
+  const required = where === 'path' || variable.required;
+  const use = uses.get(name) ?? {};
+  const { description, deprecated } = withDescription({}, describedUse(use));
+  const schema = { ...inputs.ofText(type, enumCase), ...valuesOf(variable, use) };
+  // Empty is the same as not there.
+  const isText = required && schema.type === 'string' && !('enum' in schema) && !('pattern' in schema);
+  return {
+    name,
+    in: where,
+    required,
+    ...(description ? { description } : {}),
+    ...(deprecated && !required ? { deprecated } : {}),
+    schema: isText ? { ...schema, minLength: 1 } : schema,
+  };
+}
+
+/** What the description of a variable says, with its limit. */
+function describedUse({ description, deprecationReason, maxItems }: VariableUse) {
+  const limit = maxItems === undefined ? undefined : `At least 1; more than ${maxItems} are as many as ${maxItems}.`;
+  return { description: [description, limit].filter(Boolean).join('\n\n'), deprecationReason };
+}
+
+/** The least and the default value of a variable. */
+function valuesOf({ type, enumCase }: RouteVariable, { defaultValue, maxItems }: VariableUse): JsonSchema {
+  const named = getNamedType(type);
+  const names = isEnumType(named) ? writtenNames(named, enumCase) : undefined;
+  const write = (value: unknown): unknown => (typeof value === 'string' ? (names?.get(value) ?? value) : value);
+  const written = Array.isArray(defaultValue) ? defaultValue.map(write) : write(defaultValue);
+  return {
+    ...(maxItems === undefined ? {} : { minimum: 1 }),
+    ...(written === undefined ? {} : { default: written }),
+  };
+}
+
+/** The body of an operation; undefined where it has none. */
+export function bodyOf(operation: RestOperation, context: RequestContext): object | undefined {
+  const { method, body } = operation;
+  if (body === undefined) return undefined;
+  const schema = bodySchema(operation, context);
+  const example = exampleOf(schema, context);
+  const types = ['application/json', ...(method === 'PATCH' ? ['application/merge-patch+json'] : [])];
+  const patch = method === 'PATCH' ? ' What is left out stays as it is (RFC 7396).' : '';
+  return {
+    required: true,
+    description: `A JSON object in UTF-8, of at most 1 MB.${patch}`,
+    content: Object.fromEntries(types.map((type) => [type, { schema, example }])),
+  };
+}
+
+function bodySchema({ body, bodyVariables }: RestOperation, { inputs, uses }: RequestContext): JsonSchema {
+  const schemaOf = (variable: RouteVariable): JsonSchema => {
+    const use = uses.get(variable.name) ?? {};
+    return {
+      ...withDescription(inputs.ofJson(variable.type, variable.enumCase), describedUse(use)),
+      ...valuesOf(variable, use),
+    };
+  };
+  const [variable] = bodyVariables;
+  if (body !== '*') return variable ? inputs.ofBody(variable.type) : { type: 'object' };
+  const required = bodyVariables.filter((each) => each.required).map(({ name }) => name);
+  return {
+    type: 'object',
+    properties: Object.fromEntries(bodyVariables.map((each) => [each.name, schemaOf(each)])),
+    ...(required.length === 0 ? {} : { required }),
+    additionalProperties: false,
+  };
+}

@@ -16,7 +16,7 @@ import {
 import { fragmentsOf } from '../../execution/compiled-operation';
 import { objectTypesOf } from '../../schema/object-types';
 import type { AnswerShape } from '../answer-shape';
-import { described, leafSchema, wrapped, type JsonSchema } from './json-schema';
+import { described, leafSchema, withoutNull, wrapped, type JsonSchema } from './json-schema';
 
 interface Selected {
   readonly node: FieldNode;
@@ -72,7 +72,8 @@ export class AnswerSchemas {
         this.headers[how.header] = value;
         continue;
       }
-      properties[key] = value;
+      // What is left out where it is null is never null.
+      properties[key] = how?.leaveOutNull ? withoutNull(value) : value;
       if (!how?.leaveOutNull && selected.some(({ isConditional }) => !isConditional)) required.push(key);
     }
     return { type: 'object', properties, ...(required.length === 0 ? {} : { required }) };

@@ -75,6 +75,23 @@ function orNull(schema: JsonSchema): JsonSchema {
   };
 }
 
+/** What else fits a schema that null fits. */
+export function withoutNull(schema: JsonSchema): JsonSchema {
+  const { type, anyOf, enum: values } = schema;
+  if (Array.isArray(type)) {
+    const others = (type as string[]).filter((each) => each !== 'null');
+    return {
+      ...schema,
+      type: others.length === 1 ? others[0] : others,
+      ...(Array.isArray(values) ? { enum: values.filter((each) => each !== null) } : {}),
+    };
+  }
+  if (!Array.isArray(anyOf)) return schema;
+  const others = (anyOf as JsonSchema[]).filter((each) => each['type'] !== 'null');
+  const { anyOf: _, ...rest } = schema;
+  return others.length === 1 ? { ...others[0], ...rest } : { ...schema, anyOf: others };
+}
+
 /** The description of an element of the schema, which is that of its proto where the SDL has none. */
 export function described({ description }: { readonly description?: string | null | undefined }): JsonSchema {
   return description ? { description } : {};

@@ -5,7 +5,8 @@ import { SchemaTraits } from '../../execution/selection';
 import { OperationPlan } from '../../pipeline/operation-plan';
 import type { RestOperation, RouteVariable } from '../rest-operation';
 import { AnswerSchemas } from './answer-schema';
-import { InputSchemas, type JsonSchema } from './json-schema';
+import { InputSchemas, withoutNull, type JsonSchema } from './json-schema';
+import { streamContent } from './stream-content';
 
 export interface OpenApiOptions {
   /** As the gateway serves it: fields know who may ask for them. */
@@ -146,61 +147,54 @@ function bodyOf({ method, body, bodyVariables }: RestOperation, inputs: InputSch
 }
 
 function responsesOf(
-  { status, isStream }: RestOperation,
+  operation: RestOperation,
   answer: JsonSchema,
   fromFields: Readonly<Record<string, JsonSchema>>,
   needsSession: boolean,
 ): Record<string, ResponseObject> {
+  const { status, isStream, body } = operation;
   const headers = {
-    'x-request-id': { description: 'Names the request in logs and errors.', schema: { type: 'string' } },
+    'x-request-id': {
+      description: 'Names the request in logs and errors.',
+      required: true,
+      schema: { type: 'string' },
+    },
     ...Object.fromEntries(Object.entries(fromFields).map(([name, schema]) => [name, { schema }])),
   };
   const success = isStream
-    ? { description: 'A stream of events.', headers, content: streamContent(answer) }
+    ? { description: 'A stream of events.', headers, content: streamContent(operation, answer, errorReference) }
     : {
         description: 'Success.',
         headers,
+        // In place of null the answer is 404.
         ...(status === 204 ? {} : { content: { 'application/json': { schema: withoutNull(answer) } } }),
       };
-  const errors = [400, ...(needsSession ? [401, 403] : []), 404, 406, 429, 500, 502, 503, 504];
+  // All that there are. With "default" in their place, generated types could not tell an error from success by its status.
+  const session = needsSession ? [401, 403] : [];
+  const errors = [400, ...session, 404, 406, 408, 409, ...(body ? [413, 415] : []), 429, 431, 500, 501, 502, 503, 504];
   return {
     [isStream ? 200 : status]: success,
     ...Object.fromEntries(errors.map((code) => [code, { $ref: '#/components/responses/Error' }])),
-    default: { $ref: '#/components/responses/Error' },
   };
 }
 
-/** In place of null the answer is 404. */
-function withoutNull(schema: JsonSchema): JsonSchema {
-  const { type, anyOf } = schema;
-  if (Array.isArray(type)) return { ...schema, type: type.find((each) => each !== 'null') as unknown };
-  if (!Array.isArray(anyOf)) return schema;
-  const others = (anyOf as JsonSchema[]).filter((each) => each['type'] !== 'null');
-  return others.length === 1 ? others[0]! : { ...schema, anyOf: others };
-}
-
-function streamContent(event: JsonSchema): Record<string, object> {
-  const line = {
-    type: 'object',
-    description: 'One line. The last one is "done" or "error"; "heartbeat" has no data.',
-    properties: { event: { type: 'string' }, id: { type: 'string' }, data: { anyOf: [event, errorSchema] } },
-    required: ['event'],
-  };
-  return {
-    'text/event-stream': { schema: { type: 'string', description: 'Events, each with JSON as its data.' } },
-    'application/x-ndjson': { schema: line },
-  };
-}
-
-/** A page that sends its cookie must say that it is no other site. */
+/** A page that sends its cookie must say that it is no other site. Browsers may say it by themselves. */
 function securityOf({ method }: RestOperation): object[] {
-  return [{ bearer: [] }, method === 'GET' ? { cookie: [] } : { cookie: [], csrf: [] }];
+  if (method === 'GET') return [{ bearer: [] }, { cookie: [] }];
+  return [{ bearer: [] }, { cookie: [], csrf: [] }, { cookie: [], sameOrigin: [] }];
 }
 
 const securitySchemes = {
   bearer: { type: 'http', scheme: 'bearer' },
   cookie: { type: 'apiKey', in: 'cookie', name: '__Host-session', description: 'Set by signing in.' },
   csrf: { type: 'apiKey', in: 'header', name: 'X-CSRF', description: '1, with the cookie.' },
+  sameOrigin: {
+    type: 'apiKey',
+    in: 'header',
+    name: 'Sec-Fetch-Site',
+    description:
+      "same-origin, with the cookie: browsers send it by themselves, from pages of the gateway's own origin.",
+  },
 };
 
 const errorSchema: JsonSchema = {
@@ -221,7 +215,7 @@ const errorSchema: JsonSchema = {
             required: ['field', 'description'],
           },
         },
-        details: { type: 'array', items: { type: 'object' } },
+        details: { type: 'array', items: { type: 'object', additionalProperties: true } },
         retryAfter: { type: 'integer', description: 'Seconds.' },
       },
       required: ['code', 'message', 'reason', 'requestId'],
@@ -230,8 +224,10 @@ const errorSchema: JsonSchema = {
   required: ['error'],
 };
 
+const errorReference = { $ref: '#/components/schemas/Error' };
+
 const errorResponse = {
   description: 'What went wrong.',
   headers: { 'retry-after': { description: 'Seconds, with 429 and 503.', schema: { type: 'integer' } } },
-  content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
+  content: { 'application/json': { schema: errorReference } },
 };

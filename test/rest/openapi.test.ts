@@ -1,7 +1,9 @@
 /** The OpenAPI document: valid, served, printed, and true of what the routes answer. */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
+import type { CommandResult } from '../../src/commands/command-result';
 import { runOpenApi } from '../../src/commands/run-openapi';
 import { startWorld, type Decoded, type RestOptions, type World } from '../gateway-fixture';
 import { startOwnWorld } from '../schema/own-schema';
@@ -59,19 +61,14 @@ test('is not served in production', async () => {
   }
 });
 
-test('is what npm run openapi prints', () => {
-  const defaults = { schemaDir: join(root, 'schema'), protoDir: join(root, 'proto') };
-  const { exitCode, stdout, stderr } = runOpenApi([], defaults);
+test('is what npm run openapi prints', async () => {
+  const run = (...args: string[]): Promise<CommandResult> =>
+    runOpenApi(args, { schemaDir: join(root, 'schema'), protoDir: join(root, 'proto') }, Readable.from([]));
+  const { exitCode, stdout, stderr } = await run();
   expect([exitCode, stderr, JSON.parse(stdout)]).toEqual([0, '', document]);
-  expect(runOpenApi(['--help'], defaults)).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('Usage:') });
-  expect(runOpenApi(['--schema', '/none'], defaults)).toMatchObject({
-    exitCode: 2,
-    stderr: 'there is no folder /none\n',
-  });
-  expect(runOpenApi(['--colour'], defaults)).toMatchObject({
-    exitCode: 2,
-    stderr: expect.stringContaining('--colour'),
-  });
+  expect(await run('--help')).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('Usage:') });
+  expect(await run('--schema', '/none')).toMatchObject({ exitCode: 2, stderr: 'there is no folder /none\n' });
+  expect(await run('--colour')).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--colour') });
 });
 
 test('has every route once, with an operationId of its own', () => {

@@ -7,12 +7,21 @@ import { startServer, type RunningServer } from '../src/http/server';
 import { loadSources } from '../src/schema/sources';
 import { createLog } from '../src/telemetry/log';
 import { addresses } from './addresses';
+import { audit, takeProblems } from './rest/openapi-audit';
 import { startAiService } from './upstreams/ai/service';
 import { startAuthService } from './upstreams/auth/service';
 import { variant } from './variant';
 
 // For machines that have much else to do.
 jest.setTimeout(30_000);
+
+/** Fails the test that asked. What comes after the last one is told by no test, and so by the file. */
+function requireDescribed(): void {
+  const problems = takeProblems();
+  if (problems.length > 0) throw new Error(`not as the OpenAPI document says:\n${problems.join('\n')}`);
+}
+afterEach(requireDescribed);
+afterAll(requireDescribed);
 
 type AuthUpstream = Awaited<ReturnType<typeof startAuthService>>;
 type AiUpstream = Awaited<ReturnType<typeof startAiService>>;
@@ -97,6 +106,8 @@ export interface WorldOptions {
   readonly auth?: Parameters<typeof startAuthService>[0];
   readonly ai?: Partial<Parameters<typeof startAiService>[0]>;
   readonly overrides?: Partial<GatewayOverrides>;
+  /** False where what the audit keeps of answers would be in the way: they are not held against the OpenAPI document then. */
+  readonly audited?: boolean;
 }
 
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
@@ -200,7 +211,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
 }
 
 async function start(
-  { env, overrides }: WorldOptions,
+  { env, overrides, audited = true }: WorldOptions,
   auth: AuthUpstream,
   ai: AiUpstream,
   onLine: (line: string) => void,
@@ -212,7 +223,8 @@ async function start(
   });
   const log = createLog('trace', sink);
   const gateway = createGateway(config, { log, ...overrides });
-  return { gateway, server: await startServer(gateway, config, log) };
+  const handle = audited ? audit(gateway.handle, config, overrides) : gateway.handle;
+  return { gateway, server: await startServer({ ...gateway, handle }, config, log) };
 }
 
 /**

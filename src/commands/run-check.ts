@@ -10,6 +10,7 @@ import { assumedSize, unboundedLists } from '../schema/cost';
 import { loadSources, type SourceFolders, type Sources } from '../schema/sources';
 import { couldNotRun, type CommandResult } from './command-result';
 import { CannotRun, foldersOf, requireFolder, requireFolders } from './folders';
+import { count } from './text';
 import { unserved } from './unserved';
 
 const usage = `Usage: npm run check -- [options]
@@ -178,8 +179,4 @@ function formatChange({ message, fields, routes }: BreakingChange): string {
     ...(routes.length > 0 ? [`routes: ${routes.join(', ')}`] : []),
   ];
   return [message, ...(lines.length > 0 ? lines : ['no field and no route stands on it'])].join('\n    ');
-}
-
-function count(number: number, what: string): string {
-  return `${number === 0 ? 'no' : number} ${what}${number === 1 ? '' : 's'}`;
 }

@@ -1,11 +1,15 @@
 import { parseArgs } from 'node:util';
 import { loadContract } from '../contract/contract';
-import { createOpenApi } from '../rest/openapi/openapi';
+import { openApiChanges, type OpenApiChanges } from '../contract/openapi/openapi-changes';
+import { DocumentError } from '../contract/openapi/references';
+import { createOpenApi, type OpenApiDocument } from '../rest/openapi/openapi';
 import { loadSources, type SourceFolders } from '../schema/sources';
 import { signInPaths } from '../signin/routes';
 import { version } from '../version';
 import { couldNotRun, type CommandResult } from './command-result';
-import { foldersOf, requireFolders } from './folders';
+import { CannotRun, foldersOf, requireFolders } from './folders';
+import { nameOfSource, readDocument } from './read-document';
+import { count } from './text';
 import { unserved } from './unserved';
 
 const usage = `Usage: npm run openapi -- [options] > openapi.json
@@ -13,36 +17,83 @@ const usage = `Usage: npm run openapi -- [options] > openapi.json
 Prints the OpenAPI 3.1 document of the REST routes. Needs no configuration and calls no upstream. What only the configuration
 knows is as open as it may be: no servers, any identity provider, the session cookie of production, and every answer of signing out.
 
-  --schema DIR   folder of the SDL files; SCHEMA_DIR, or schema
-  --proto DIR    folder of the protos; PROTO_DIR, or proto
-  --help         prints this
+  --schema DIR      folder of the SDL files; SCHEMA_DIR, or schema
+  --proto DIR       folder of the protos; PROTO_DIR, or proto
+  --against SOURCE  an older document, in JSON: a file, - for standard input, or the http(s) URL of a running gateway's
+                    /api/openapi.json. Lists what breaks its clients, in place of printing the document
+  --help            prints this
 
-Exit codes: 0 printed, 2 could not run: npm run check says what does not fit.
+Exit codes: 0 printed, or nothing breaks; 1 breaking changes; 2 could not run: npm run check says what does not fit.
 `;
 
 /**
- * Runs `npm run openapi`. Exit code 0: printed; 2: it could not run.
+ * Runs `npm run openapi`. Exit code 0: printed, or nothing breaks; 1: breaking changes; 2: it could not run.
  *
  * @param defaults - The folders to read where the arguments name no others.
+ * @param stdin - Read for `--against -` alone.
  */
-export function runOpenApi(args: readonly string[], defaults: SourceFolders): CommandResult {
+export async function runOpenApi(
+  args: readonly string[],
+  defaults: SourceFolders,
+  stdin: AsyncIterable<Uint8Array>,
+): Promise<CommandResult> {
   let options;
   try {
-    options = parseArgs({
-      args: [...args],
-      options: { schema: { type: 'string' }, proto: { type: 'string' }, help: { type: 'boolean' } },
-    }).values;
+    options = readOptions(args);
   } catch (error) {
     return couldNotRun(`${(error as Error).message}\n\n${usage}`);
   }
   if (options.help === true) return { exitCode: 0, stdout: usage, stderr: '' };
   try {
-    const folders = foldersOf(options, defaults);
-    requireFolders(folders);
-    const { schema, operations } = loadContract(loadSources(folders), unserved);
-    const document = createOpenApi({ schema, operations, signInPaths, version });
-    return { exitCode: 0, stdout: `${JSON.stringify(document, null, 2)}\n`, stderr: '' };
+    const document = createDocument(foldersOf(options, defaults));
+    const { against } = options;
+    if (against === undefined) return { exitCode: 0, stdout: `${JSON.stringify(document, null, 2)}\n`, stderr: '' };
+    const changes = compare(await readDocument(against, stdin), document, against);
+    return { exitCode: changes.breaking.length > 0 ? 1 : 0, stdout: toText(changes, against), stderr: '' };
   } catch (error) {
     return couldNotRun(`${(error as Error).message}\n`);
   }
+}
+
+function readOptions(args: readonly string[]) {
+  return parseArgs({
+    args: [...args],
+    options: {
+      schema: { type: 'string' },
+      proto: { type: 'string' },
+      against: { type: 'string' },
+      help: { type: 'boolean' },
+    },
+  }).values;
+}
+
+function createDocument(folders: SourceFolders): OpenApiDocument {
+  requireFolders(folders);
+  const { schema, operations } = loadContract(loadSources(folders), unserved);
+  return createOpenApi({ schema, operations, signInPaths, version });
+}
+
+/** @throws CannotRun where the older document cannot be compared */
+function compare(older: unknown, document: OpenApiDocument, against: string): OpenApiChanges {
+  try {
+    return openApiChanges(older, document);
+  } catch (error) {
+    if (!(error instanceof DocumentError)) throw error;
+    throw new CannotRun(`${nameOfSource(against)} cannot be compared: ${error.message}`);
+  }
+}
+
+/** Added places that are named; of more there is the number. */
+const namedPlaces = 10;
+
+function toText({ breaking, warnings, added }: OpenApiChanges, against: string): string {
+  const more = added.length - namedPlaces;
+  const addition = [...added.slice(0, namedPlaces), ...(more > 0 ? [`and ${more} more`] : [])].join('; ');
+  const parts = [
+    breaking.join('\n'),
+    warnings.map((warning) => `warning: ${warning}`).join('\n'),
+    addition === '' ? '' : `added: ${addition}`,
+    `${count(breaking.length, 'breaking change')} since ${nameOfSource(against)}`,
+  ];
+  return `${parts.filter((part) => part !== '').join('\n\n')}\n`;
 }

@@ -15,7 +15,7 @@ export function createRefuse(whole: WholeReplies, recorder: RequestRecorder): Re
       const exchange = exchangeOf(to);
       if (!exchange) return;
       exchange.markUnreadable(unreadable);
-      const reply = unreadableReply(unreadable);
+      const reply = unreadableReply(unreadable, exchange.id);
       whole.sendNow(exchange, reply, reply.body);
       exchange.abort(new GatewayError('CLIENT_CLOSED_REQUEST'));
       return;

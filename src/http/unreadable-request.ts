@@ -57,15 +57,15 @@ export function toUnreadableRequest({ code = 'UNKNOWN' }: NodeJS.ErrnoException)
 const contentType = 'application/json; charset=utf-8';
 
 /** The reply where the request had begun. The connection closes after it. */
-export function unreadableReply(unreadable: UnreadableRequest): Reply & { readonly body: string } {
+export function unreadableReply(unreadable: UnreadableRequest, requestId: string): Reply & { readonly body: string } {
   const headers = { 'content-type': contentType, connection: 'close' };
-  return { status: unreadable.status, headers, body: bodyOf(unreadable) };
+  return { status: unreadable.status, headers, body: bodyOf(unreadable, requestId) };
 }
 
 /** Writes the reply where no request had begun, so that node:http has no response, and ends the connection. */
 export function writeUnreadableReply(socket: Socket, unreadable: UnreadableRequest, requestId: string): void {
   const { status } = unreadable;
-  const body = bodyOf(unreadable);
+  const body = bodyOf(unreadable, requestId);
   const head = [
     `HTTP/1.1 ${status} ${phrases[status]}`,
     'Connection: close',
@@ -77,6 +77,6 @@ export function writeUnreadableReply(socket: Socket, unreadable: UnreadableReque
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
 
-function bodyOf({ status, message }: UnreadableRequest): string {
-  return JSON.stringify({ error: { code: status, message, reason: 'BAD_USER_INPUT' } });
+function bodyOf({ status, message }: UnreadableRequest, requestId: string): string {
+  return JSON.stringify({ error: { code: status, message, reason: 'BAD_USER_INPUT', requestId } });
 }

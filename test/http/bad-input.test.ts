@@ -410,7 +410,11 @@ describe('what is no HTTP', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
     expect(answer).toMatch(/\r\nConnection: close\r\n/i);
     const body = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4));
-    expect(body).toEqual({ error: { code: 400, reason: 'BAD_USER_INPUT', message: 'This is not valid HTTP.' } });
+    const [, requestId] = /\r\nX-Request-Id: (.+)\r\n/i.exec(answer) ?? [];
+    expect(requestId).toMatch(/^[\w-]{36}$/);
+    expect(body).toEqual({
+      error: { code: 400, reason: 'BAD_USER_INPUT', message: 'This is not valid HTTP.', requestId },
+    });
   });
 
   test('a request without Host is refused', async () => {

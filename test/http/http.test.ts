@@ -314,7 +314,12 @@ describe('a body that cannot be read', () => {
     expect(statuses(text)).toEqual(['400']);
     expect(text).toMatch(/^connection: close\r$/im);
     expect(JSON.parse(text.slice(text.indexOf('\r\n\r\n') + 4))).toEqual({
-      error: { code: 400, reason: 'BAD_USER_INPUT', message: 'This is not valid HTTP.' },
+      error: {
+        code: 400,
+        reason: 'BAD_USER_INPUT',
+        message: 'This is not valid HTTP.',
+        requestId: /^x-request-id: (.+)\r$/im.exec(text)?.[1],
+      },
     });
     await until(
       () => site.lines,

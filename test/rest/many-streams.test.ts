@@ -57,7 +57,7 @@ beforeAll(async () => {
       for (let value = 1; value <= to; value += 1) yield { name, value, padding: 'x'.repeat(size) };
     },
   };
-  here = await startOwnWorld({ proto, sdl, rest, handlers, options: { env: limits } });
+  here = await startOwnWorld({ proto, sdl, rest, handlers, options: { env: limits, audited: false } });
   ({ world } = here);
 });
 afterAll(() => here.close());

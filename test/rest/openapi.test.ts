@@ -1,9 +1,11 @@
 /** The OpenAPI document: valid, served, printed, and true of what the routes answer. */
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import type { CommandResult } from '../../src/commands/command-result';
 import { runOpenApi } from '../../src/commands/run-openapi';
 import { startWorld, type Decoded, type RestOptions, type World } from '../gateway-fixture';
 import { startOwnWorld } from '../schema/own-schema';
-import { problemsOf, wrong } from './openapi-fixture';
+import { problemsOf } from './openapi-fixture';
 
 const root = join(__dirname, '../..');
 
@@ -45,11 +47,12 @@ test('is not served in production', async () => {
   }
 });
 
-test('is what npm run openapi prints, but for what the configuration says', () => {
-  const defaults = { schemaDir: join(root, 'schema'), protoDir: join(root, 'proto') };
-  const { exitCode, stdout, stderr } = runOpenApi([], defaults);
+test('is what npm run openapi prints, but for what the configuration says', async () => {
+  const run = (...args: string[]): Promise<CommandResult> =>
+    runOpenApi(args, { schemaDir: join(root, 'schema'), protoDir: join(root, 'proto') }, Readable.from([]));
+  const { exitCode, stdout, stderr } = await run();
   expect([exitCode, stderr]).toEqual([0, '']);
-  expect(runOpenApi([], defaults).stdout).toBe(stdout);
+  expect((await run()).stdout).toBe(stdout);
   const printed: Decoded = JSON.parse(stdout);
   printed.servers = [{ url: 'http://localhost:3000' }];
   printed.components.securitySchemes.cookie.name = 'session';
@@ -58,15 +61,9 @@ test('is what npm run openapi prints, but for what the configuration says', () =
   delete printed.paths['/api/v1/auth/{provider}/callback'];
   delete printed.paths['/api/v1/auth/logout'].post.responses['200'];
   expect(printed).toEqual(document);
-  expect(runOpenApi(['--help'], defaults)).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('Usage:') });
-  expect(runOpenApi(['--schema', '/none'], defaults)).toMatchObject({
-    exitCode: 2,
-    stderr: 'there is no folder /none\n',
-  });
-  expect(runOpenApi(['--colour'], defaults)).toMatchObject({
-    exitCode: 2,
-    stderr: expect.stringContaining('--colour'),
-  });
+  expect(await run('--help')).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('Usage:') });
+  expect(await run('--schema', '/none')).toMatchObject({ exitCode: 2, stderr: 'there is no folder /none\n' });
+  expect(await run('--colour')).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--colour') });
 });
 
 test('has every route once, with an operationId of its own', () => {
@@ -83,32 +80,34 @@ test('says who may ask', () => {
   const { get } = document.paths['/api/v1/users'];
   expect(get.description).toContain('Needs the permission admin:user:list.');
   expect(get.security).toEqual([{ bearer: [] }, { cookie: [] }]);
-  expect(document.paths['/api/v1/users/invite'].post.security).toEqual([{ bearer: [] }, { cookie: [], csrf: [] }]);
+  expect(document.paths['/api/v1/users/invite'].post.security).toEqual([
+    { bearer: [] },
+    { cookie: [], csrf: [] },
+    { cookie: [], sameOrigin: [] },
+  ]);
 });
 
 const plain = (): RestOptions => ({});
 
-test.each<[template: string, path: string, status: number, options: () => RestOptions]>([
-  ['GET /api/v1/users/me', '/api/v1/users/me', 200, plain],
-  ['GET /api/v1/users/me', '/api/v1/users/me', 401, () => ({ token: null })],
-  ['GET /api/v1/users', '/api/v1/users?pageSize=2', 200, plain],
-  ['GET /api/v1/users', '/api/v1/users?pageSize=x', 400, plain],
-  ['GET /api/v1/users', '/api/v1/users', 403, () => ({ token: world.auth.memberToken })],
-  ['GET /api/v1/users', '/api/v1/users', 406, () => ({ headers: { accept: 'text/html' } })],
-  ['GET /api/v1/users/{userId}', '/api/v1/users/user-mel', 200, plain],
-  ['GET /api/v1/users/{userId}', '/api/v1/users/nobody', 404, plain],
-  ['PATCH /api/v1/users/{userId}', '/api/v1/users/user-mel', 200, () => ({ body: { displayName: 'Mel' } })],
-  ['PUT /api/v1/users/me', '/api/v1/users/me', 200, () => ({ body: { displayName: 'Ada' } })],
-  ['PUT /api/v1/users/me', '/api/v1/users/me', 400, () => ({ body: { other: 1 } })],
-  ['POST /api/v1/users/invite', '/api/v1/users/invite', 201, () => ({ body: { email: 'new@example.com' } })],
-  ['GET /api/v1/users/{userId}/effective-permissions', '/api/v1/users/user-mel/effective-permissions', 200, plain],
-  ['POST /api/ai', '/api/ai', 200, () => ({ body: { query: 'hello' } })],
-  ['POST /api/v1/ai', '/api/v1/ai', 200, () => ({ body: { query: 'delete everything' } })],
-])('is true of %s: %s is %d', async (template, path, status, options) => {
-  const [method = '', at = ''] = template.split(' ');
-  const answer = await world.rest(method, path, options());
-  expect(answer.status).toBe(status);
-  expect(wrong(document, [method, at], answer)).toBeUndefined();
+test.each<[method: string, path: string, status: number, options: () => RestOptions]>([
+  ['GET', '/api/v1/users/me', 200, plain],
+  ['GET', '/api/v1/users/me', 401, () => ({ token: null })],
+  ['GET', '/api/v1/users?pageSize=2', 200, plain],
+  ['GET', '/api/v1/users?pageSize=x', 400, plain],
+  ['GET', '/api/v1/users', 403, () => ({ token: world.auth.memberToken })],
+  ['GET', '/api/v1/users', 406, () => ({ headers: { accept: 'text/html' } })],
+  ['GET', '/api/v1/users/user-mel', 200, plain],
+  ['GET', '/api/v1/users/nobody', 404, plain],
+  ['PATCH', '/api/v1/users/user-mel', 200, () => ({ body: { displayName: 'Mel' } })],
+  ['PUT', '/api/v1/users/me', 200, () => ({ body: { displayName: 'Ada' } })],
+  ['PUT', '/api/v1/users/me', 400, () => ({ body: { other: 1 } })],
+  ['POST', '/api/v1/users/invite', 201, () => ({ body: { email: 'new@example.com' } })],
+  ['GET', '/api/v1/users/user-mel/effective-permissions', 200, plain],
+  ['POST', '/api/ai', 200, () => ({ body: { query: 'hello' } })],
+  ['POST', '/api/v1/ai', 200, () => ({ body: { query: 'delete everything' } })],
+])('%s %s is %d, and as the document says', async (method, path, status, options) => {
+  // Whether it is, test/rest/openapi-audit.ts looks.
+  expect((await world.rest(method, path, options())).status).toBe(status);
 });
 
 test('knows unions, oneofs, lists, conditions, inputs that hold themselves, headers and spellings', async () => {
@@ -158,7 +157,7 @@ test('knows unions, oneofs, lists, conditions, inputs that hold themselves, head
     const openApi: Decoded = await fetch(`${own.world.url}/api/openapi.json`).then((response) => response.json());
     expect(await problemsOf(openApi)).toEqual({ valid: true });
     for (const query of ['', '?short=true', '?states=in-progress']) {
-      expect(wrong(openApi, ['GET', '/find'], await own.world.rest('GET', `/find${query}`))).toBeUndefined();
+      expect((await own.world.rest('GET', `/find${query}`)).status).toBe(200);
     }
     const { parameters, responses } = openApi.paths['/find'].get;
     expect(parameters.find(({ name }: Decoded) => name === 'states').schema).toEqual({

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { status as grpcStatus } from '@grpc/grpc-js';
 import { signInAt } from '../upstreams/idp/browser';
 import { startIdentityProvider } from '../upstreams/idp/provider';
+import { takeProblems } from '../rest/openapi-audit';
 import { startSignInWorld, type Browser, type SignInWorld } from './sign-in-fixture';
 
 let here: SignInWorld;
@@ -268,6 +269,8 @@ describe('returnTo', () => {
   test('more than one leads to /', async () => {
     const browser = here.open();
     const response = await browser.fetch('/api/v1/auth/dev/login?returnTo=/a&returnTo=/b');
+    // The document has it once.
+    expect(takeProblems()).toHaveLength(1);
     const { headers } = await browser.comeBack(await signInAt(authorizationUrl(response), mel));
     expect(headers.get('location')).toBe('/');
   });

@@ -1,6 +1,6 @@
 import { catalogue, type ErrorCode } from '../../errors';
 import { reference } from './components';
-import { allowHeader, rateLimitHeaderRefs, requestIdHeader, retryAfterHeader } from './headers';
+import { rateLimitHeaderRefs, requestIdHeader, retryAfterHeader } from './headers';
 import type { JsonSchema } from './json-schema';
 
 /** The REST error envelope. */
@@ -26,7 +26,7 @@ export const errorSchema: JsonSchema = {
         details: {
           type: 'array',
           description: 'What the service behind the gateway says besides (google.rpc error details).',
-          items: { type: 'object' },
+          items: { type: 'object', additionalProperties: true },
         },
         retryAfter: { type: 'integer', description: 'Seconds, as in Retry-After.' },
       },
@@ -44,12 +44,12 @@ for (const [code, { http }] of Object.entries(catalogue) as [ErrorCode, { readon
   codes.set(http, [...(codes.get(http) ?? []), code]);
 }
 
-/** The response of each status, and `Error` for any, as components. */
+/** The response of each status, and `Error` for a request that cannot be read, as components. */
 export const errorResponses: Readonly<Record<string, object>> = {
   Error: {
-    description: 'Any other error, such as 405 where the path has other methods.',
-    headers: { ...requestIdHeader, ...allowHeader, ...retryAfterHeader },
-    content: { 'application/json': { schema: reference('Error'), example: exampleOf('METHOD_NOT_ALLOWED') } },
+    description: 'The request could not be read: it came too slowly, or its head is too large.',
+    headers: requestIdHeader,
+    content: { 'application/json': { schema: reference('Error'), example: exampleOf('BAD_USER_INPUT') } },
   },
   ...Object.fromEntries([...codes].map(([status, each]) => [`Error${status}`, responseOf(status, each)])),
 };
@@ -72,11 +72,18 @@ function exampleOf(code: ErrorCode): object {
   return { error: { code: http, message, reason: code, requestId: '00000000-0000-4000-8000-000000000000', ...retry } };
 }
 
-/** References to the responses of statuses, and to that of any other. */
+const refer = (name: string) => ({ $ref: `#/components/responses/${name}` });
+
+/** What any request may be answered with that takes too long, or whose head is too large. */
+export const unreadableReferences = { 408: refer('Error'), 431: refer('Error') };
+
+/**
+ * References to the responses of statuses, and of those that any request may have. All are listed: with `default` in their place,
+ * generated types could not tell an error from success by its status.
+ */
 export function errorReferences(statuses: readonly number[]): Record<string, { readonly $ref: string }> {
-  const refer = (name: string) => ({ $ref: `#/components/responses/${name}` });
   return {
     ...Object.fromEntries(statuses.map((status) => [status, refer(`Error${status}`)])),
-    default: refer('Error'),
+    ...unreadableReferences,
   };
 }

@@ -12,7 +12,7 @@ const draft = 'draft-ietf-httpapi-ratelimit-headers';
 
 /** Response headers that several answers have, as components. */
 export const headerComponents = {
-  RequestId: { description: 'Names the request in logs and errors.', schema: { type: 'string' } },
+  RequestId: { description: 'Names the request in logs and errors.', required: true, schema: { type: 'string' } },
   RetryAfter: {
     description: 'Seconds after which trying again makes sense.',
     schema: { type: 'integer', minimum: 1 },
@@ -27,7 +27,6 @@ export const headerComponents = {
     schema: { type: 'string' },
     example: rateLimitHeaders([quota]).ratelimit,
   },
-  Allow: { description: 'With 405: the methods that the path has.', schema: { type: 'string' } },
   ETag: { description: 'Changes when the body does; for If-None-Match.', schema: { type: 'string' } },
   SetCookie: { description: 'Sets a cookie, or ends one.', schema: { type: 'string' } },
 } as const;
@@ -37,6 +36,5 @@ const header = (name: keyof typeof headerComponents) => ({ $ref: `#/components/h
 export const requestIdHeader = { 'x-request-id': header('RequestId') };
 export const retryAfterHeader = { 'retry-after': header('RetryAfter') };
 export const rateLimitHeaderRefs = { 'ratelimit-policy': header('RateLimitPolicy'), ratelimit: header('RateLimit') };
-export const allowHeader = { allow: header('Allow') };
 export const etagHeader = { etag: header('ETag') };
 export const setCookieHeader = { 'set-cookie': header('SetCookie') };

@@ -119,11 +119,13 @@ function securitySchemes(cookieName: string): Record<string, object> {
   return {
     bearer: { type: 'http', scheme: 'bearer', description: "A session's token." },
     cookie: { type: 'apiKey', in: 'cookie', name: cookieName, description: 'Set by signing in.' },
-    csrf: {
+    csrf: { type: 'apiKey', in: 'header', name: 'X-CSRF', description: '1, with the cookie.' },
+    sameOrigin: {
       type: 'apiKey',
       in: 'header',
-      name: 'X-CSRF',
-      description: '1, with the cookie. Pages of the same origin need none where browsers send Sec-Fetch-Site.',
+      name: 'Sec-Fetch-Site',
+      description:
+        "same-origin, with the cookie: browsers send it by themselves, from pages of the gateway's own origin.",
     },
   };
 }

@@ -86,6 +86,7 @@ export class OperationDescriber {
           ...(rateLimits.length === 0 ? {} : rateLimitHeaderRefs),
           ...Object.fromEntries(Object.entries(answers.headers).map(([name, each]) => [name, { schema: each }])),
         }),
+        ...(operation.isStream ? { 204: allSent } : {}),
         ...errorReferences(errorStatuses(body !== undefined, needsSession)),
       },
       security: needsSession ? securityOf(operation.method) : [],
@@ -111,6 +112,12 @@ export class OperationDescriber {
     };
   }
 }
+
+/** Of a stream that came to its end. */
+const allSent: ResponseObject = {
+  description: 'The client has all events of the stream, as its last event id says.',
+  headers: requestIdHeader,
+};
 
 /** The first sentence of a description, and the others. */
 function summaryOf(description: string): { readonly summary: string; readonly rest: string } {
@@ -151,7 +158,8 @@ function errorStatuses(hasBody: boolean, needsSession: boolean): number[] {
   ];
 }
 
-/** A page that sends its cookie must say that it is no other site. */
+/** A page that sends its cookie must say that it is no other site. Browsers may say it by themselves. */
 export function securityOf(method: string): object[] {
-  return [{ bearer: [] }, method === 'GET' ? { cookie: [] } : { cookie: [], csrf: [] }];
+  if (method === 'GET') return [{ bearer: [] }, { cookie: [] }];
+  return [{ bearer: [] }, { cookie: [], csrf: [] }, { cookie: [], sameOrigin: [] }];
 }

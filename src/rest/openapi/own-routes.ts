@@ -1,4 +1,4 @@
-import { errorReferences, errorResponses } from './error-responses';
+import { errorReferences, errorResponses, unreadableReferences } from './error-responses';
 import { etagHeader, rateLimitHeaderRefs, requestIdHeader, retryAfterHeader, setCookieHeader } from './headers';
 import { securityOf, type OperationObject } from './operation';
 import { requestTimeout } from './request';
@@ -104,7 +104,7 @@ function callback(providers: DescribedProviders | undefined): OperationObject {
 /** Browsers get a page in place of JSON. */
 function signInFailures(statuses: readonly number[]): OperationObject['responses'] {
   const failure = { $ref: '#/components/responses/SignInFailure' };
-  return { ...Object.fromEntries(statuses.map((status) => [status, failure])), default: failure };
+  return { ...Object.fromEntries(statuses.map((status) => [status, failure])), ...unreadableReferences };
 }
 
 /** Responses of these routes, as components. */

@@ -1,4 +1,5 @@
 import { getNamedType, isEnumType } from 'graphql';
+import { afterParameter, takesAfter } from '../last-event';
 import type { RestOperation, RouteVariable } from '../rest-operation';
 import { exampleOf } from './example';
 import { withDescription, writtenNames, type JsonSchema } from './json-schema';
@@ -16,6 +17,22 @@ export const parameterComponents = {
       'Milliseconds that the request may take; after that it is answered with 504. What cannot be read is 400.',
     schema: { type: 'integer', minimum: 0, maximum: 999_999_999 },
   },
+  LastEventId: {
+    name: 'Last-Event-ID',
+    in: 'header',
+    required: false,
+    description:
+      'The `id` of the last event that the client has of a stream: goes on after it, where the gateway keeps streams (STREAM_REPLAY). EventSource sends it by itself.',
+    schema: { type: 'string' },
+  },
+  After: {
+    name: afterParameter,
+    in: 'query',
+    required: false,
+    allowEmptyValue: true,
+    description: 'The same, for clients that send no such header. Where the gateway keeps no streams, 409.',
+    schema: { type: 'string' },
+  },
 } as const;
 
 export const requestTimeout = { $ref: '#/components/parameters/RequestTimeout' } as const;
@@ -31,6 +48,8 @@ export function parametersOf(operation: RestOperation, context: RequestContext):
   return [
     ...operation.pathVariables.map((variable) => parameterOf(variable, 'path', context)),
     ...operation.queryVariables.map((variable) => parameterOf(variable, 'query', context)),
+    ...(operation.isStream ? [{ $ref: '#/components/parameters/LastEventId' }] : []),
+    ...(takesAfter(operation) ? [{ $ref: '#/components/parameters/After' }] : []),
     requestTimeout,
   ];
 }
@@ -49,6 +68,7 @@ function parameterOf(variable: RouteVariable, where: 'path' | 'query', { inputs,
     required,
     ...(description ? { description } : {}),
     ...(deprecated && !required ? { deprecated } : {}),
+    ...(required ? {} : { allowEmptyValue: true }),
     schema: isText ? { ...schema, minLength: 1 } : schema,
   };
 }

@@ -1,0 +1,320 @@
+import { DocumentError, isObject, itemsOf, membersOf, References, type Members } from './references';
+import { SchemaComparison, type Change, type Direction } from './schema-changes';
+import { SchemaViews } from './schema-view';
+
+/** What has changed between two documents of OpenAPI. Each is a line that begins with the place, such as `GET /api/v1/users: `. */
+export interface OpenApiChanges {
+  /** What breaks clients that were made for the older document. */
+  readonly breaking: readonly string[];
+  /** What such clients may not know. */
+  readonly warnings: readonly string[];
+  /** The places of what is only added. */
+  readonly added: readonly string[];
+}
+
+const methods = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace'];
+
+/**
+ * Compares two documents of OpenAPI, for clients of the older one. Schemas are followed through their references.
+ *
+ * @throws DocumentError for a document that is not of OpenAPI 3, has a reference that cannot be followed, or is too large to compare
+ * @see https://spec.openapis.org/oas/v3.1.0
+ */
+export function openApiChanges(before: unknown, after: unknown): OpenApiChanges {
+  return new DocumentComparison(new Version(before), new Version(after)).compare();
+}
+
+/** A method of a path. */
+interface Operation {
+  /** Such as `GET /api/v1/users/{userId}`. */
+  readonly name: string;
+  readonly path: string;
+  readonly operation: Members;
+  /** Those of the path among them. */
+  readonly parameters: readonly Members[];
+  /** What a client may show to be let in: any of these, all of each, by what it sends. */
+  readonly security: readonly ReadonlyMap<string, string>[];
+}
+
+/** One of the two documents. */
+class Version {
+  readonly references: References;
+  readonly views: SchemaViews;
+  /** By method and path, without the names of variables, which clients do not see. */
+  readonly operations = new Map<string, Operation>();
+
+  constructor(document: unknown) {
+    const version = isObject(document) ? document['openapi'] : undefined;
+    if (!isObject(document) || typeof version !== 'string' || !/^3\.\d/.test(version)) {
+      throw new DocumentError(
+        `it is no document of OpenAPI 3: "openapi" is ${version === undefined ? 'not there' : JSON.stringify(version).slice(0, 50)}`,
+      );
+    }
+    this.references = new References(document);
+    this.views = new SchemaViews(this.references);
+    for (const [path, value] of Object.entries(membersOf(document['paths']))) {
+      const item = this.references.resolve(value);
+      for (const method of methods) {
+        const operation = item[method];
+        if (!isObject(operation)) continue;
+        const name = `${method.toUpperCase()} ${path}`;
+        this.operations.set(name.replace(/\{[^}]*\}/g, '{}'), {
+          name,
+          path,
+          operation,
+          parameters: this.parametersOf(item, operation),
+          security: this.securityOf(document, operation),
+        });
+      }
+    }
+  }
+
+  private parametersOf(item: Members, operation: Members): Members[] {
+    const all = [item, operation].flatMap(({ parameters }) =>
+      itemsOf(parameters).map((each) => this.references.resolve(each)),
+    );
+    // Those of the operation replace those of its path.
+    return [...new Map(all.map((each) => [`${String(each['in'])} ${String(each['name'])}`, each])).values()];
+  }
+
+  private securityOf(document: Members, { security = document['security'] }: Members): Operation['security'] {
+    const schemes = membersOf(membersOf(document['components'])['securitySchemes']);
+    return itemsOf(security).map(
+      (requirement) =>
+        new Map(
+          Object.entries(membersOf(requirement)).map(([name, scopes]) => {
+            const { type, scheme, in: where, name: parameter } = this.references.resolve(schemes[name]);
+            return [JSON.stringify([type, scheme, where, parameter, itemsOf(scopes).map(String).sort()]), name];
+          }),
+        ),
+    );
+  }
+}
+
+class DocumentComparison {
+  private readonly breaking = new Set<string>();
+  private readonly warnings = new Set<string>();
+  private readonly added = new Set<string>();
+  private readonly requests = new SchemaComparison('request');
+  private readonly answers = new SchemaComparison('answer');
+
+  constructor(
+    private readonly older: Version,
+    private readonly newer: Version,
+  ) {}
+
+  compare(): OpenApiChanges {
+    for (const [route, operation] of this.older.operations) {
+      const heir = this.newer.operations.get(route);
+      if (heir) this.compareOperations(operation, heir);
+      else this.noteBreak(operation.name, 'was removed');
+    }
+    for (const [route, { name }] of this.newer.operations) {
+      if (!this.older.operations.has(route)) this.added.add(name);
+    }
+    return { breaking: [...this.breaking], warnings: [...this.warnings], added: [...this.added] };
+  }
+
+  /** @param place - Such as `GET /api/v1/users: answer 200`. */
+  private noteBreak(place: string, message: string): void {
+    this.breaking.add(`${place}: ${message}`);
+  }
+
+  private noteWarning(place: string, message: string): void {
+    this.warnings.add(`${place}: ${message}`);
+  }
+
+  private noteChange(place: string, { kind, at, message }: Change): void {
+    const where = at === '' ? place : `${place}: ${at.replace(/^\./, '')}`;
+    if (kind === 'breaking') this.noteBreak(where, message);
+    else if (kind === 'warning') this.noteWarning(where, message);
+    else this.added.add(where);
+  }
+
+  private compareOperations(before: Operation, after: Operation): void {
+    const { name } = before;
+    const [older, newer] = [before.operation['operationId'], after.operation['operationId']];
+    if (typeof older === 'string' && older !== newer) {
+      const now = typeof newer === 'string' ? newer : 'none';
+      this.noteWarning(name, `has the operationId ${now}, and had ${older}: generated clients call it by that`);
+    }
+    this.compareSecurity(name, before.security, after.security);
+    this.comparePath(before, after);
+    for (const where of ['query', 'header', 'cookie']) this.compareParameters(name, where, before, after);
+    this.compareBodies(`${name}: body`, before.operation['requestBody'], after.operation['requestBody']);
+    this.compareAnswers(name, before.operation['responses'], after.operation['responses']);
+  }
+
+  /** Whoever was let in by something must be let in by it still. */
+  private compareSecurity(name: string, before: Operation['security'], after: Operation['security']): void {
+    const open = [new Map<string, string>()];
+    const [older, newer] = [before, after].map((each) => (each.length === 0 ? open : each)) as [
+      typeof open,
+      typeof open,
+    ];
+    const isLetIn = (shown: ReadonlyMap<string, string>): boolean =>
+      newer.some((needed) => [...needed.keys()].every((each) => shown.has(each)));
+    const needs = newer.map(named);
+    for (const shown of older.filter((each) => !isLetIn(each))) {
+      const sent = named(shown);
+      this.noteBreak(
+        name,
+        needs.includes(sent)
+          ? `takes ${sent} otherwise than before`
+          : `needs ${needs.join(', or ')}, and let in whoever sent ${sent}`,
+      );
+    }
+  }
+
+  /** The variables of a path are compared by their position. */
+  private comparePath(before: Operation, after: Operation): void {
+    const [older = [], newer = []] = [before, after].map(({ path, parameters }) =>
+      [...path.matchAll(/\{([^}]*)\}/g)].map(([, name]) =>
+        parameters.find((each) => each['in'] === 'path' && each['name'] === name),
+      ),
+    );
+    for (const [index, parameter] of older.entries()) {
+      const heir = newer[index];
+      if (parameter && heir) {
+        this.compareParameter(`${before.name}: path parameter ${String(parameter['name'])}`, parameter, heir);
+      }
+    }
+  }
+
+  private compareParameters(name: string, where: string, before: Operation, after: Operation): void {
+    const [older, newer] = [before, after].map(({ parameters }) => {
+      const here = parameters.filter((each) => each['in'] === where);
+      // Names of headers have no case (RFC 9110, 5.1).
+      const nameOf = (each: Members): string =>
+        where === 'header' ? String(each['name']).toLowerCase() : String(each['name']);
+      return new Map(here.map((each) => [nameOf(each), each]));
+    }) as [Map<string, Members>, Map<string, Members>];
+    for (const [key, parameter] of older) {
+      const place = `${name}: ${where} parameter ${key}`;
+      const heir = newer.get(key);
+      if (heir) this.compareParameter(place, parameter, heir);
+      else this.noteBreak(place, 'is taken no more');
+    }
+    for (const [key, { required }] of newer) {
+      if (older.has(key)) continue;
+      const place = `${name}: ${where} parameter ${key}`;
+      if (required === true) this.noteBreak(place, 'is needed, and was not');
+      else this.added.add(place);
+    }
+  }
+
+  private compareParameter(place: string, before: Members, after: Members): void {
+    if (after['required'] === true && before['required'] !== true) this.noteBreak(place, 'is needed, and was not');
+    for (const name of ['style', 'explode', 'allowReserved']) {
+      const [older, newer] = [before[name], after[name]];
+      if (older === newer) continue;
+      this.noteBreak(place, `is written with ${name} ${String(newer)}, and was with ${String(older)}`);
+    }
+    if (before['allowEmptyValue'] === true && after['allowEmptyValue'] !== true) {
+      this.noteBreak(place, 'may be empty no more');
+    }
+    if (isObject(before['content']) || isObject(after['content'])) {
+      this.compareContent(place, 'request', before['content'], after['content']);
+    } else this.compareSchemas(place, 'request', before['schema'], after['schema']);
+  }
+
+  private compareBodies(place: string, before: unknown, after: unknown): void {
+    const [older, newer] = [this.older.references.resolve(before), this.newer.references.resolve(after)];
+    const isNeeded = newer['required'] === true;
+    if (before === undefined) {
+      if (isNeeded) this.noteBreak(place, 'is needed, and was not');
+      else if (after !== undefined) this.added.add(place);
+    } else if (after === undefined) this.noteBreak(place, 'is taken no more');
+    else {
+      if (isNeeded && older['required'] !== true) this.noteBreak(place, 'is needed, and was not');
+      this.compareContent(place, 'request', older['content'], newer['content']);
+    }
+  }
+
+  private compareAnswers(name: string, before: unknown, after: unknown): void {
+    const [older, newer] = [membersOf(before), membersOf(after)];
+    const gone = Object.keys(older).filter((status) => isSuccess(status) && !Object.hasOwn(newer, status));
+    const come = Object.keys(newer).filter((status) => isSuccess(status) && !Object.hasOwn(older, status));
+    if (gone.length > 0) {
+      this.noteBreak(name, `answers ${come.join(' or ') || 'with errors only'}, and answered ${gone.join(' or ')}`);
+    } else if (come.length > 0) {
+      this.noteWarning(name, `may answer ${come.join(' or ')}, which is new`);
+    }
+    const compared = new Set<Members>();
+    // Errors are mostly one answer for many statuses, which is compared once.
+    const statuses = [...new Set(['default', ...Object.keys(older), ...Object.keys(newer)])].sort(
+      (a, b) => Number(isSuccess(b)) - Number(isSuccess(a)),
+    );
+    for (const status of statuses) {
+      const [old, now] = [answerTo(status, older), answerTo(status, newer)];
+      if (old === undefined || now === undefined || (isSuccess(status) && !Object.hasOwn(older, status))) continue;
+      const [oldAnswer, newAnswer] = [this.older.references.resolve(old), this.newer.references.resolve(now)];
+      if (compared.has(oldAnswer) && compared.has(newAnswer)) continue;
+      compared.add(oldAnswer).add(newAnswer);
+      this.compareAnswer(`${name}: answer ${status}`, oldAnswer, newAnswer);
+    }
+  }
+
+  private compareAnswer(place: string, before: Members, after: Members): void {
+    this.compareContent(place, 'answer', before['content'], after['content']);
+    const [older, newer] = [before, after].map(
+      ({ headers }) => new Map(Object.entries(membersOf(headers)).map(([name, value]) => [name.toLowerCase(), value])),
+    ) as [Map<string, unknown>, Map<string, unknown>];
+    for (const [name, value] of older) {
+      const at = `${place}: header ${name}`;
+      if (!newer.has(name)) {
+        this.noteBreak(at, 'is gone');
+        continue;
+      }
+      const header = this.older.references.resolve(value);
+      const heir = this.newer.references.resolve(newer.get(name));
+      if (header['required'] === true && heir['required'] !== true) this.noteBreak(at, 'may be left out, and was not');
+      this.compareSchemas(at, 'answer', header['schema'], heir['schema']);
+    }
+    for (const name of newer.keys()) {
+      if (!older.has(name)) this.added.add(`${place}: header ${name}`);
+    }
+  }
+
+  /** Bodies by their media types. */
+  private compareContent(place: string, direction: Direction, before: unknown, after: unknown): void {
+    const [older, newer] = [membersOf(before), membersOf(after)];
+    const types = Object.keys(older);
+    for (const type of types) {
+      const at = types.length > 1 || type !== 'application/json' ? `${place}: ${type}` : place;
+      if (!Object.hasOwn(newer, type)) {
+        this.noteBreak(at, direction === 'answer' ? 'is answered no more' : 'is taken no more');
+      } else {
+        this.compareSchemas(at, direction, membersOf(older[type])['schema'], membersOf(newer[type])['schema']);
+      }
+    }
+    for (const type of Object.keys(newer)) {
+      if (!Object.hasOwn(older, type)) this.added.add(`${place}: ${type}`);
+    }
+  }
+
+  private compareSchemas(place: string, direction: Direction, before: unknown, after: unknown): void {
+    const comparison = direction === 'answer' ? this.answers : this.requests;
+    try {
+      const changes = comparison.compare(this.older.views.of(before), this.newer.views.of(after));
+      for (const change of changes) this.noteChange(place, change);
+    } catch (error) {
+      if (!(error instanceof DocumentError)) throw error;
+      throw new DocumentError(`${place}: ${error.message}`);
+    }
+  }
+}
+
+function named(requirement: ReadonlyMap<string, string>): string {
+  return [...requirement.values()].join(' and ') || 'nothing';
+}
+
+/** 3xx are no errors either. */
+function isSuccess(status: string): boolean {
+  return /^[23]/.test(status);
+}
+
+/** The answer for a status: its own, that of its class, or the one for all others (OpenAPI 3.1, 4.8.16). */
+function answerTo(status: string, responses: Members): unknown {
+  return responses[status] ?? responses[`${status.slice(0, 1)}XX`] ?? responses['default'];
+}

@@ -301,7 +301,8 @@ test(
     await fc.assert(
       fc.asyncProperty(fc.array(request, { minLength: 1, maxLength: 2 }), async (requests) => {
         const answer = await world.raw(requests.join(''), { andEnd: true });
-        if (/HTTP\/1\.1 5\d\d/.test(answer)) throw new Error(answer.slice(0, 1_000));
+        // 501 is right for a coding that is none.
+        if (/HTTP\/1\.1 5(?!01)\d\d/.test(answer)) throw new Error(answer.slice(0, 1_000));
       }),
       runs(0.35),
     );

@@ -7,7 +7,7 @@ import { until, type World } from '../gateway-fixture';
 import { startOwnWorld, type OwnWorld } from '../schema/own-schema';
 import { EventReader, type Event } from './event-reader';
 
-jest.setTimeout(90_000);
+jest.setTimeout(150_000);
 
 const proto = `
 syntax = "proto3";
@@ -80,6 +80,7 @@ test(`${many} streams at once have all of their events, each once and in order`,
   await until(
     () => here.own.control.count('Count'),
     (count) => count === many,
+    60_000,
   );
   expect(await world.metric('http_streams_open')).toBe(many);
   open();

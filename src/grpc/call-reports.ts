@@ -102,6 +102,6 @@ export class RpcReports {
     this.metrics.upstreamRequests.series(labels).inc();
     if (!failure) return;
     this.metrics.upstreamErrors.series(labels).inc();
-    if (failure.status >= 500) this.logFailure(labels, scope, failure);
+    if (failure.status >= 500 || this.rpc.isOwn) this.logFailure(labels, scope, failure);
   }
 }

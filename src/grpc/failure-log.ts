@@ -1,4 +1,5 @@
 import type { GatewayError } from '../errors';
+import type { LimitName } from '../limits';
 import type { Logger } from '../telemetry/log';
 import type { StatusName } from './status';
 import type { CallScope, RpcName } from './upstream';
@@ -12,7 +13,10 @@ const failureMessages: Partial<Record<StatusName, string>> = {
   DEADLINE_EXCEEDED: 'upstream connection error: no answer in time',
 };
 const otherFailure = 'service unavailable: the upstream failed the call';
-const overLimit = 'service unavailable: the answer of the upstream is over a limit of the gateway';
+const overLimit: Partial<Record<LimitName, string>> = {
+  answer_items: 'service unavailable: the answer of the upstream is over a limit of the gateway',
+  upstream_calls: 'service unavailable: as many calls to the upstream are under way as there may be',
+};
 
 export type LogFailure = (
   call: RpcName & { readonly code: StatusName },
@@ -31,7 +35,7 @@ export function createFailureLog(log: Logger, upstream: string): LogFailure {
     }
     // Below a key of its own: on every line `service` is the gateway.
     const line = { upstream, grpc: call, requestId, traceId: trace?.traceId, ...(limit ? { limit } : {}), err: cause };
-    const message = limit ? overLimit : (failureMessages[call.code] ?? otherFailure);
+    const message = (limit && overLimit[limit]) ?? failureMessages[call.code] ?? otherFailure;
     log.error(unlogged > 0 ? { ...line, unlogged } : line, message);
     last = performance.now();
     unlogged = 0;

@@ -21,6 +21,8 @@ export interface Rpc<Request, Response> extends RpcName {
   readonly idempotency: 'NONE' | 'NO_SIDE_EFFECTS' | 'IDEMPOTENT';
   /** Statuses that are an answer rather than an error: neither counted nor logged as one. */
   readonly expected?: readonly StatusName[];
+  /** True where the gateway calls for itself: any other status is then a failure to be logged, whoever is to blame for it. */
+  readonly isOwn?: boolean;
   readonly encode: (request: Request) => Buffer;
   readonly decode: (bytes: Buffer) => Response;
   /** True where a response would be decoded to more items than that: its values, and the messages and lists they are in. */
@@ -28,7 +30,7 @@ export interface Rpc<Request, Response> extends RpcName {
 }
 
 /** As much of an RPC as is counted. */
-export type AnyRpc = RpcName & Pick<Rpc<never, never>, 'expected'>;
+export type AnyRpc = RpcName & Pick<Rpc<never, never>, 'expected' | 'isOwn'>;
 
 /** What a request gives to every RPC that is made for it. */
 export interface CallScope {

@@ -87,17 +87,25 @@ export function createAuthService(
 ): AuthService {
   const service = findService(protos, authServiceName);
   if (!service) throw new Error(`sign-in and sessions need ${authServiceName}, which no proto defines`);
-  /** @param expected - Statuses that are ordinary answers, and so are not logged as failures. */
-  function rpc<Name extends keyof AuthServiceRpcs>(name: Name, expected: readonly StatusName[] = []) {
+  /**
+   * @param expected - Statuses that are ordinary answers, and so are not logged as failures.
+   * @param isOwn - Whether it is the gateway that asks.
+   */
+  function rpc<Name extends keyof AuthServiceRpcs>(name: Name, expected: readonly StatusName[] = [], isOwn = true) {
     const method = service?.methodsArray.find((each) => each.name === name);
     if (!method) {
       throw new Error(`sign-in and sessions need ${authServiceName}.${name}, which the proto does not define`);
     }
-    const found = { ...rpcOf<AuthServiceRpcs[Name]['request'], AuthServiceRpcs[Name]['response']>(method), expected };
+    const found = {
+      ...rpcOf<AuthServiceRpcs[Name]['request'], AuthServiceRpcs[Name]['response']>(method),
+      expected,
+      isOwn,
+    };
     upstream.expect(found);
     return found;
   }
-  const handleSsoCallback = rpc('HandleSsoCallback', ['UNAUTHENTICATED', 'PERMISSION_DENIED']);
+  // What is wrong with its request, a browser has sent.
+  const handleSsoCallback = rpc('HandleSsoCallback', ['UNAUTHENTICATED', 'PERMISSION_DENIED'], false);
   const validateSession = complete(rpc('ValidateSession', ['UNAUTHENTICATED', 'NOT_FOUND']), [
     'session_id',
     'user_id',

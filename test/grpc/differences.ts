@@ -11,6 +11,8 @@ export const differences = [
   'failing connection',
   'waiting for a stream',
   'reconnecting',
+  'balancing',
+  'a call that times out',
   'connect timeout',
   'too many pings',
   'floods',

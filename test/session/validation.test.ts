@@ -187,6 +187,26 @@ describe('where AuthService fails', () => {
     expect(validations()).toBe(asked + 1);
   });
 
+  test('by refusing as too many, the log says so and it counts, though no client is to blame', async () => {
+    const here = await startWorld();
+    try {
+      here.auth.control.setFault({ method: 'ValidateSession', code: grpcStatus.RESOURCE_EXHAUSTED });
+      const series =
+        'upstream_grpc_errors_total{service="auth.v1.AuthService",method="ValidateSession",code="RESOURCE_EXHAUSTED"}';
+      await here.graphql('{ me { id } }');
+      expect(await here.metric(series)).toBe(1);
+      expect(here.logs).toContainEqual(
+        expect.objectContaining({
+          level: 'error',
+          upstream: 'auth',
+          grpc: expect.objectContaining({ method: 'ValidateSession', code: 'RESOURCE_EXHAUSTED' }),
+        }),
+      );
+    } finally {
+      await here.close();
+    }
+  });
+
   test('nothing stale is served', async () => {
     const token = newSession();
     expect((await me(token)).status).toBe(200);

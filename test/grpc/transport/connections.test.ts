@@ -188,6 +188,24 @@ describe('connections', () => {
   });
 });
 
+only('http2', 'balancing', () => {
+  test('a server that is slow gets less', async () => {
+    const [slow, quick] = await Promise.all([0, 1].map(() => startRawServer((peer) => behave(peer))));
+    const client = startClient(`ipv4:127.0.0.1:${slow!.port},127.0.0.1:${quick!.port}`);
+    const [hanging, peer] = [await slow!.peer(0), await quick!.peer(0)];
+    const asked = (): number[] => [hanging, peer].map((each) => each.of(Type.HEADERS).length);
+    // Until both are connected.
+    while (asked().includes(0)) await client.call();
+    const [before] = asked();
+    hanging.onRequest = undefined;
+    while (asked()[0] === before) await Promise.race([client.outcome('', { timeout: 60_000 }), turn()]);
+    await hanging.settle();
+    const [held, others] = asked();
+    for (let count = 0; count < 20; count += 1) await client.call();
+    expect(asked()).toEqual([held, others! + 20]);
+  });
+});
+
 describe('keepalive', () => {
   /** Lets time pass for the client alone. */
   const withTime = async (run: (pass: (ms: number) => void) => Promise<void>): Promise<void> => {
@@ -277,6 +295,53 @@ describe('keepalive', () => {
         peer.send(pong, answer(1));
         expect(await outcome).toBe('answer 1');
       });
+    });
+  });
+
+  only('http2', 'a call that times out', () => {
+    test('asks at once whether the server is there: where it says nothing, later calls go over a new connection', async () => {
+      const { client, peer, server } = await startRawWorld();
+      await client.ready();
+      // Everything that is sent from here on is lost: a firewall has forgotten the connection.
+      peer.onRequest = undefined;
+      expect(await client.outcome('', { timeout: 50 })).toBe('DEADLINE_EXCEEDED: no answer in time');
+      await peer.frame(isPing);
+      await server.peer(1);
+      await client.ready();
+      expect(await client.call()).toMatch(/^answer/);
+      expect(peer.of(Type.HEADERS)).toHaveLength(1);
+    });
+
+    test('leaves the connection where the server is there', async () => {
+      const { client, peer, server } = await startRawWorld();
+      await client.ready();
+      peer.onRequest = undefined;
+      const slow = client.outcome('', { timeout: 60_000 });
+      await peer.request();
+      expect(await client.outcome('', { timeout: 50 })).toBe('DEADLINE_EXCEEDED: no answer in time');
+      await peer.frame(isPing);
+      peer.send(pong);
+      // Longer than it waits for the answer; nothing else tells that no new connection comes.
+      await new Promise((resolve) => setTimeout(resolve, 400));
+      peer.send(answer(1, 'late'));
+      expect(await slow).toBe('late');
+      expect(server.peers).toHaveLength(1);
+      // Not again for some time: servers refuse pings that are too many.
+      expect(await client.outcome('', { timeout: 50 })).toBe('DEADLINE_EXCEEDED: no answer in time');
+      await peer.settle();
+      expect(peer.frames.filter(isPing)).toHaveLength(1);
+    });
+
+    test('asks nothing where something has come meanwhile', async () => {
+      const { client, peer } = await startRawWorld();
+      await client.ready();
+      peer.onRequest = undefined;
+      const outcome = client.outcome('', { timeout: 300 });
+      await peer.request();
+      peer.send(windowUpdate(0, 1));
+      expect(await outcome).toBe('DEADLINE_EXCEEDED: no answer in time');
+      await peer.settle();
+      expect(peer.frames.filter(isPing)).toHaveLength(0);
     });
   });
 

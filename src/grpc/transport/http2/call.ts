@@ -18,6 +18,9 @@ import { statusOfHttp, statusOfReset, statusOfTrailers } from './response-status
  */
 export class Call implements OpenCall, StreamListener, MessageListener, Waiter {
   private stream: OpenStream | undefined;
+  private connection: Connection | undefined;
+  /** {@link Connection.received} when the call began. */
+  private receivedBefore = 0;
   private readonly timer: NodeJS.Timeout | undefined;
   private readonly deadline: number;
   private readonly body: Buffer;
@@ -64,6 +67,8 @@ export class Call implements OpenCall, StreamListener, MessageListener, Waiter {
   }
 
   private expire(): void {
+    const { connection } = this;
+    if (connection?.received === this.receivedBefore) connection.doubt();
     this.fail(Status.DEADLINE_EXCEEDED, this.stream ? 'no answer in time' : this.channel.problem());
   }
 
@@ -75,6 +80,8 @@ export class Call implements OpenCall, StreamListener, MessageListener, Waiter {
   private open(connection: Connection): boolean {
     const left = this.deadline - Date.now();
     const headers = left < longestTimer ? this.requestHeaders + encodeTimeout(left) : this.requestHeaders;
+    this.connection = connection;
+    this.receivedBefore = connection.received;
     this.stream = connection.open(headers, this.body, this);
     return this.stream !== undefined;
   }

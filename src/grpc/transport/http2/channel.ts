@@ -14,8 +14,9 @@ export interface Waiter {
 }
 
 /**
- * The connections to all servers of an upstream. Calls take turns among those that are ready, as gRPC's `round_robin` has
- * it; they wait while a first attempt is under way, and fail at once while every server is out of reach.
+ * The connections to all servers of an upstream. Calls go to the ready one with fewer of them under way, of the one whose turn it is
+ * and another at random ("power of two choices"), so that a slow server gets less. They wait while a first attempt is under way, and
+ * fail at once while every server is out of reach.
  */
 export class Channel {
   /** By the address. */
@@ -50,12 +51,16 @@ export class Channel {
     return this.usable.length > 0;
   }
 
-  /** The connection whose turn it is; undefined where none is ready. */
+  /** The connection for a call; undefined where none is ready. */
   pick(): Connection | undefined {
     const { usable } = this;
-    if (usable.length < 2) return usable[0];
-    this.turn = (this.turn + 1) % usable.length;
-    return usable[this.turn];
+    const { length } = usable;
+    if (length < 2) return usable[0];
+    this.turn = (this.turn + 1) % length;
+    const next = usable[this.turn]!;
+    const distance = length === 2 ? 1 : 1 + Math.floor(Math.random() * (length - 1));
+    const other = usable[(this.turn + distance) % length]!;
+    return other.size < next.size ? other : next;
   }
 
   /** Waits for a connection, until {@link leave}. May end before it returns. */

@@ -35,6 +35,12 @@ const probation = 60_000;
 /** Ms. Each time that a server refuses the pings as too many the interval doubles, up to the longest. */
 const keepalive = { interval: 30_000, longestInterval: 3_600_000, timeout: 5_000 };
 
+/**
+ * Ms that a server has to answer the ping that a time-out has caused, and between two of these: servers refuse pings that are too
+ * many.
+ */
+const doubt = { timeout: 300, interval: 10_000 };
+
 /** The connection to one server of an upstream, made anew whenever it is lost. */
 export class Connection {
   state: ConnectionState = 'connecting';
@@ -48,6 +54,10 @@ export class Connection {
   private probationEnd = -Infinity;
   private retry: NodeJS.Timeout | undefined;
   private keepaliveInterval = keepalive.interval;
+  /** The last session that was doubted. */
+  private doubted: ClientSession | undefined;
+  private doubtedAt = -Infinity;
+  private doubtTimer: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: ConnectionOptions) {
     this.attempt();
@@ -63,11 +73,44 @@ export class Connection {
     return this.session?.request(headers, body, listener);
   }
 
+  /** Requests under way. */
+  get size(): number {
+    return this.session?.size ?? 0;
+  }
+
+  /** How often something came from the server. */
+  get received(): number {
+    return this.session?.received ?? 0;
+  }
+
+  /**
+   * Nothing has come from the server while a request waited for as long as it may: asks whether it is there. Where it does not say so
+   * at once, later requests go over a new connection, and those under way fail when it has not said so for long.
+   */
+  doubt(): void {
+    const { session, state } = this;
+    const now = performance.now();
+    if (!session || state !== 'ready' || now < this.doubtedAt + doubt.interval) return;
+    this.doubtedAt = now;
+    this.doubted = session;
+    const isSilent = new Error(`${addressText(this.options.address)} does not answer pings`);
+    this.doubtTimer = setTimeout(() => {
+      this.doubtTimer = setTimeout(() => session.destroy(isSilent), keepalive.timeout).unref();
+      session.close(isSilent);
+    }, doubt.timeout).unref();
+    session.ping(() => this.trust(session));
+  }
+
+  /** Ends a {@link doubt}. */
+  private trust(session: ClientSession): void {
+    if (this.doubted === session) clearTimeout(this.doubtTimer);
+  }
+
   /** Takes no more requests, and closes when those under way have ended. */
   retire(): void {
     this.state = 'closed';
     clearTimeout(this.retry);
-    for (const session of this.sessions) session.close();
+    for (const session of this.sessions) session.close(new Error('closed'));
   }
 
   /** Closes at once; requests under way fail. */
@@ -107,6 +150,7 @@ export class Connection {
       closed: () => {
         clearTimeout(timer);
         stopPings?.();
+        this.trust(session);
         this.sessions.delete(session);
         if (this.isGone) this.options.onChange();
       },

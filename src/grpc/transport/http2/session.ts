@@ -107,6 +107,8 @@ export class ClientSession implements StreamOwner, FrameListener {
   /** Bytes of answers since the socket was last drained. */
   private unreadAnswers = 0;
   private isReady = false;
+  /** How often something came from the server. */
+  received = 0;
   private retirement: Retirement | undefined;
   private linger: NodeJS.Timeout | undefined;
 
@@ -154,9 +156,9 @@ export class ClientSession implements StreamOwner, FrameListener {
   }
 
   /** Takes no more requests, and closes the connection when those under way have ended. */
-  close(): void {
-    if (this.isReady) this.retire(ErrorCode.NO_ERROR, new Error('closed'));
-    else this.destroy(new Error('closed'));
+  close(reason: Error): void {
+    if (this.isReady) this.retire(ErrorCode.NO_ERROR, reason);
+    else this.destroy(reason);
   }
 
   /** Closes the connection at once; requests under way are lost. */
@@ -278,6 +280,7 @@ export class ClientSession implements StreamOwner, FrameListener {
   }
 
   private receive(chunk: Buffer): void {
+    this.received += 1;
     try {
       this.reader.read(chunk);
       // Once for all frames of a chunk, since it takes work for every stream.

@@ -195,7 +195,9 @@ export function createGateway(config: Config, overrides: GatewayOverrides): Gate
   const ready = (): boolean => !isDraining;
   metrics.buildInfo.read({ version }, () => 1);
   metrics.ready.read({}, () => (ready() ? 1 : 0));
-  metrics.streamsWaiting.read({}, () => replays?.idle ?? 0);
+  for (const state of ['open', 'ended'] as const) {
+    metrics.streamsWaiting.read({ state }, () => replays?.idle[state] ?? 0);
+  }
   metrics.logLinesDropped.read({}, () => droppedLines(log));
   return {
     handle: http.handle,

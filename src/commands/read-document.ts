@@ -18,7 +18,9 @@ export async function readDocument(source: string, stdin: AsyncIterable<Uint8Arr
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    throw new CannotRun(`${nameOfSource(source)} is not JSON: ${(error as Error).message}`);
+    throw new CannotRun(
+      `${nameOfSource(source)} is not JSON: ${(error as Error).message}. From npm run it is with -s alone`,
+    );
   }
 }
 

@@ -1,8 +1,9 @@
 import { parseArgs } from 'node:util';
 import { loadContract } from '../contract/contract';
 import { openApiChanges, type OpenApiChanges } from '../contract/openapi/openapi-changes';
-import { DocumentError } from '../contract/openapi/references';
+import { DocumentError, isObject } from '../contract/openapi/references';
 import { createOpenApi, type OpenApiDocument } from '../rest/openapi/openapi';
+import { openApiPath } from '../rest/openapi/route';
 import { loadSources, type SourceFolders } from '../schema/sources';
 import { signInPaths } from '../signin/routes';
 import { version } from '../version';
@@ -12,7 +13,7 @@ import { nameOfSource, readDocument } from './read-document';
 import { count } from './text';
 import { unserved } from './unserved';
 
-const usage = `Usage: npm run openapi -- [options] > openapi.json
+const usage = `Usage: npm run -s openapi -- [options] > openapi.json
 
 Prints the OpenAPI 3.1 document of the REST routes. Needs no configuration and calls no upstream. What only the configuration
 knows is as open as it may be: no servers, any identity provider, the session cookie of production, and every answer of signing out.
@@ -20,7 +21,8 @@ knows is as open as it may be: no servers, any identity provider, the session co
   --schema DIR      folder of the SDL files; SCHEMA_DIR, or schema
   --proto DIR       folder of the protos; PROTO_DIR, or proto
   --against SOURCE  an older document, in JSON: a file, - for standard input, or the http(s) URL of a running gateway's
-                    /api/openapi.json. Lists what breaks its clients, in place of printing the document
+                    /api/openapi.json. Lists what breaks its clients, in place of printing the document; what the gateway
+                    itself answers, such as signing in, is left out
   --help            prints this
 
 Exit codes: 0 printed, or nothing breaks; 1 breaking changes; 2 could not run: npm run check says what does not fit.
@@ -76,11 +78,21 @@ function createDocument(folders: SourceFolders): OpenApiDocument {
 /** @throws CannotRun where the older document cannot be compared */
 function compare(older: unknown, document: OpenApiDocument, against: string): OpenApiChanges {
   try {
-    return openApiChanges(older, document);
+    return openApiChanges(withoutOwnRoutes(older), withoutOwnRoutes(document));
   } catch (error) {
     if (!(error instanceof DocumentError)) throw error;
     throw new CannotRun(`${nameOfSource(against)} cannot be compared: ${error.message}`);
   }
+}
+
+/** What the gateway itself answers depends on its configuration, which is not known here. */
+function withoutOwnRoutes(document: unknown): unknown {
+  if (!isObject(document) || !isObject(document['paths'])) return document;
+  const own: readonly string[] = [...Object.values(signInPaths), openApiPath];
+  return {
+    ...document,
+    paths: Object.fromEntries(Object.entries(document['paths']).filter(([path]) => !own.includes(path))),
+  };
 }
 
 /** Added places that are named; of more there is the number. */

@@ -42,8 +42,11 @@ export function routeChanges(before: Routes, after: Routes & { readonly complete
     operation.paths.flatMap((path) => {
       const route = `${operation.method} ${path}`;
       const heir = after.operations.find(
-        ({ method, paths }) =>
-          method === operation.method && paths.some((each) => withoutNames(each) === withoutNames(path)),
+        ({ method, paths, isStream }) =>
+          method === operation.method &&
+          // A stream and a whole answer may share a path: Accept says which is meant.
+          isStream === operation.isStream &&
+          paths.some((each) => withoutNames(each) === withoutNames(path)),
       );
       const problems = heir
         ? [...requestChanges(operation, heir), ...answerChanges(before.schema, operation, after.schema, heir)]

@@ -67,6 +67,18 @@ export class RpcReports {
     this.ok.inc();
   }
 
+  /**
+   * A call that was not made, for a limit of the gateway: it is no call of the upstream's metrics.
+   *
+   * @returns what the caller is told
+   */
+  refused(scope: CallScope, end: CallEnd): GatewayError {
+    const { service, method } = this.rpc;
+    const error = fromCallEnd(end, service, method);
+    this.logFailure({ service, method, code: statusName(end.code) }, scope, error);
+    return error;
+  }
+
   /** The reader of a stream left before its end. */
   left(scope: CallScope, span: CallSpan | undefined): void {
     this.ended(scope, span, Status.CANCELLED);

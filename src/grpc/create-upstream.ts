@@ -78,7 +78,7 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
     const { requestId, trace, identity } = scope;
     const { service, method } = rpc;
     const { path, reports } = knownOf(rpc);
-    if (isAwaited && awaited >= address.maxCalls) throw reports.failed(scope, undefined, tooManyCalls(name, awaited));
+    if (isAwaited && awaited >= address.maxCalls) throw reports.refused(scope, tooManyCalls(name, awaited));
     const span = trace?.span?.beginCall({ service, method, authority: transport.authority });
     const metadata = callMetadata(requestId, (span ?? scope).trace, identity);
     const deadline = Math.min(scope.deadline, Date.now() + timeout);

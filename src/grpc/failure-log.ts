@@ -15,7 +15,8 @@ const failureMessages: Partial<Record<StatusName, string>> = {
 const otherFailure = 'service unavailable: the upstream failed the call';
 const overLimit: Partial<Record<LimitName, string>> = {
   answer_items: 'service unavailable: the answer of the upstream is over a limit of the gateway',
-  upstream_calls: 'service unavailable: as many calls to the upstream are under way as there may be',
+  upstream_calls:
+    'service unavailable: the call was not made, since as many to this upstream are under way as there may be',
 };
 
 export type LogFailure = (

@@ -59,6 +59,8 @@ export interface Exchange {
     cost?: number;
     /** The root fields of an operation, as the schema calls them, separated by spaces. In the line where it is over a limit. */
     fields?: string;
+    /** Id of the request that a stream began with, where this one goes on with it. */
+    stream?: string;
     /** The status that the answer counts with, where that is not the one that the client reads. */
     countedStatus?: number;
   };

@@ -55,6 +55,7 @@ export class RequestRecorder {
       fields: facts.limit && facts.fields,
       reason: exchange.reason,
       streamed: isStreamed || undefined,
+      stream: facts.stream,
     };
     this.series.requests(line.method, line.route, status).inc();
     // Streams, and requests without a route, would hide the latency of the others.

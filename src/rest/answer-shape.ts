@@ -179,7 +179,11 @@ class ShapeCompiler {
     if (!isLeafType(type)) {
       this.findings.at(directive, `${field} is no single value, which a header holds`, 'Remove @header.');
     } else if (isRepeated) {
-      this.findings.at(directive, `${field} may be there several times in an answer`, 'Remove @header.');
+      this.findings.at(
+        directive,
+        `${field} may be there several times in an answer, in a list or a stream`,
+        'Remove @header.',
+      );
     } else if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name) || ownHeaders.test(name)) {
       this.findings.at(
         directive,

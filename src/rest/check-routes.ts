@@ -78,7 +78,15 @@ export function checkPathVariables(
 }
 
 /** A finding for a status that is none of success. */
-export function checkStatus(directive: ConstDirectiveNode, status: number, findings: Findings): void {
+export function checkStatus(
+  directive: ConstDirectiveNode,
+  { status, isStream }: { readonly status: number; readonly isStream: boolean },
+  findings: Findings,
+): void {
+  if (isStream && status !== 200) {
+    findings.at(directive, `status: ${status} is on a subscription, whose stream is 200`, 'Remove status.');
+    return;
+  }
   if (status >= 200 && status < 300 && status !== 205 && status !== 206) return;
   findings.at(
     directive,

@@ -102,7 +102,6 @@ function compileOperation(
   const variables = definitions.map((definition) => compileVariable(schema, definition));
   const inPath = new Set(paths.flatMap(pathVariables));
   checkAliases(directive, paths, findings);
-  checkStatus(directive, status, findings);
   checkPathVariables(directive, { name, variables }, inPath, findings);
   if (body !== undefined) checkBody(directive, { methods, name, body, variables }, findings);
   // Where the body is no variable, any of them may have been meant.
@@ -114,6 +113,7 @@ function compileOperation(
   const outsidePath = variables.filter((each) => !inPath.has(each.name));
   const rootType = schema.getRootType(node.operation);
   const isStream = node.operation === OperationTypeNode.SUBSCRIPTION;
+  checkStatus(directive, { status, isStream }, findings);
   const shape = rootType && compileAnswerShape(schema, document, node.selectionSet, rootType, { findings, isStream });
   const rootKey = root.alias?.value ?? root.name.value;
   const rootShape = shape?.fields.get(rootKey)?.nested;

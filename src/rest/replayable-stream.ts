@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../errors';
 import type { StreamEvent } from './stream-format';
 
 type Next = IteratorResult<StreamEvent, undefined>;
@@ -56,10 +57,11 @@ export class ReplayableStream {
    * Reads on after an event. The reader before, if any, comes to its end.
    *
    * @param after - Number of the event; 0 to begin with the first.
+   * @param onFailed - Called when the reader comes to the error that has ended the stream.
    */
-  read(after: number): EventReader {
+  read(after: number, onFailed: (code: ErrorCode) => void = () => undefined): EventReader {
     this.reader?.end();
-    this.reader = new EventReader(this, after);
+    this.reader = new EventReader(this, after, onFailed);
     return this.reader;
   }
 
@@ -141,6 +143,7 @@ export class EventReader implements AsyncIterableIterator<StreamEvent, undefined
   constructor(
     private readonly stream: ReplayableStream,
     private position: number,
+    private readonly onFailed: (code: ErrorCode) => void,
   ) {}
 
   /** Number of the last event that was read. */
@@ -185,6 +188,7 @@ export class EventReader implements AsyncIterableIterator<StreamEvent, undefined
     this.waiting = undefined;
     if (event) {
       this.position += 1;
+      if (event.code) this.onFailed(event.code);
       waiting.resolve({ done: false, value: event });
     } else if (stream.failed && !this.isOver) {
       waiting.reject(stream.failed.error);

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../errors';
 import { errorEnvelope } from '../http/error-reply';
 import type { EventFormat } from '../http/event-stream';
 import type { Exchange } from '../http/exchange';
@@ -16,6 +17,8 @@ export interface StreamEvent {
   readonly data: string;
   /** True for the one that ends the stream. */
   readonly isLast: boolean;
+  /** Of an error, which has ended it: its code in logs. */
+  readonly code?: ErrorCode;
 }
 
 /** How a stream ended, in the id of its last event. */
@@ -67,9 +70,9 @@ export function eventsOf(
   let count = 0;
   let isOver = false;
 
-  function last(name: string, end: StreamEnd, data: unknown): IteratorYieldResult<StreamEvent> {
+  function last(end: StreamEnd, event: Pick<StreamEvent, 'name' | 'data' | 'code'>): IteratorYieldResult<StreamEvent> {
     isOver = true;
-    return { done: false, value: { name, id: `${exchange.id}.${end}`, data: JSON.stringify(data), isLast: true } };
+    return { done: false, value: { ...event, id: `${exchange.id}.${end}`, isLast: true } };
   }
 
   return {
@@ -79,9 +82,13 @@ export function eventsOf(
     async next() {
       if (isOver) return { done: true, value: undefined };
       const result = await iterator.next();
-      if (result.done) return last('done', 'done', {});
+      if (result.done) return last('done', { name: 'done', data: '{}' });
       const { data, errors } = result.value;
-      if (errors?.length) return last('error', 'failed', errorEnvelope(gravest(errorsOf({ errors })), exchange));
+      if (errors?.length) {
+        const error = gravest(errorsOf({ errors }));
+        const envelope = JSON.stringify(errorEnvelope(error, exchange));
+        return last('failed', { name: 'error', data: envelope, code: error.countedAs });
+      }
       const value = shapeAnswer(data?.[operation.rootKey], operation.shape);
       count += 1;
       const id = `${exchange.id}.${count}`;

@@ -91,14 +91,18 @@ export class StreamReplays {
     this.options.resumed.inc();
     clearTimeout(kept.expiry);
     this.waiting.delete(kept);
-    const reader = kept.stream.read(last.number);
+    const { facts } = exchange;
+    facts.stream = kept.id;
+    const reader = kept.stream.read(last.number, (code) => (facts.code ??= code));
     exchange.takeOver(kept.work, () => reader.leave());
     return reader;
   }
 
-  /** How many streams nobody reads now. */
-  get idle(): number {
-    return this.waiting.size;
+  /** How many streams nobody reads now: those that are still open, and those that have ended. */
+  get idle(): { readonly open: number; readonly ended: number } {
+    let open = 0;
+    for (const { stream } of this.waiting) if (!stream.hasEnded) open += 1;
+    return { open, ended: this.waiting.size - open };
   }
 
   /** Cancels the streams that nobody reads. */

@@ -158,7 +158,13 @@ function jsonReader({ name, type, enumCase }: RouteVariable): JsonReader {
   const named = getNamedType(type);
   if (!enumCase || !isEnumType(named)) return { name, read: (value) => value };
   const names = namesByCase(named, enumCase);
-  const item = (value: unknown): unknown => (typeof value === 'string' ? (names.get(value) ?? value) : value);
+  const written = [...new Set(casedNames(named, enumCase).values())].join(', ');
+  const item = (value: unknown): unknown => {
+    if (typeof value !== 'string') return value;
+    const found = names.get(value);
+    if (found === undefined) throw badParameter(name, `must be one of ${written}`);
+    return found;
+  };
   return { name, read: (value) => (Array.isArray(value) ? value.map(item) : item(value)) };
 }
 

@@ -167,7 +167,7 @@ function forBrowsers(step: SignInStep, { postLoginUrl }: SignInOptions): Handler
       const known = toGatewayError(error);
       if (isClientClosed(known)) throw known;
       if (known.countedStatus >= 500 && known.code !== 'INTERNAL_SERVER_ERROR') {
-        exchange.log.error({ err: known.cause ?? known, code: known.code }, 'sign-in failed');
+        exchange.log.error({ err: known.cause ?? known, code: known.code, provider }, 'sign-in failed');
       }
       if (!prefersHtml(exchange.headers.accept)) throw known;
       noteFailure(known, exchange);

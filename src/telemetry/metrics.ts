@@ -35,7 +35,7 @@ export interface Metrics extends GraphqlMetrics {
   readonly httpLatency: Histogram<'method' | 'path'>;
   readonly httpInFlight: Reading<never>;
   readonly httpStreams: Reading<never>;
-  readonly streamsWaiting: Reading<never>;
+  readonly streamsWaiting: Reading<'state'>;
   readonly streamResumes: Counter<'result'>;
   readonly httpConnections: Reading<never>;
   readonly documentCache: Counter<'result'>;
@@ -108,8 +108,8 @@ export function createMetrics({
     }),
     streamsWaiting: createReading(registry, {
       name: 'http_streams_waiting',
-      help: 'Streams, ended or not, that nobody reads now and a client may come back to.',
-      labelNames: [],
+      help: 'Streams that nobody reads now and a client may come back to, by state: open, whose call goes on, or ended.',
+      labelNames: ['state'],
     }),
     streamResumes: createCounter(registry, {
       name: 'http_stream_resumes_total',

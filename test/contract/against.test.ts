@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { runCheck } from '../../src/commands/run-check';
 import type { BreakingChange } from '../../src/contract/breaking-changes';
 import { auth, check, inside, proto, removeFolders, rest, sdl, shop, write, type Edits } from './fixture';
 
@@ -438,6 +439,11 @@ shop.v1.Product.name has the number 12, and had 2
 
 8 fields, 4 routes, no findings
 `);
+});
+
+test('this repository has not changed since itself', () => {
+  const { exitCode, stdout } = runCheck(['--against', '.'], { schemaDir: 'schema', protoDir: 'proto' });
+  expect([exitCode, stdout]).toEqual([0, expect.stringContaining('no breaking changes since')]);
 });
 
 test('without a change the check is clean', () => {

@@ -186,7 +186,10 @@ describe('of answers', () => {
       [sdl]: [['enum Kind {', 'enum Kind {\n  GAME']],
       [proto]: [['KIND_TOY = 2;', 'KIND_TOY = 2;\n  KIND_GAME = 3;']],
     },
-    [`warning: ${product}: kind: may be "Game", which is new`, 'added: GET /shop/products: query parameter kind'],
+    [
+      `warning: ${product}: kind: may be "Game", which is new`,
+      'added: GET /shop/products: query parameter kind: more values',
+    ],
   );
 });
 
@@ -316,7 +319,7 @@ const whole = { type: 'integer' };
 const none = { breaking: [], warnings: [], added: [] };
 
 describe('of schemas', () => {
-  const body = 'POST /x: body';
+  const body = 'POST /x: body: more values';
   const answer = 'POST /x: answer 200';
 
   test.each<[name: string, before: Json, after: Json, breaking: readonly string[]]>([

@@ -64,6 +64,18 @@ describe('routes', () => {
     ['schema/rest/shop.graphql:19:30: a subscription cannot be mounted on PUT', '    GET and POST are for streams.'],
   );
   mistake(
+    'a subscription with a status',
+    {
+      [rest]: [
+        [
+          'mutation PlaceOrder',
+          'subscription Watch($id: ID!) @rest(method: POST, path: "/shop/orders/{id}", status: 204) {\n  orderEvents(id: $id) {\n    note\n  }\n}\n\nmutation PlaceOrder',
+        ],
+      ],
+    },
+    ['schema/rest/shop.graphql:19:30: status: 204 is on a subscription, whose stream is 200', '    Remove status.'],
+  );
+  mistake(
     'a query by POST',
     {
       [rest]: [['@rest(method: GET, path: "/shop/products/{id}")', '@rest(method: POST, path: "/shop/products/{id}")']],
@@ -166,7 +178,7 @@ describe('routes', () => {
     ],
   );
   mistake('a header of a field in a list', { [rest]: [['      name\n', '      name @header(name: "X-Name")\n']] }, [
-    'schema/rest/shop.graphql:13:12: name may be there several times in an answer',
+    'schema/rest/shop.graphql:13:12: name may be there several times in an answer, in a list or a stream',
     '    Remove @header.',
   ]);
   mistake('a header of an object', { [rest]: [['products: nodes {', 'products: nodes @header(name: "X-Nodes") {']] }, [

@@ -117,12 +117,13 @@ async function brokenOff(path: string, count: number, asking: Asking = {}): Prom
   const stream = await open(path, { url: throughProxy(), ...asking });
   const events = [...(await stream.read(count))];
   expect(values(events)).toEqual(upTo(count));
-  const before = (await world.metric('http_streams_waiting'))!;
+  const waiting = 'http_streams_waiting{state="open"}';
+  const before = (await world.metric(waiting))!;
   proxy.cut();
   await stream.read();
   await until(
-    () => world.metric('http_streams_waiting'),
-    (waiting) => waiting === before + 1,
+    () => world.metric(waiting),
+    (now) => now === before + 1,
   );
   return events;
 }
@@ -290,6 +291,19 @@ test.each([
   expect((await refusal(twice))[0]).toBe(400);
 });
 
+test('the access line of a stream that went on names the request that it began with, and how it failed', async () => {
+  const before = await brokenOff('/count?to=9', 2);
+  const [, { id }] = before as [Event, { id: string }];
+  const stream = await open('/count?to=9', { headers: { 'last-event-id': id } });
+  await world.rest('POST', '/api/v1/auth/logout', { token });
+  expect(values(await stream.read())).toEqual(['error']);
+  expect(await world.accessLine(stream.response)).toMatchObject({
+    streamed: true,
+    stream: id.split('.')[0],
+    code: 'UNAUTHENTICATED',
+  });
+});
+
 test('a session that has ended cannot go on', async () => {
   const before = await brokenOff('/count?to=9', 2);
   await world.rest('POST', '/api/v1/auth/logout', { token });
@@ -347,7 +361,7 @@ test('the call is cancelled where the client does not come back in time', async 
     await until(calls, ([call]) => call?.cancelled === true);
     const asking = { url: short.url, as: short.auth.adminToken, headers: { 'last-event-id': event!.id! } };
     expect(await refusal(await open('/count?to=2', asking))).toEqual([409, 'CONFLICT', gone]);
-    expect(await short.metric('http_streams_waiting')).toBe(0);
+    expect(await short.metric('http_streams_waiting{state="open"}')).toBe(0);
   } finally {
     await short.close();
   }
@@ -360,7 +374,7 @@ test('a gateway that shuts down ends the streams that wait', async () => {
   await stream.read(1);
   await stream.cancel();
   await until(
-    () => other.metric('http_streams_waiting'),
+    () => other.metric('http_streams_waiting{state="open"}'),
     (waiting) => waiting === 1,
   );
   await other.close();

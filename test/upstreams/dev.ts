@@ -39,6 +39,10 @@ class Stage {
     this.#settings = settings;
   }
 
+  get isStopping(): boolean {
+    return this.#stoppedAt !== undefined;
+  }
+
   /** Starts all processes at once. Resolves when the upstreams listen and the gateway is ready. */
   async start(): Promise<void> {
     this.#startGateway();
@@ -102,7 +106,9 @@ class Stage {
   #reportGatewayEnd(gateway: Child, how: string): void {
     if (this.#gateway === gateway) this.#gateway = undefined;
     if (this.#restarting || this.#stoppedAt !== undefined) return;
-    print(`start:dev | the gateway has ended (${how}). It starts again when ${watched.join(', ')} change.`);
+    print(
+      `start:dev | the gateway has ended (${how}). It starts again when ${watched.join(', ')} change; other variables take a new start:dev.`,
+    );
   }
 
   async #gatewayIsReady(): Promise<void> {
@@ -178,7 +184,7 @@ async function main(): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   watchFiles((file) => void stage.restartGateway(file));
   await stage.start();
-  print(describe(settings));
+  if (!stage.isStopping) print(describe(settings));
 }
 
 main().catch((error: unknown) => {

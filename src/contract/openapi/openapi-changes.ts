@@ -84,7 +84,9 @@ class Version {
         new Map(
           Object.entries(membersOf(requirement)).map(([name, scopes]) => {
             const { type, scheme, in: where, name: parameter } = this.references.resolve(schemes[name]);
-            return [JSON.stringify([type, scheme, where, parameter, itemsOf(scopes).map(String).sort()]), name];
+            // Browsers send cookies by themselves, whatever these are called.
+            const sentAs = where === 'cookie' ? undefined : parameter;
+            return [JSON.stringify([type, scheme, where, sentAs, itemsOf(scopes).map(String).sort()]), name];
           }),
         ),
     );
@@ -128,7 +130,7 @@ class DocumentComparison {
     const where = at === '' ? place : `${place}: ${at.replace(/^\./, '')}`;
     if (kind === 'breaking') this.noteBreak(where, message);
     else if (kind === 'warning') this.noteWarning(where, message);
-    else this.added.add(where);
+    else this.added.add(message === '' ? where : `${where}: ${message}`);
   }
 
   private compareOperations(before: Operation, after: Operation): void {

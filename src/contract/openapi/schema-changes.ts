@@ -8,7 +8,7 @@ export interface Change {
   readonly kind: 'breaking' | 'warning' | 'added';
   /** Where in the value, such as `.users[].email`; empty for the value itself. */
   readonly at: string;
-  /** What has become of it; empty for what is added. */
+  /** What has become of it; empty where it is new. */
   readonly message: string;
 }
 
@@ -85,7 +85,7 @@ export class SchemaComparison {
       return (read.length > 1 ? warning : broken)(`may be ${text(each)}, which is new`);
     });
     const isMore = !this.isAnswer && read.some((each) => !taken.has(each));
-    return [...changes, ...(isMore ? [added('')] : [])];
+    return [...changes, ...(isMore ? [added('', 'more values')] : [])];
   }
 
   /** Of schemas without choices. */
@@ -111,7 +111,7 @@ export class SchemaComparison {
 
   private values({ values: before }: SchemaView, { values: after }: SchemaView): Change[] {
     const [written, read] = this.order(before, after);
-    if (!read) return before && !this.isAnswer ? [added('')] : [];
+    if (!read) return before && !this.isAnswer ? [added('', 'more values')] : [];
     const list = read.map(shown).join(', ');
     if (!written) return [broken(this.isAnswer ? `may be anything, and was one of ${list}` : `must be one of ${list}`)];
     const isIn = (some: readonly unknown[], value: unknown): boolean =>
@@ -124,7 +124,7 @@ export class SchemaComparison {
         : this.isAnswer
           ? [warning(`may be ${unknown.join(', ')}, which is new`)]
           : [broken(`may be ${unknown.join(', ')} no more`)]),
-      ...(isMore ? [added('')] : []),
+      ...(isMore ? [added('', 'more values')] : []),
     ];
   }
 
@@ -238,8 +238,8 @@ function warning(message: string, at = ''): Change {
   return { kind: 'warning', at, message };
 }
 
-function added(at: string): Change {
-  return { kind: 'added', at, message: '' };
+function added(at: string, message = ''): Change {
+  return { kind: 'added', at, message };
 }
 
 function within(at: string, changes: readonly Change[]): Change[] {

@@ -72,7 +72,7 @@ export async function inquire(): Promise<Inquiry> {
   const metrics = createMetrics({ processMetrics: true });
   const world = await startWorld({
     // Each request asks AuthService, whose faults then show at once.
-    env: { SESSION_CACHE_TTL: '0s' },
+    env: { SESSION_CACHE_TTL: '0s', STREAM_REPLAY: '64KB' },
     overrides: {
       sources: { ...sources, rest: [...sources.rest, broken] },
       metrics,
@@ -94,6 +94,25 @@ export async function inquire(): Promise<Inquiry> {
   }
 }
 
+/** A stream of REST that is read to its end, and once more from its first event on. */
+async function goOn(world: World): Promise<void> {
+  const ask = async (headers: Readonly<Record<string, string>>): Promise<string> => {
+    const response = await fetch(`${world.url}/api/ai`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${world.auth.adminToken}`,
+        'content-type': 'application/json',
+        accept: 'text/event-stream',
+        ...headers,
+      },
+      body: '{"query":"count to 1"}',
+    });
+    return response.text();
+  };
+  const [, id = ''] = /^id: (.+)$/m.exec(await ask({})) ?? [];
+  await ask({ 'last-event-id': id });
+}
+
 /** A bug, an upstream that fails in each way, one that is away and comes back. */
 async function misbehave(world: World): Promise<void> {
   const me = (): Promise<RestAnswer> => world.rest('GET', '/api/v1/users/me');
@@ -104,6 +123,7 @@ async function misbehave(world: World): Promise<void> {
   const pages = Array.from({ length: 10 }, (_, index) => `u${index}: users(first: 100) { nodes { permissions } }`);
   await world.graphql(`{ ${pages.join(' ')} }`);
   for await (const _ of world.askStream('count to 1'));
+  await goOn(world);
   world.ai.control.setFault({ method: 'ProcessQuery', code: Status.INTERNAL });
   await world.rest('POST', '/api/ai', { body: { query: 'who am I' } });
   // A line a second at most is written about one upstream; the next one says how many there were.

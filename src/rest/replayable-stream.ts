@@ -81,9 +81,12 @@ export class ReplayableStream {
     this.isAsking = true;
     try {
       const next = await this.events.next();
+      // It was closed meanwhile: what is kept now would count for ever.
+      if (this.isOver) return;
       if (!next.done) this.keep(next.value);
       if (next.done || next.value.isLast) this.over();
     } catch (error) {
+      if (this.isOver) return;
       this.failure = { error };
       this.over();
     }

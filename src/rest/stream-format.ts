@@ -4,22 +4,20 @@ import type { Exchange } from '../http/exchange';
 import { errorsOf, type PresentedResult } from '../pipeline/present';
 import { shapeAnswer } from './answer-shape';
 import { gravest } from './gravest';
+import { eventId, type StreamEnd } from './last-event';
 import type { RestOperation } from './rest-operation';
 
 /** One event of a stream. */
 export interface StreamEvent {
   /** `message` for an event without a name of its own, as browsers call it (HTML, 9.2.6). */
   readonly name: string;
-  /** The id of the stream and, after a dot, the number of the event within it, or how the stream ended. */
+  /** As {@link eventId} writes it. */
   readonly id: string;
   /** JSON. */
   readonly data: string;
   /** True for the one that ends the stream. */
   readonly isLast: boolean;
 }
-
-/** How a stream ended, in the id of its last event. */
-export type StreamEnd = 'done' | 'failed';
 
 /** How events are written in a form. */
 interface StreamForm {
@@ -69,7 +67,7 @@ export function eventsOf(
 
   function last(name: string, end: StreamEnd, data: unknown): IteratorYieldResult<StreamEvent> {
     isOver = true;
-    return { done: false, value: { name, id: `${exchange.id}.${end}`, data: JSON.stringify(data), isLast: true } };
+    return { done: false, value: { name, id: eventId(exchange.id, end), data: JSON.stringify(data), isLast: true } };
   }
 
   return {
@@ -84,7 +82,7 @@ export function eventsOf(
       if (errors?.length) return last('error', 'failed', errorEnvelope(gravest(errorsOf({ errors })), exchange));
       const value = shapeAnswer(data?.[operation.rootKey], operation.shape);
       count += 1;
-      const id = `${exchange.id}.${count}`;
+      const id = eventId(exchange.id, count);
       // Undefined is no JSON.
       const event = { name: nameOf(value, operation), id, data: JSON.stringify(value ?? null), isLast: false };
       return { done: false, value: event };
@@ -101,6 +99,11 @@ export function eventsOf(
 function nameOf(value: unknown, { members }: RestOperation): string {
   if (typeof value !== 'object' || value === null) return 'message';
   const { __typename: type } = value as { readonly __typename?: unknown };
-  if (typeof type === 'string') return `${type.slice(0, 1).toLowerCase()}${type.slice(1)}`;
+  if (typeof type === 'string') return eventNameOfType(type);
   return members.find((member) => Object.hasOwn(value, member)) ?? 'message';
+}
+
+/** The name of the events of one type of a union that selects `__typename`. */
+export function eventNameOfType(type: string): string {
+  return `${type.slice(0, 1).toLowerCase()}${type.slice(1)}`;
 }

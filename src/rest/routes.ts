@@ -28,7 +28,7 @@ interface Operations {
 /**
  * Mounts operations as REST routes. They run through the same pipeline as GraphQL.
  *
- * @param replays - Left out where clients cannot go on with a stream that broke off.
+ * @param replays - Left out where no streams are kept, so that clients cannot go on with one that broke off.
  */
 export function createRestRoutes(
   operations: readonly RestOperation[],

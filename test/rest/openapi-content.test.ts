@@ -72,7 +72,7 @@ describe('without identity providers', () => {
   test('parameters have the limits, defaults and descriptions of what they fill', async () => {
     const { pageSize, status, search } = parametersOf(document, 'get', '/api/v1/users');
     expect(pageSize.schema).toEqual({ type: 'integer', format: 'int32', minimum: 1, default: 25 });
-    expect(pageSize.description).toContain('more than 100 are as many as 100');
+    expect(pageSize.description).toContain('more than 100 count as 100');
     expect((await world.rest('GET', '/api/v1/users?pageSize=0')).status).toBe(400);
     expect((await world.rest('GET', '/api/v1/users?pageSize=500')).status).toBe(200);
     expect(status.schema.description).toContain('- `Invited`: Invited, has not signed in yet.');

@@ -13,30 +13,10 @@ import { exampleOf } from './example';
 import { rateLimitHeaderRefs, requestIdHeader } from './headers';
 import { InputSchemas } from './input-schema';
 import { described, withoutNull, type JsonSchema } from './json-schema';
+import type { OperationObject, ResponseObject } from './objects';
 import { bodyOf, parametersOf } from './request';
 import { streamContent } from './stream-content';
 import { variableUses } from './variable-uses';
-
-/** Or a reference to one. */
-export interface ResponseObject {
-  readonly $ref?: string;
-  readonly description?: string;
-  readonly headers?: Readonly<Record<string, object>>;
-  readonly content?: Readonly<Record<string, object>>;
-}
-
-/** An operation of OpenAPI. */
-export interface OperationObject {
-  readonly operationId?: string;
-  readonly tags?: readonly string[];
-  readonly summary?: string;
-  readonly description?: string;
-  readonly deprecated?: boolean;
-  readonly parameters?: readonly object[];
-  readonly requestBody?: object;
-  readonly responses: Readonly<Record<string, ResponseObject>>;
-  readonly security?: readonly object[];
-}
 
 /** Describes operations by what they are compiled to. */
 export class OperationDescriber {
@@ -113,9 +93,9 @@ export class OperationDescriber {
   }
 }
 
-/** Of a stream that came to its end. */
+/** Where a client asks to go on with a stream of which it has everything. */
 const allSent: ResponseObject = {
-  description: 'The client has all events of the stream, as its last event id says.',
+  description: 'The client has all events of the stream, by its last event id.',
   headers: requestIdHeader,
 };
 
@@ -158,7 +138,7 @@ function errorStatuses(hasBody: boolean, needsSession: boolean): number[] {
   ];
 }
 
-/** A page that sends its cookie must say that it is no other site. Browsers may say it by themselves. */
+/** With the cookie, a request that changes something must show that it is not from another site. Browsers may do so by themselves. */
 export function securityOf(method: string): object[] {
   if (method === 'GET') return [{ bearer: [] }, { cookie: [] }];
   return [{ bearer: [] }, { cookie: [], csrf: [] }, { cookie: [], sameOrigin: [] }];

@@ -4,6 +4,7 @@ import { eventFormat, eventNameOfType } from '../stream-format';
 import { reference, type SchemaComponents } from './components';
 import { exampleOf } from './example';
 import type { JsonSchema } from './json-schema';
+import type { MediaTypeObject } from './objects';
 
 /** An event as it may come. */
 interface EventExample {
@@ -22,7 +23,7 @@ export function streamContent(
   schema: JsonSchema,
   { members }: RestOperation,
   components: SchemaComponents,
-): Record<string, object> {
+): Record<string, MediaTypeObject> {
   const kinds = kindsOf(schema, members, components);
   const events = kinds.map(({ event }) => event);
   // An event in which no member is set has no name of its own.

@@ -98,7 +98,7 @@ export function createAuthService(
     return found;
   }
   const handleSsoCallback = rpc('HandleSsoCallback', ['UNAUTHENTICATED', 'PERMISSION_DENIED']);
-  const validateSession = complete(rpc('ValidateSession', ['UNAUTHENTICATED', 'NOT_FOUND']), [
+  const validateSession = requiringFields(rpc('ValidateSession', ['UNAUTHENTICATED', 'NOT_FOUND']), [
     'session_id',
     'user_id',
     'expires_at',
@@ -154,11 +154,8 @@ export function createAuthService(
   };
 }
 
-/**
- * Refuses answers without one of these fields, as it does bytes that cannot be decoded: it is the service that failed, and no
- * session that has ended.
- */
-function complete<Request, Response extends object>(
+/** Makes an answer without one of these fields fail like one that cannot be decoded: the service failed, the session did not end. */
+function requiringFields<Request, Response extends object>(
   rpc: Rpc<Request, Response>,
   fields: readonly (keyof Response & string)[],
 ): Rpc<Request, Response> {

@@ -1,7 +1,8 @@
 /** What the OpenAPI document says: of limits, of parameters, of descriptions, and of the gateway's own routes. */
 import { startWorld, type Decoded, type World } from '../gateway-fixture';
 import { startOwnWorld, type OwnWorld } from '../schema/own-schema';
-import { misfits, problemsOf, resolved, wrong } from './openapi-fixture';
+import { resolved } from './openapi-audit';
+import { misfits, problemsOf, wrong } from './openapi-fixture';
 
 const get = (url: string): Promise<Decoded> => fetch(`${url}/api/openapi.json`).then((response) => response.json());
 

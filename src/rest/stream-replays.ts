@@ -10,8 +10,11 @@ import type { RestOperation } from './rest-operation';
 import type { StreamEvent } from './stream-format';
 import type { Variables } from './variable-reader';
 
-/** Bytes, about, that the kept events of all streams may take together. */
+/** Bytes, about, that the kept events of all streams may take together, with the streams that nobody reads. */
 const maxTotal = 64 * 1024 * 1024;
+
+/** Bytes, about, that a stream takes in memory beside its events, with the request that began it: 8.5 KB were measured. */
+const bytesPerStream = 10 * 1024;
 
 /** What a client asks for when it begins a stream. */
 export interface StreamRequest {
@@ -89,8 +92,7 @@ export class StreamReplays {
       throw new GatewayError('CONFLICT', problem);
     }
     this.options.resumed.inc();
-    clearTimeout(kept.expiry);
-    this.waiting.delete(kept);
+    this.endWait(kept);
     const reader = kept.stream.read(last.number);
     exchange.takeOver(kept.work, () => reader.leave());
     return reader;
@@ -109,11 +111,16 @@ export class StreamReplays {
   private wait(kept: Kept): void {
     this.waiting.add(kept);
     kept.expiry = setTimeout(() => this.forget(kept), this.options.window).unref();
+    this.resized(kept, bytesPerStream);
+  }
+
+  private endWait(kept: Kept): void {
+    clearTimeout(kept.expiry);
+    if (this.waiting.delete(kept)) this.total -= bytesPerStream;
   }
 
   private forget(kept: Kept, reason = new GatewayError('CLIENT_CLOSED_REQUEST')): void {
-    clearTimeout(kept.expiry);
-    this.waiting.delete(kept);
+    this.endWait(kept);
     this.streams.delete(kept.id);
     kept.stream.close();
     kept.work.cancel(reason);

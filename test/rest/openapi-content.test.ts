@@ -259,7 +259,7 @@ describe('of another schema', () => {
 
   test('a field with a rate limit says so, in its answers too', async () => {
     const { get: find } = document.paths['/api/v2/things'];
-    expect(find.description).toContain('May be asked for 2 times in 60 s by each user (`Query.find`).');
+    expect(find.description).toContain('At most 2 times in 60 s by each user (`Query.find`).');
     const place = ['GET', '/api/v2/things'] as const;
     const answers = [await own.world.rest(...place), await own.world.rest(...place), await own.world.rest(...place)];
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 429]);

@@ -40,7 +40,7 @@ export const errorSchema: JsonSchema = {
 /** The codes that REST routes answer with, by HTTP status. */
 const codesByStatus = new Map<number, ErrorCode[]>();
 for (const [code, { http }] of Object.entries(catalogue) as [ErrorCode, { readonly http: number }][]) {
-  // Those of GraphQL documents, and one that nobody reads.
+  // GraphQL's own, and the one of a client that has left.
   if (code.startsWith('GRAPHQL_') || code === 'CLIENT_CLOSED_REQUEST') continue;
   codesByStatus.set(http, [...(codesByStatus.get(http) ?? []), code]);
 }
@@ -75,7 +75,7 @@ function exampleOf(code: ErrorCode): object {
 
 const refer = (name: string) => ({ $ref: `#/components/responses/${name}` });
 
-/** What any request may be answered with that takes too long, or whose head is too large. */
+/** Any request may be answered with these: one that comes too slowly, or with too large a head. */
 export const unreadableReferences = { 408: refer('Error'), 431: refer('Error') };
 
 /**

@@ -18,7 +18,7 @@ import { bodyOf, parametersOf } from './request';
 import { streamContent } from './stream-content';
 import { variableUses } from './variable-uses';
 
-/** Describes operations by what they are compiled to. */
+/** Describes the operations of routes as OpenAPI does. */
 export class OperationDescriber {
   private readonly inputs: InputSchemas;
   private readonly traits: SchemaTraits;
@@ -106,7 +106,7 @@ function summaryOf(description: string): { readonly summary: string; readonly re
   return { summary, rest: description.slice(first.length).trim() };
 }
 
-/** The permissions of a rule: one of its lists, whole. */
+/** Which permissions a rule asks for: all those of one of its lists. */
 function ruleText({ scopes, policies }: AccessRule): string[] {
   const text = (lists: readonly (readonly string[])[]) => lists.map((all) => all.join(' and ')).join(', or ');
   return [
@@ -118,7 +118,7 @@ function ruleText({ scopes, policies }: AccessRule): string[] {
 const countedBy = { USER: 'by each user', SESSION: 'by each session', ADDRESS: 'from each address' };
 
 function rateLimitText({ name, limit, window, by }: FieldRateLimit): string {
-  return `May be asked for ${limit} times in ${window} s ${countedBy[by]} (\`${name}\`).`;
+  return `At most ${limit} times in ${window} s ${countedBy[by]} (\`${name}\`).`;
 }
 
 function errorStatuses(hasBody: boolean, needsSession: boolean): number[] {

@@ -442,12 +442,19 @@ describe('of other parts', () => {
   const withParameter = (parameter: Json): Json =>
     documentOf(text, {}, { parameters: [{ name: 'X-A', in: 'header', ...parameter }] });
 
-  test('headers and cookies of requests', () => {
+  test('parameters, headers and cookies of requests', () => {
     expect(compare(withParameter({ schema: text }), withParameter({ name: 'x-a', schema: whole })).breaking).toEqual([
       'POST /x: header parameter x-a: is accepted as integer, and was accepted as string',
     ]);
     expect(compare(withParameter({ schema: text }), withParameter({ schema: text, explode: true })).breaking).toEqual([
-      'POST /x: header parameter x-a: is written with explode true, and was with undefined',
+      'POST /x: header parameter x-a: is written with explode true, and was with false',
+    ]);
+    const inQuery = { in: 'query', schema: text };
+    const spelledOut = { ...inQuery, style: 'form', explode: true, allowReserved: false };
+    expect(compare(withParameter(inQuery), withParameter(spelledOut)).breaking).toEqual([]);
+    expect(compare(withParameter(inQuery), withParameter({ ...inQuery, style: 'spaceDelimited' })).breaking).toEqual([
+      'POST /x: query parameter X-A: is written with style spaceDelimited, and was with form',
+      'POST /x: query parameter X-A: is written with explode false, and was with true',
     ]);
     expect(compare(documentOf(text), withParameter({ in: 'cookie', required: true })).breaking).toEqual([
       'POST /x: cookie parameter X-A: is required, and was not',

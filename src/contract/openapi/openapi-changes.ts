@@ -205,10 +205,10 @@ class DocumentComparison {
 
   private compareParameter(place: string, before: Members, after: Members): void {
     if (after['required'] === true && before['required'] !== true) this.noteBreak(place, 'is required, and was not');
-    for (const name of ['style', 'explode', 'allowReserved']) {
-      const [older, newer] = [before[name], after[name]];
-      if (older === newer) continue;
-      this.noteBreak(place, `is written with ${name} ${String(newer)}, and was with ${String(older)}`);
+    const [older, newer] = [serializationOf(before), serializationOf(after)];
+    for (const [name, value] of Object.entries(newer)) {
+      if (older[name] === value) continue;
+      this.noteBreak(place, `is written with ${name} ${String(value)}, and was with ${String(older[name])}`);
     }
     if (before['allowEmptyValue'] === true && after['allowEmptyValue'] !== true) {
       this.noteBreak(place, 'may no longer be empty');
@@ -307,6 +307,14 @@ class DocumentComparison {
 
 function named(requirement: ReadonlyMap<string, string>): string {
   return [...requirement.values()].join(' and ') || 'nothing';
+}
+
+/** How the value of a parameter is written; defaults where it says nothing (OpenAPI 3.1, 4.8.12.2.1). */
+function serializationOf(parameter: Members): Members {
+  const { in: where } = parameter;
+  const { style = where === 'query' || where === 'cookie' ? 'form' : 'simple' } = parameter;
+  const { explode = style === 'form', allowReserved = false } = parameter;
+  return { style, explode, allowReserved };
 }
 
 /** 3xx are no errors either. */

@@ -42,7 +42,7 @@ async function readText(source: string, stdin: AsyncIterable<Uint8Array>): Promi
 async function open(source: string, stdin: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
   if (source === '-') return stdin;
   if (!/^https?:\/\//.test(source)) {
-    if (!statSync(source).isFile()) throw new CannotRun(`${source} is no file`);
+    if (statSync(source).isDirectory()) throw new CannotRun(`${source} is a folder`);
     return createReadStream(source);
   }
   const { status, body } = await fetch(source, {

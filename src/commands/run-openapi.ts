@@ -15,17 +15,18 @@ import { unserved } from './unserved';
 
 const usage = `Usage: npm run -s openapi -- [options] > openapi.json
 
-Prints the OpenAPI 3.1 document of the REST routes. Needs no configuration and calls no upstream. What only the configuration
-knows is as open as it may be: no servers, any identity provider, the session cookie of production, and every answer of signing out.
+Prints the OpenAPI 3.1 document of the REST routes. Needs no configuration and calls no upstream. So the document fits every gateway
+with this schema: it has no servers, any identity provider, the session cookie of production, and every answer of signing out.
 
   --schema DIR      folder of the SDL files; SCHEMA_DIR, or schema
   --proto DIR       folder of the protos; PROTO_DIR, or proto
   --against SOURCE  an older document, in JSON: a file, - for standard input, or the http(s) URL of a running gateway's
-                    /api/openapi.json. Lists what breaks its clients, in place of printing the document; what the gateway
+                    /api/openapi.json. Lists what breaks its clients, instead of printing the document; what the gateway
                     itself answers, such as signing in, is left out
   --help            prints this
 
-Exit codes: 0 printed, or nothing breaks; 1 breaking changes; 2 could not run: npm run check says what does not fit.
+Exit codes: 0 printed, or nothing breaks; 1 breaking changes; 2 could not run; where SDL and protos do
+not fit, npm run check says where.
 `;
 
 /**

@@ -478,7 +478,7 @@ export const variables = {
     parse: offOr(size('1KB', '16MB')),
     expected: 'off, or a size from 1KB to 16MB, such as 64KB',
     description:
-      'How much of each REST stream is kept, so that a client whose connection broke off can go on within `STREAM_REPLAY_WINDOW` (`Last-Event-ID`, or `?after=`): `off`, or a size from 1KB to 16MB. All streams of a replica keep 64 MB at most. Only the replica that has a stream can go on with it. With `off`, the call of a client that leaves is cancelled at once.',
+      'How much of each REST stream is kept, so that a client whose connection broke off can go on within `STREAM_REPLAY_WINDOW` (`Last-Event-ID`, or `?after=`): `off`, or a size from 1KB to 16MB. All streams of a replica keep 64 MB at most, a stream that nobody reads with 10 KB beside its events: some 6,500 can wait. Only the replica that has a stream can go on with it. With `off`, the call of a client that leaves is cancelled at once.',
   },
   streamReplayWindow: {
     name: 'STREAM_REPLAY_WINDOW',

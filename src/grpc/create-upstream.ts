@@ -45,7 +45,7 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
   const allReports = new CallReports({ upstream: name, transport, log, metrics });
   const known = new WeakMap<AnyRpc, KnownRpc>();
   let inFlight = 0;
-  /** Those of {@link inFlight} that requests wait for. */
+  /** Those of {@link inFlight} whose end a request waits for: all but the streams of subscriptions. */
   let awaited = 0;
   const onEnd = (): void => {
     inFlight -= 1;

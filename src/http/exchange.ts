@@ -79,7 +79,7 @@ export interface Exchange {
    */
   detach(onLeft: () => void): DetachedWork;
   /**
-   * Sends on what the stream of another exchange has to give, in its place among the streams.
+   * Goes on with the stream of another exchange: counts as a stream in its place, and cancels its work when it is cancelled itself.
    *
    * @param onLeft - As of {@link detach}.
    */

@@ -86,7 +86,7 @@ export class InFlight {
     return undefined;
   }
 
-  /** From now on, counts a request in place of the one that a stream began with, whatever the limits are. */
+  /** From now on, counts a request as a stream in place of another one. No limit applies, since there is no stream more. */
   continueStream(ticket: Ticket, former: Ticket): void {
     this.end(former);
     this.countStream(ticket, former.session);

@@ -71,7 +71,7 @@ export class IncomingExchange implements Exchange {
 
   /** While the request counts as under way. */
   private ticket: Ticket | undefined;
-  /** What is called in place of cancelling the work when the response closes. */
+  /** Called when the response closes, instead of cancelling the work. */
   private onLeft: (() => void) | undefined;
   private readonly holding: RequestHolding;
   private lazyTrace: TraceContext | undefined;
@@ -157,7 +157,7 @@ export class IncomingExchange implements Exchange {
   }
 
   private whenLeft(listener: () => void): void {
-    // Not at once: the caller has yet to get what it asks for.
+    // Not at once: the caller has yet to store what detach() gives it.
     if (this.closed) queueMicrotask(listener);
     else this.onLeft = listener;
   }
@@ -308,7 +308,7 @@ class StreamWork implements DetachedWork {
     this.session = ticket?.session;
   }
 
-  /** Counts in a place of another request. False where nothing is left to count: the stream has ended. */
+  /** Counts by the ticket of another request from now on. False where the stream has ended, so that nothing is left to count. */
   continueIn(ticket: Ticket): boolean {
     if (!this.ticket) return false;
     this.inFlight.continueStream(ticket, this.ticket);

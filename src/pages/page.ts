@@ -12,7 +12,7 @@ export interface PageOptions {
   readonly providers: readonly string[];
   /** With {@link barFiles} among them. */
   readonly files: PageFiles;
-  /** Names of files, in the order in which they count. */
+  /** Names of files; where two say something else, the later one counts. */
   readonly styles: readonly string[];
   /** Names of files, in the order in which they run. They find a `main` with the id `root`. */
   readonly scripts: readonly string[];

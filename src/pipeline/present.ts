@@ -132,8 +132,8 @@ export function withoutSuggestions(error: GraphQLError): GraphQLError {
 }
 
 function withoutSuggestion(message: string): string {
-  // No pattern: the message may hold as much of the client's text as a body does. It may be cut.
-  const isQuestion = message.endsWith('?') || message.endsWith('…');
-  const at = isQuestion ? message.lastIndexOf(' Did you mean ') : -1;
+  // No pattern: the message may hold as much of the client's text as a body does. A message that was cut ends with an ellipsis.
+  const mayHaveOne = message.endsWith('?') || message.endsWith('…');
+  const at = mayHaveOne ? message.lastIndexOf(' Did you mean ') : -1;
   return at < 0 ? message : message.slice(0, at);
 }

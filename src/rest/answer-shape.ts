@@ -24,7 +24,7 @@ import { GatewayError } from '../errors';
 import { argsOf, directiveArgs, directiveOn } from '../schema/directive-nodes';
 import { casedNames, type EnumCase } from './enum-case';
 
-/** How an answer is written: the fields that do not go out as they come. Undefined where all of them do. */
+/** The fields of an answer that are not written as they come; undefined where there are none. */
 export interface AnswerShape {
   /** By response key. */
   readonly fields: ReadonlyMap<string, FieldShape>;
@@ -42,7 +42,7 @@ interface FieldShape {
   readonly nested: AnswerShape | undefined;
 }
 
-/** Compiles the shape of what an operation's selections answer; findings for @enumCase and @header where they cannot be. */
+/** Compiles the shape of what selections answer. Reports findings where @enumCase or @header cannot stand. */
 export function compileAnswerShape(
   schema: GraphQLSchema,
   document: DocumentNode,
@@ -123,7 +123,7 @@ class ShapeCompiler {
     }
   }
 
-  /** @param all - The places that select the member. */
+  /** @param all - Each place that selects the member. */
   private compileField(key: string, all: readonly SelectedField[], isRepeated: boolean): FieldShape | undefined {
     const [first] = all;
     if (!first) return undefined;
@@ -145,7 +145,7 @@ class ShapeCompiler {
     return isPlain ? undefined : { leaveOutNull, enumCase, enumNames, header, nested };
   }
 
-  /** A finding where not all places that select a member write it in the same way: the answer has it once. */
+  /** Reports a finding where the places that select a member differ in a directive: the answer has the member once. */
   private checkAgreement(key: string, [first, ...others]: readonly SelectedField[], directive: string): void {
     const written = (each: SelectedField | undefined): string | undefined => {
       const node = each && directiveOn(each.node, directive);
@@ -160,7 +160,7 @@ class ShapeCompiler {
     );
   }
 
-  /** How the values of an enum are written, by their names in GraphQL; empty where that is no other way. */
+  /** How the values of an enum are written, by their names in GraphQL; empty without @enumCase. */
   private compileEnum(node: FieldNode, field: AnyField): readonly (readonly [string, string])[] {
     const enumCase = directiveArgs(node, 'enumCase')?.['as'] as EnumCase | undefined;
     if (!enumCase) return [];

@@ -5,17 +5,17 @@ type Next = IteratorResult<StreamEvent, undefined>;
 
 const end: Next = { done: true, value: undefined };
 
-/** Bytes that an event takes in memory beside its data, about. */
+/** Bytes, about, that an event takes in memory besides its texts. */
 const bytesPerEvent = 200;
 
 export interface ReplayableStreamOptions {
-  /** Bytes, about, that the events which are kept may take. What was not read yet is kept whatever its size. */
+  /** Bytes, about, that the kept events may take. Events that were not read yet are kept whatever their size. */
   readonly maxSize: number;
-  /** Called with the bytes, about, by which the events that are kept have become larger or smaller. */
+  /** Called when events are kept or dropped, with the change in bytes: negative for dropped ones. */
   readonly onResized: (bytes: number) => void;
-  /** Called when the last event has come. */
+  /** Called when the last event has come, or the stream has failed. */
   readonly onEnded: () => void;
-  /** Called when nobody reads any more. */
+  /** Called when the reader has left, and no other has come. */
   readonly onLeft: () => void;
 }
 
@@ -38,7 +38,7 @@ export class ReplayableStream {
     private readonly options: ReplayableStreamOptions,
   ) {}
 
-  /** Whether the last event has come. */
+  /** Whether no event will come any more. */
   get hasEnded(): boolean {
     return this.isOver;
   }
@@ -48,7 +48,7 @@ export class ReplayableStream {
     return this.newest;
   }
 
-  /** Whether the events after a given one are kept, but for those that have yet to come. */
+  /** Whether every event after a given one is still kept, or has yet to come. */
   keepsAfter(number: number): boolean {
     return number >= this.newest - this.kept.length;
   }
@@ -70,7 +70,7 @@ export class ReplayableStream {
     return this.kept[number - 1 - (this.newest - this.kept.length)];
   }
 
-  /** Nobody reads any more, unless another reader has come meanwhile. */
+  /** To be called when a reader leaves. Does nothing where another one has come. */
   leave(reader: EventReader): void {
     if (this.reader !== reader) return;
     this.reader = undefined;
@@ -83,9 +83,12 @@ export class ReplayableStream {
     this.isAsking = true;
     try {
       const next = await this.events.next();
+      // Closed meanwhile: nobody would drop what is kept now.
+      if (this.isOver) return;
       if (!next.done) this.keep(next.value);
       if (next.done || next.value.isLast) this.over();
     } catch (error) {
+      if (this.isOver) return;
       this.failure = { error };
       this.over();
     }
@@ -93,12 +96,16 @@ export class ReplayableStream {
     this.reader?.wake();
   }
 
-  /** What reading has failed with, if it has. */
+  /** What the stream has failed with; undefined where it has not. */
   get failed(): { readonly error: unknown } | undefined {
     return this.failure;
   }
 
-  /** Drops the oldest event. False where its reader has yet to read it; or may come back for it, where there is none. */
+  /**
+   * Drops the oldest event, if the reader has it. Without a reader none is dropped: the client may come back for it.
+   *
+   * @returns whether one was dropped
+   */
   dropOldest(): boolean {
     const [oldest] = this.kept;
     if (!oldest || !this.reader || this.newest - this.kept.length >= this.reader.lastRead) return false;
@@ -107,7 +114,7 @@ export class ReplayableStream {
     return true;
   }
 
-  /** Asks for nothing and keeps nothing any more. */
+  /** Asks for no more events, and drops those that are kept. */
   close(): void {
     this.kept = [];
     this.resize(-this.size);
@@ -168,7 +175,7 @@ export class EventReader implements AsyncIterableIterator<StreamEvent, undefined
     return Promise.resolve(end);
   }
 
-  /** The client has left. */
+  /** To be called when the client has left. */
   leave(): void {
     this.end();
     this.stream.leave(this);
@@ -179,7 +186,7 @@ export class EventReader implements AsyncIterableIterator<StreamEvent, undefined
     this.wake();
   }
 
-  /** Something has come of what is waited for. */
+  /** Answers {@link next} if it waits, and there is something to answer with. */
   wake(): void {
     const { waiting, stream } = this;
     if (!waiting) return;

@@ -28,7 +28,7 @@ interface Operations {
 /**
  * Mounts operations as REST routes. They run through the same pipeline as GraphQL.
  *
- * @param replays - Left out where clients cannot go on with a stream that broke off.
+ * @param replays - Left out where no streams are kept, so that clients cannot go on with one that broke off.
  */
 export function createRestRoutes(
   operations: readonly RestOperation[],
@@ -53,15 +53,29 @@ export function createRestRoutes(
   }));
 }
 
-const ndjsonHeaders = { ...eventHeaders, 'content-type': 'application/x-ndjson; charset=utf-8' };
+/** How a stream is sent, by its form. */
+const streamForms = {
+  sse: { headers: eventHeaders, format: eventFormat('sse') },
+  ndjson: {
+    headers: { ...eventHeaders, 'content-type': 'application/x-ndjson; charset=utf-8' },
+    format: eventFormat('ndjson'),
+  },
+};
 
 /** Answers in the form that Accept chooses among those that the route has. */
 function createHandler({ whole, stream }: Operations, parts: Parts): Handler {
   const handlers = new Map<Form, Handler>();
   if (whole) handlers.set('json', createWholeHandler(whole, parts.pipeline));
   if (stream) {
+    const open = createStreamOpener(stream, parts);
     for (const form of ['sse', 'ndjson'] as const) {
-      handlers.set(form, createStreamHandler(stream, form, parts));
+      const { headers, format } = streamForms[form];
+      handlers.set(form, async (exchange, params) => {
+        const events = await open(exchange, params);
+        // Tells an EventSource not to come back (HTML, 9.2.2).
+        if (!events) return { status: 204 };
+        return { status: 200, headers, body: new EventStream(events, format, parts.heartbeats) };
+      });
     }
   }
   const forms = [...handlers.keys()];
@@ -84,36 +98,23 @@ function createWholeHandler(operation: RestOperation, pipeline: Pipeline): Handl
   };
 }
 
-function createStreamHandler(
-  operation: RestOperation,
-  form: 'sse' | 'ndjson',
-  { pipeline, replays, heartbeats }: Parts,
-): Handler {
+/** Begins a stream, or goes on with one. Undefined where the client has all of it already. */
+type StreamOpener = (...request: Parameters<Handler>) => Promise<AsyncIterable<StreamEvent> | undefined>;
+
+function createStreamOpener(operation: RestOperation, { pipeline, replays }: Parts): StreamOpener {
   const { query } = operation;
   const read = createVariableReader(operation);
   const readLastEvent = lastEventReader(operation, replays !== undefined);
   const door = doorOf(operation);
-  const headers = form === 'sse' ? eventHeaders : ndjsonHeaders;
-  const format = eventFormat(form);
-
-  const replyWith = (events: AsyncIterable<StreamEvent>): Reply => ({
-    status: 200,
-    headers,
-    body: new EventStream(events, format, heartbeats),
-  });
-
   return async (exchange, params) => {
     const lastEvent = readLastEvent(exchange);
-    // Tells an EventSource not to come back (HTML, 9.2.2).
-    if (lastEvent === 'done') return { status: 204 };
+    if (lastEvent === 'done') return undefined;
     const variables = await read(exchange, params);
     const request = { operation, variables };
-    if (replays && lastEvent) {
-      return replyWith(await replays.resume(exchange, { ...request, door }, lastEvent));
-    }
+    if (replays && lastEvent) return replays.resume(exchange, { ...request, door }, lastEvent);
     const result = await pipeline.run({ query, variables }, exchange, door);
     const events = eventsOf(streamOf(result), operation, exchange);
-    return replyWith(replays ? replays.begin(exchange, request, events) : events);
+    return replays ? replays.begin(exchange, request, events) : events;
   };
 }
 

@@ -5,13 +5,14 @@ import type { Exchange } from '../http/exchange';
 import { errorsOf, type PresentedResult } from '../pipeline/present';
 import { shapeAnswer } from './answer-shape';
 import { gravest } from './gravest';
+import { eventId, type StreamEnd } from './last-event';
 import type { RestOperation } from './rest-operation';
 
 /** One event of a stream. */
 export interface StreamEvent {
   /** `message` for an event without a name of its own, as browsers call it (HTML, 9.2.6). */
   readonly name: string;
-  /** The id of the stream and, after a dot, the number of the event within it, or how the stream ended. */
+  /** As {@link eventId} writes it. */
   readonly id: string;
   /** JSON. */
   readonly data: string;
@@ -20,9 +21,6 @@ export interface StreamEvent {
   /** Of an error, which has ended it: its code in logs. */
   readonly code?: ErrorCode;
 }
-
-/** How a stream ended, in the id of its last event. */
-export type StreamEnd = 'done' | 'failed';
 
 /** How events are written in a form. */
 interface StreamForm {
@@ -72,7 +70,7 @@ export function eventsOf(
 
   function last(end: StreamEnd, event: Pick<StreamEvent, 'name' | 'data' | 'code'>): IteratorYieldResult<StreamEvent> {
     isOver = true;
-    return { done: false, value: { ...event, id: `${exchange.id}.${end}`, isLast: true } };
+    return { done: false, value: { ...event, id: eventId(exchange.id, end), isLast: true } };
   }
 
   return {
@@ -91,7 +89,7 @@ export function eventsOf(
       }
       const value = shapeAnswer(data?.[operation.rootKey], operation.shape);
       count += 1;
-      const id = `${exchange.id}.${count}`;
+      const id = eventId(exchange.id, count);
       // Undefined is no JSON.
       const event = { name: nameOf(value, operation), id, data: JSON.stringify(value ?? null), isLast: false };
       return { done: false, value: event };
@@ -108,6 +106,11 @@ export function eventsOf(
 function nameOf(value: unknown, { members }: RestOperation): string {
   if (typeof value !== 'object' || value === null) return 'message';
   const { __typename: type } = value as { readonly __typename?: unknown };
-  if (typeof type === 'string') return `${type.slice(0, 1).toLowerCase()}${type.slice(1)}`;
+  if (typeof type === 'string') return eventNameOfType(type);
   return members.find((member) => Object.hasOwn(value, member)) ?? 'message';
+}
+
+/** The name of the events of one type of a union that selects `__typename`. */
+export function eventNameOfType(type: string): string {
+  return `${type.slice(0, 1).toLowerCase()}${type.slice(1)}`;
 }

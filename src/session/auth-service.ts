@@ -106,7 +106,7 @@ export function createAuthService(
   }
   // What is wrong with its request, a browser has sent.
   const handleSsoCallback = rpc('HandleSsoCallback', ['UNAUTHENTICATED', 'PERMISSION_DENIED'], false);
-  const validateSession = complete(rpc('ValidateSession', ['UNAUTHENTICATED', 'NOT_FOUND']), [
+  const validateSession = requiringFields(rpc('ValidateSession', ['UNAUTHENTICATED', 'NOT_FOUND']), [
     'session_id',
     'user_id',
     'expires_at',
@@ -162,11 +162,8 @@ export function createAuthService(
   };
 }
 
-/**
- * Refuses answers without one of these fields, as it does bytes that cannot be decoded: it is the service that failed, and no
- * session that has ended.
- */
-function complete<Request, Response extends object>(
+/** Makes an answer without one of these fields fail like one that cannot be decoded: the service failed, the session did not end. */
+function requiringFields<Request, Response extends object>(
   rpc: Rpc<Request, Response>,
   fields: readonly (keyof Response & string)[],
 ): Rpc<Request, Response> {

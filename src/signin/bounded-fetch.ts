@@ -1,4 +1,4 @@
-/** Bytes of the longest answer that is read of an identity provider. Metadata take a few KB. */
+/** Bytes that an answer of an identity provider may have. Metadata take a few KB. */
 const maxSize = 256 * 1024;
 
 /**

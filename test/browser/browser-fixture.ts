@@ -105,6 +105,12 @@ export async function startSignInWorld(env: Readonly<Record<string, string>> = {
   return { world, provider, url, close };
 }
 
+/** Signs a user in: gives a browser the cookie of a new session. */
+export async function addSession(context: BrowserContext, { world, url }: SignInWorld, userId: string): Promise<void> {
+  const value = world.auth.createSession(userId);
+  await context.addCookies([{ name: 'session', value, url, httpOnly: true, sameSite: 'Lax' }]);
+}
+
 /** An application on an origin of its own: the same empty page at every path, and scripts that tests put there. */
 export interface PageSite {
   readonly port: number;

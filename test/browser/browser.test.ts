@@ -1,6 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import {
+  addSession,
   describeInChromium,
   launchChromium,
   noteTroubles,
@@ -39,10 +40,7 @@ describeInChromium('in a browser', () => {
   async function newVisitor(userId?: string): Promise<BrowserContext> {
     const context = await browser.newContext();
     noteTroubles(context, troubles);
-    if (userId !== undefined) {
-      const value = signIn.world.auth.createSession(userId);
-      await context.addCookies([{ name: 'session', value, url: signIn.url, httpOnly: true, sameSite: 'Lax' }]);
-    }
+    if (userId !== undefined) await addSession(context, signIn, userId);
     return context;
   }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Browser } from 'playwright-core';
 import {
+  addSession,
   describeInChromium,
   launchChromium,
   startPageSite,
@@ -49,8 +50,7 @@ describeInChromium('clients of an application on an allowed origin', () => {
     ['graphqlSse', 'Mel by graphql-sse'],
   ] as const)('%s queries, mutates, streams and is told what it may not', async (name, newName) => {
     const context = await browser.newContext();
-    const value = signIn.world.auth.createSession('user-mel');
-    await context.addCookies([{ name: 'session', value, url: signIn.url, httpOnly: true, sameSite: 'Lax' }]);
+    await addSession(context, signIn, 'user-mel');
     const page = await context.newPage();
     await page.goto(`http://localhost:${app.port}/`);
     await page.addScriptTag({ url: '/clients.js' });

@@ -1,5 +1,6 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import {
+  addSession,
   describeInChromium,
   launchChromium,
   startPageSite,
@@ -51,10 +52,7 @@ describeInChromium('pages of other origins in a browser', () => {
 
   async function visit(origin: string, signedInAt?: SignInWorld): Promise<{ context: BrowserContext; page: Page }> {
     const context = await browser.newContext();
-    if (signedInAt) {
-      const value = signedInAt.world.auth.createSession('user-mel');
-      await context.addCookies([{ name: 'session', value, url: signedInAt.url, httpOnly: true, sameSite: 'Lax' }]);
-    }
+    if (signedInAt) await addSession(context, signedInAt, 'user-mel');
     const page = await context.newPage();
     await page.goto(`${origin}/`);
     return { context, page };

@@ -1,5 +1,6 @@
-import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
+import type { Browser, Locator, Page } from 'playwright-core';
 import {
+  addSession,
   describeInChromium,
   launchChromium,
   noteTroubles,
@@ -33,12 +34,9 @@ describeInChromium('the page of the REST routes, in a browser', () => {
 
   /** Somebody with a browser of their own, signed in where a user is named. */
   async function openDocs(userId?: string): Promise<Page> {
-    const context: BrowserContext = await browser.newContext();
+    const context = await browser.newContext();
     noteTroubles(context, troubles);
-    if (userId !== undefined) {
-      const value = signIn.world.auth.createSession(userId);
-      await context.addCookies([{ name: 'session', value, url: signIn.url, httpOnly: true, sameSite: 'Lax' }]);
-    }
+    if (userId !== undefined) await addSession(context, signIn, userId);
     const page = await context.newPage();
     await page.goto(`${signIn.url}/api/docs`);
     return page;

@@ -61,7 +61,7 @@ describe('of routes', () => {
     'POST /orders: answers 200, and answered 201',
   ]);
   change('a session is needed', { [sdl]: [['): Product @public', '): Product @authenticated']] }, [
-    'GET /shop/products/{id}: needs bearer, or cookie, and let in whoever sent nothing',
+    'GET /shop/products/{id}: requires bearer, or cookie, and accepted nothing',
   ]);
   change(
     'a variable of a path has another name',
@@ -88,15 +88,15 @@ describe('of requests', () => {
         [', kind: $kind', ''],
       ],
     },
-    ['GET /shop/products: query parameter kind: is taken no more'],
+    ['GET /shop/products: query parameter kind: is no longer accepted'],
   );
   change('a query parameter is needed', { [rest]: [['$pageToken: String', '$pageToken: String!']] }, [
-    'GET /shop/products: query parameter pageToken: is needed, and was not',
-    'GET /shop/products: query parameter pageToken: may be empty no more',
+    'GET /shop/products: query parameter pageToken: is required, and was not',
+    'GET /shop/products: query parameter pageToken: may no longer be empty',
     'GET /shop/products: query parameter pageToken: has the minLength 1, and had none',
   ]);
   change('a query parameter is written otherwise', { [rest]: [['$kind: Kind @enumCase(as: PASCAL)', '$kind: Kind']] }, [
-    'GET /shop/products: query parameter kind: may be "Book", "Toy" no more',
+    'GET /shop/products: query parameter kind: may no longer be "Book", "Toy"',
   ]);
   change(
     'a query parameter is of another type',
@@ -109,12 +109,12 @@ describe('of requests', () => {
       ],
     },
     [
-      'GET /shop/products: query parameter pageSize: is taken no more',
-      'GET /shop/products: query parameter pageToken: is taken as integer (int32), and was taken as string',
+      'GET /shop/products: query parameter pageSize: is no longer accepted',
+      'GET /shop/products: query parameter pageToken: is accepted as integer (int32), and was accepted as string',
     ],
   );
   change('a value of an enum is removed', { [sdl]: [['  TOY\n', '']], [proto]: [['  KIND_TOY = 2;\n', '']] }, [
-    'GET /shop/products: query parameter kind: may be "Toy", "TOY" no more',
+    'GET /shop/products: query parameter kind: may no longer be "Toy", "TOY"',
   ]);
   change(
     'a member of the body has another name',
@@ -125,8 +125,8 @@ describe('of requests', () => {
       ],
     },
     ['/shop/orders', '/orders'].flatMap((path) => [
-      `POST ${path}: body: things: is needed, and was not`,
-      `POST ${path}: body: items: is taken no more`,
+      `POST ${path}: body: things: is required, and was not`,
+      `POST ${path}: body: items: is no longer accepted`,
     ]),
   );
   change(
@@ -136,14 +136,17 @@ describe('of requests', () => {
       [proto]: [['message Item {', 'message Item {\n  int32 size = 3;']],
     },
     [
-      'POST /shop/orders: body: items[].size: is needed, and was not',
-      'POST /orders: body: items[].size: is needed, and was not',
+      'POST /shop/orders: body: items[].size: is required, and was not',
+      'POST /orders: body: items[].size: is required, and was not',
     ],
   );
   change(
     'a member of an input is removed',
     { [sdl]: [['  productId: ID!\n  count: Int!\n}', '  productId: ID!\n}']] },
-    ['POST /shop/orders: body: items[].count: is taken no more', 'POST /orders: body: items[].count: is taken no more'],
+    [
+      'POST /shop/orders: body: items[].count: is no longer accepted',
+      'POST /orders: body: items[].count: is no longer accepted',
+    ],
   );
 });
 
@@ -278,9 +281,13 @@ describe('the older document', () => {
     ['that is empty', '', /^\S+ is not JSON: .*\n$/],
     ['that is no text', new Uint8Array([0x22, 0xff, 0x22]), /^\S+ cannot be read: .*utf-8.*\n$/],
     ['that is too large', large, /^\S+ is over 16 MB\n$/],
-    ['that is no object', 'null', /^\S+ cannot be compared: it is no document of OpenAPI 3: "openapi" is not there\n$/],
-    ['of Swagger', '{"swagger":"2.0"}', /it is no document of OpenAPI 3: "openapi" is not there\n$/],
-    ['of another version', '{"openapi":"4.0.0"}', /it is no document of OpenAPI 3: "openapi" is "4.0.0"\n$/],
+    [
+      'that is no object',
+      'null',
+      /^\S+ cannot be compared: it is not an OpenAPI 3 document: "openapi" is not there\n$/,
+    ],
+    ['of Swagger', '{"swagger":"2.0"}', /it is not an OpenAPI 3 document: "openapi" is not there\n$/],
+    ['of another version', '{"openapi":"4.0.0"}', /it is not an OpenAPI 3 document: "openapi" is "4.0.0"\n$/],
     [
       'with an unknown reference',
       '{"openapi":"3.1.0","paths":{"/x":{"$ref":"#/components/pathItems/X"}}}',
@@ -295,7 +302,11 @@ describe('the older document', () => {
   });
 
   test('may not be a folder', async () => {
-    expect(await run({}, ['--against', folder])).toEqual({ exitCode: 2, stdout: '', stderr: `${folder} is no file\n` });
+    expect(await run({}, ['--against', folder])).toEqual({
+      exitCode: 2,
+      stdout: '',
+      stderr: `${folder} is a folder\n`,
+    });
   });
 });
 
@@ -319,7 +330,7 @@ const whole = { type: 'integer' };
 const none = { breaking: [], warnings: [], added: [] };
 
 describe('of schemas', () => {
-  const body = 'POST /x: body: more values';
+  const body = 'POST /x: body';
   const answer = 'POST /x: answer 200';
 
   test.each<[name: string, before: Json, after: Json, breaking: readonly string[]]>([
@@ -340,16 +351,19 @@ describe('of schemas', () => {
       'a format is new',
       text,
       { type: 'string', format: 'uuid' },
-      [`${body}: is taken as string (uuid), and was taken as string`],
+      [`${body}: is accepted as string (uuid), and was accepted as string`],
     ],
     [
       'another pattern',
       { type: 'string', pattern: 'a' },
       { type: 'string', pattern: 'b' },
-      [`${body}: is taken as string (b), and was taken as string (a)`, `${answer}: is string (b), and was string (a)`],
+      [
+        `${body}: is accepted as string (b), and was accepted as string (a)`,
+        `${answer}: is string (b), and was string (a)`,
+      ],
     ],
     ['null is new', text, { type: ['string', 'null'] }, [`${answer}: may be null, and was not`]],
-    ['null is gone', { anyOf: [text, { type: 'null' }] }, text, [`${body}: may be null no more`]],
+    ['null is gone', { anyOf: [text, { type: 'null' }] }, text, [`${body}: may no longer be null`]],
     ['null by 3.0', text, { type: 'string', nullable: true }, [`${answer}: may be null, and was not`]],
     ['null written otherwise', { anyOf: [text, { type: 'null' }] }, { type: ['null', 'string'] }, []],
     ['a constant is an enum of one', { const: 'a' }, { type: 'string', enum: ['a'] }, []],
@@ -367,13 +381,13 @@ describe('of schemas', () => {
       'objects are closed',
       object({}),
       object({}, { additionalProperties: false }),
-      [`${body}: takes no other members any more`],
+      [`${body}: no longer accepts other members`],
     ],
     [
       'maps of another type',
       object({}, { additionalProperties: text }),
       object({}, { additionalProperties: whole }),
-      [`${body}: *: is taken as integer, and was taken as string`, `${answer}: *: is integer, and was string`],
+      [`${body}: *: is accepted as integer, and was accepted as string`, `${answer}: *: is integer, and was string`],
     ],
     [
       'lists of anything',
@@ -381,14 +395,19 @@ describe('of schemas', () => {
       { type: 'array' },
       [`${answer}: []: may be anything, and was not`],
     ],
-    ['anything is text', {}, text, [`${body}: is taken as string, and was taken as anything`]],
-    ['nothing is left', text, { allOf: [text, whole] }, [`${body}: is taken as nothing, and was taken as string`]],
+    ['anything is text', {}, text, [`${body}: is accepted as string, and was accepted as anything`]],
+    [
+      'nothing is left',
+      text,
+      { allOf: [text, whole] },
+      [`${body}: is accepted as nothing, and was accepted as string`],
+    ],
     ['parts put together', { allOf: [object({ a: text }), object({ b: text })] }, object({ a: text, b: text }), []],
     [
       'a part is needed',
       { allOf: [object({ a: text })] },
       { allOf: [object({ a: text }), { required: ['a'] }] },
-      [`${body}: a: is needed, and was not`],
+      [`${body}: a: is required, and was not`],
     ],
   ])('%s', (_name, before, after, breaking) => {
     expect(compare(documentOf(before), documentOf(after)).breaking).toEqual(breaking);
@@ -405,14 +424,14 @@ describe('of schemas', () => {
     );
     expect(changes).toEqual({
       breaking: [
-        'POST /x: body: lives: is taken as string, and was taken as integer',
+        'POST /x: body: lives: is accepted as string, and was accepted as integer',
         'POST /x: answer 200: lives: is string, and was integer',
       ],
       warnings: ['POST /x: answer 200: may be object (kind "bird"), which is new'],
-      added: ['POST /x: body'],
+      added: [`${body}: more values`],
     });
     expect(compare(documentOf({ oneOf: [cat(), dog] }), documentOf(dog)).breaking).toEqual([
-      'POST /x: body: may be object (kind "cat") no more',
+      'POST /x: body: may no longer be object (kind "cat")',
     ]);
   });
 
@@ -420,9 +439,7 @@ describe('of schemas', () => {
     const changes = compare(documentOf(text), documentOf({ type: 'string', not: { const: 'a' } }));
     expect(changes).toEqual({
       breaking: [],
-      warnings: ['body', 'answer 200'].map(
-        (at) => `POST /x: ${at}: says something else by "not", which is not compared`,
-      ),
+      warnings: ['body', 'answer 200'].map((at) => `POST /x: ${at}: has another "not", which is not compared`),
       added: [],
     });
   });
@@ -432,15 +449,22 @@ describe('of other parts', () => {
   const withParameter = (parameter: Json): Json =>
     documentOf(text, {}, { parameters: [{ name: 'X-A', in: 'header', ...parameter }] });
 
-  test('headers and cookies of requests', () => {
+  test('parameters, headers and cookies of requests', () => {
     expect(compare(withParameter({ schema: text }), withParameter({ name: 'x-a', schema: whole })).breaking).toEqual([
-      'POST /x: header parameter x-a: is taken as integer, and was taken as string',
+      'POST /x: header parameter x-a: is accepted as integer, and was accepted as string',
     ]);
     expect(compare(withParameter({ schema: text }), withParameter({ schema: text, explode: true })).breaking).toEqual([
-      'POST /x: header parameter x-a: is written with explode true, and was with undefined',
+      'POST /x: header parameter x-a: is written with explode true, and was with false',
+    ]);
+    const inQuery = { in: 'query', schema: text };
+    const spelledOut = { ...inQuery, style: 'form', explode: true, allowReserved: false };
+    expect(compare(withParameter(inQuery), withParameter(spelledOut)).breaking).toEqual([]);
+    expect(compare(withParameter(inQuery), withParameter({ ...inQuery, style: 'spaceDelimited' })).breaking).toEqual([
+      'POST /x: query parameter X-A: is written with style spaceDelimited, and was with form',
+      'POST /x: query parameter X-A: is written with explode false, and was with true',
     ]);
     expect(compare(documentOf(text), withParameter({ in: 'cookie', required: true })).breaking).toEqual([
-      'POST /x: cookie parameter X-A: is needed, and was not',
+      'POST /x: cookie parameter X-A: is required, and was not',
     ]);
   });
 
@@ -451,14 +475,14 @@ describe('of other parts', () => {
       documentOf(text, {}, { responses: { 200: { content, headers } }, requestBody: body });
     const withBody = (content: Json, required = false): Json => operation(json, {}, { content, required });
     expect(compare(operation(both, { 'X-B': { schema: text } }), operation(json, {})).breaking).toEqual([
-      'POST /x: answer 200: text/plain: is answered no more',
+      'POST /x: answer 200: text/plain: is no longer answered',
       'POST /x: answer 200: header x-b: is gone',
     ]);
     expect(compare(withBody(both), withBody(json, true)).breaking).toEqual([
-      'POST /x: body: is needed, and was not',
-      'POST /x: body: text/plain: is taken no more',
+      'POST /x: body: is required, and was not',
+      'POST /x: body: text/plain: is no longer accepted',
     ]);
-    expect(compare(withBody(json), operation(json, {})).breaking).toEqual(['POST /x: body: is taken no more']);
+    expect(compare(withBody(json), operation(json, {})).breaking).toEqual(['POST /x: body: is no longer accepted']);
     expect(compare(operation(json, {}), withBody(json)).added).toEqual(['POST /x: body']);
   });
 
@@ -489,13 +513,13 @@ describe('of other parts', () => {
     expect(compare(secured([key]), secured([key, bearer]))).toEqual(none);
     expect(compare(secured([{}]), secured([]))).toEqual(none);
     expect(compare(secured([key, bearer]), secured([key])).breaking).toEqual([
-      'POST /x: needs key, and let in whoever sent bearer',
+      'POST /x: requires key, and accepted bearer',
     ]);
     expect(compare(secured([key]), secured([{ ...key, ...bearer }])).breaking).toEqual([
-      'POST /x: needs key and bearer, and let in whoever sent key',
+      'POST /x: requires key and bearer, and accepted key',
     ]);
     expect(compare(secured([key]), secured([key], 'X-Other')).breaking).toEqual([
-      'POST /x: takes key otherwise than before',
+      'POST /x: accepts key in another way than before',
     ]);
   });
 });
@@ -513,9 +537,9 @@ describe('nasty schemas', () => {
   test('that hold themselves are compared once', () => {
     expect(compare(documentOf(ref('Tree'), tree(text)), documentOf(ref('Tree'), tree(text)))).toEqual(none);
     expect(compare(documentOf(ref('Tree'), tree(text)), documentOf(ref('Tree'), tree(whole))).breaking).toEqual([
-      'POST /x: body: value: is taken as integer, and was taken as string',
+      'POST /x: body: value: is accepted as integer, and was accepted as string',
       // A tree or null is another schema than a tree.
-      'POST /x: body: others[].value: is taken as integer, and was taken as string',
+      'POST /x: body: others[].value: is accepted as integer, and was accepted as string',
       'POST /x: answer 200: value: is integer, and was string',
       'POST /x: answer 200: others[].value: is integer, and was string',
     ]);
@@ -537,7 +561,7 @@ describe('nasty schemas', () => {
     });
     expect(compare(documentOf(ref('Either'), either(text)), documentOf(ref('Either'), either(text)))).toEqual(none);
     expect(compare(documentOf(ref('Either'), either(text)), documentOf(ref('Either'), either(whole))).breaking).toEqual(
-      ['POST /x: body: may be string no more'],
+      ['POST /x: body: may no longer be string'],
     );
   });
 

@@ -1,4 +1,4 @@
-/** Holds what worlds are asked and answer over REST against their own OpenAPI document, whoever asks. */
+/** Checks every REST request and answer of a test's gateways against their own OpenAPI document. */
 import type { IncomingMessage, OutgoingHttpHeaders, RequestListener, ServerResponse } from 'node:http';
 import Ajv2020, { type ValidateFunction } from 'ajv/dist/2020';
 import addFormats from 'ajv-formats';
@@ -17,7 +17,7 @@ import { signInPaths } from '../../src/signin/routes';
 // oxlint-disable-next-line typescript/no-explicit-any
 type Part = any;
 
-/** What was held against documents by the tests of a file. */
+/** How many requests, answers and events the tests of a file had checked. */
 export const audited = { requests: 0, answers: 0, events: 0 };
 
 const problems = new Set<string>();
@@ -91,7 +91,7 @@ export function audit(
   };
 }
 
-/** Calls back with the body that came and the answer, before the end of the answer goes out: a client has it later. */
+/** Calls back with the request's body and the answer, before the end of the answer goes out: so before the client has it. */
 export function recorded(
   request: IncomingMessage,
   response: ServerResponse,
@@ -114,7 +114,7 @@ export interface Answer {
   readonly isWhole: boolean;
 }
 
-/** Keeps what comes of a request's body, and reads nothing of it itself. */
+/** Copies the body of a request as the gateway reads it. */
 function recordBody(request: IncomingMessage): () => string {
   const chunks: Buffer[] = [];
   const push = request.push.bind(request);
@@ -175,7 +175,7 @@ interface Path {
   readonly item: Part;
 }
 
-/** A document, compiled to be held against requests and answers. */
+/** A document, compiled to check requests and answers. */
 export class Audit {
   private readonly paths: readonly Path[];
   /** Where objects have no other members than those that are named. */
@@ -197,7 +197,7 @@ export class Audit {
   }
 
   /**
-   * What does not fit the document; nothing for what is none of REST.
+   * What does not fit the document; nothing for a request that is not for REST.
    *
    * @param received - The request's body.
    */
@@ -230,7 +230,7 @@ export class Audit {
       try {
         return { path: each, values: match.slice(1).map(decodeURIComponent) };
       } catch {
-        // No value is written like that.
+        // Not percent-encoded as it should be: no value.
       }
     }
     return undefined;
@@ -289,11 +289,8 @@ export class Audit {
     return found;
   }
 
-  /** What a reference leads to; any other part as it is. */
   private resolve(part: Part): Part {
-    if (typeof part?.$ref !== 'string') return part;
-    const [, ...names] = part.$ref.split('/') as string[];
-    return names.reduce((at: Part, name) => at[name], this.document);
+    return resolved(this.document, part);
   }
 
   /** Whether a request has what a security scheme asks for. */
@@ -396,8 +393,15 @@ function readLines(text: string): unknown[] {
   return text.split('\n').slice(0, -1).map(parse);
 }
 
-/** A document in which objects have no other members than are named, where it does not say that they may. */
-function closed(part: Part): Part {
+/** What a reference within a document leads to; any other part as it is. */
+export function resolved(document: Part, part: Part): Part {
+  if (typeof part?.$ref !== 'string') return part;
+  const [, ...names] = part.$ref.split('/') as string[];
+  return names.reduce((at: Part, name) => at[name], document);
+}
+
+/** A part of a document in which objects have the members that are named and no others, unless it says that they may. */
+export function closed(part: Part): Part {
   if (Array.isArray(part)) return part.map(closed);
   if (typeof part !== 'object' || part === null) return part;
   const copy = Object.fromEntries(Object.entries<Part>(part).map(([key, value]) => [key, closed(value)]));

@@ -1,7 +1,8 @@
 /** What the OpenAPI document says: of limits, of parameters, of descriptions, and of the gateway's own routes. */
 import { startWorld, type Decoded, type World } from '../gateway-fixture';
 import { startOwnWorld, type OwnWorld } from '../schema/own-schema';
-import { misfits, problemsOf, resolved, wrong } from './openapi-fixture';
+import { resolved } from './openapi-audit';
+import { misfits, problemsOf, wrong } from './openapi-fixture';
 
 const get = (url: string): Promise<Decoded> => fetch(`${url}/api/openapi.json`).then((response) => response.json());
 
@@ -72,7 +73,7 @@ describe('without identity providers', () => {
   test('parameters have the limits, defaults and descriptions of what they fill', async () => {
     const { pageSize, status, search } = parametersOf(document, 'get', '/api/v1/users');
     expect(pageSize.schema).toEqual({ type: 'integer', format: 'int32', minimum: 1, default: 25 });
-    expect(pageSize.description).toContain('more than 100 are as many as 100');
+    expect(pageSize.description).toContain('more than 100 count as 100');
     expect((await world.rest('GET', '/api/v1/users?pageSize=0')).status).toBe(400);
     expect((await world.rest('GET', '/api/v1/users?pageSize=500')).status).toBe(200);
     expect(status.schema.description).toContain('- `Invited`: Invited, has not signed in yet.');
@@ -258,7 +259,7 @@ describe('of another schema', () => {
 
   test('a field with a rate limit says so, in its answers too', async () => {
     const { get: find } = document.paths['/api/v2/things'];
-    expect(find.description).toContain('May be asked for 2 times in 60 s by each user (`Query.find`).');
+    expect(find.description).toContain('At most 2 times in 60 s by each user (`Query.find`).');
     const place = ['GET', '/api/v2/things'] as const;
     const answers = [await own.world.rest(...place), await own.world.rest(...place), await own.world.rest(...place)];
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 429]);

@@ -1,7 +1,8 @@
 /** The examples of the OpenAPI document: there, and true to the schemas that they stand beside. */
 import { startWorld, type Decoded, type World } from '../gateway-fixture';
 import { startOwnWorld, type OwnWorld } from '../schema/own-schema';
-import { misfits, problemsOf, resolved } from './openapi-fixture';
+import { resolved } from './openapi-audit';
+import { misfits, problemsOf } from './openapi-fixture';
 
 interface Content {
   /** Where it stands, such as `GET /find 200 application/json`. */

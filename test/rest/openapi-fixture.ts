@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import Ajv2020 from 'ajv/dist/2020';
 import addFormats from 'ajv-formats';
 import type { Decoded } from '../gateway-fixture';
+import { closed, resolved } from './openapi-audit';
 
 const root = join(__dirname, '../..');
 
@@ -34,25 +35,10 @@ export function wrong(
   return misfits(openApi, schema, body);
 }
 
-/** What a reference leads to. */
-export function resolved(openApi: Decoded, value: Decoded): Decoded {
-  if (typeof value?.$ref !== 'string') return value;
-  const [, ...names] = value.$ref.split('/') as string[];
-  return names.reduce((at: Decoded, name) => at[name], openApi);
-}
-
 const ajv = addFormats(new Ajv2020({ strict: false, allErrors: true }));
 
 /** Where a value does not fit a schema of the document; undefined where it does. */
 export function misfits(openApi: Decoded, schema: Decoded, value: unknown): unknown {
   const validate = ajv.compile(closed({ ...schema, components: openApi.components }));
   return validate(value) ? undefined : validate.errors;
-}
-
-/** Objects have no other fields than the document names. */
-function closed(schema: Decoded): Decoded {
-  if (Array.isArray(schema)) return schema.map(closed);
-  if (typeof schema !== 'object' || schema === null) return schema;
-  const copy = Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, closed(value as Decoded)]));
-  return copy['type'] === 'object' && copy['properties'] ? { additionalProperties: false, ...copy } : copy;
 }

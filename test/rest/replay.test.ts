@@ -243,7 +243,7 @@ describe('is refused with 409', () => {
     }
   });
 
-  test('for something else than what the stream was asked for with', async () => {
+  test('for another request than the one that began the stream', async () => {
     const before = await brokenOff('/count?to=9', 2);
     const headers = { 'last-event-id': before.at(-1)!.id! };
     for (const [path, body] of [
@@ -253,18 +253,18 @@ describe('is refused with 409', () => {
       ['/count', { to: 9 }],
     ] as const) {
       const stream = await open(path, { headers, ...(body ? { body } : {}) });
-      expect(await refusal(stream)).toEqual([409, 'CONFLICT', 'The stream was asked for with something else.']);
+      expect(await refusal(stream)).toEqual([409, 'CONFLICT', 'The stream was begun by another request.']);
     }
     allow(3);
     expect(values(await (await open('/count?to=9', { headers })).read(1))).toEqual([3]);
   });
 
-  test('where the events are not kept any more, or never were', async () => {
+  test('where the events are no longer kept, or were never sent', async () => {
     const size = 10_000;
     const before = await brokenOff(`/count?to=30&size=${size}`, 20);
     const path = `/count?to=30&size=${size}`;
     const stream = await open(path, { headers: { 'last-event-id': before[9]!.id! } });
-    expect(await refusal(stream)).toEqual([409, 'CONFLICT', 'The events after that one are not kept any more.']);
+    expect(await refusal(stream)).toEqual([409, 'CONFLICT', 'The events after that one are no longer kept.']);
     const [id] = before[0]!.id!.split('.');
     const ahead = await open(path, { headers: { 'last-event-id': `${id}.21` } });
     expect(await refusal(ahead)).toEqual([409, 'CONFLICT', 'That event was never sent.']);

@@ -158,6 +158,9 @@ describe('what Accept asks for', () => {
     ['text/event-stream, application/json', 'text/event-stream; charset=utf-8'],
     ['application/json;q=0.5, text/event-stream', 'text/event-stream; charset=utf-8'],
     ['text/event-stream;q=0, */*', 'application/json; charset=utf-8'],
+    ['*/*, application/json;q=0', 'text/event-stream; charset=utf-8'],
+    ['*/*, application/json;q=0.5', 'text/event-stream; charset=utf-8'],
+    ['application/*;q=0.9, application/json;q=0.1', 'application/x-ndjson; charset=utf-8'],
     ['application/x-ndjson;q=0.1', 'application/x-ndjson; charset=utf-8'],
     ['text/*', 'text/event-stream; charset=utf-8'],
   ])('%j is answered as %s', async (accept, type) => {

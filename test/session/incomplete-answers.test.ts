@@ -1,6 +1,6 @@
 /** Answers of AuthService that say too little of a session. */
 import { status } from '@grpc/grpc-js';
-import { startWorld, type World } from '../gateway-fixture';
+import { startWorld, until, type World } from '../gateway-fixture';
 import { startUpstream, type Upstream } from '../upstreams/server';
 
 const whole = {
@@ -51,10 +51,16 @@ test.each([
   expect(errors).toBe(1);
 });
 
-test('the log says what was missing', () => {
-  // One line a second.
-  const first = world.lines.find((line) => line.includes('"method":"ValidateSession"'));
-  expect(first).toContain('the answer cannot be decoded: it has no session_id, user_id, expires_at');
+test('the log says what is missing', async () => {
+  session = { ...whole, userId: '' };
+  // There is one line a second.
+  await until(
+    async () => {
+      await ask();
+      return world.lines.some((line) => line.includes('the answer cannot be decoded: it has no user_id'));
+    },
+    (isTold) => isTold,
+  );
 });
 
 test('one that has ended ends the session', async () => {

@@ -2,11 +2,11 @@ import { DocumentError, isObject, itemsOf, membersOf, References, type Members }
 import { SchemaComparison, type Change, type Direction } from './schema-changes';
 import { SchemaViews } from './schema-view';
 
-/** What has changed between two documents of OpenAPI. Each is a line that begins with the place, such as `GET /api/v1/users: `. */
+/** What has changed between two OpenAPI documents: lines that begin with the place, such as `GET /api/v1/users: `. */
 export interface OpenApiChanges {
   /** What breaks clients that were made for the older document. */
   readonly breaking: readonly string[];
-  /** What such clients may not know. */
+  /** What such clients may meet and not know. */
   readonly warnings: readonly string[];
   /** The places of what is only added. */
   readonly added: readonly string[];
@@ -32,7 +32,7 @@ interface Operation {
   readonly operation: Members;
   /** Those of the path among them. */
   readonly parameters: readonly Members[];
-  /** What a client may show to be let in: any of these, all of each, by what it sends. */
+  /** The alternatives to be let in by, of which a request needs one: the names of its schemes, by what clients send for them. */
   readonly security: readonly ReadonlyMap<string, string>[];
 }
 
@@ -47,7 +47,7 @@ class Version {
     const version = isObject(document) ? document['openapi'] : undefined;
     if (!isObject(document) || typeof version !== 'string' || !/^3\.\d/.test(version)) {
       throw new DocumentError(
-        `it is no document of OpenAPI 3: "openapi" is ${version === undefined ? 'not there' : JSON.stringify(version).slice(0, 50)}`,
+        `it is not an OpenAPI 3 document: "openapi" is ${version === undefined ? 'not there' : JSON.stringify(version).slice(0, 50)}`,
       );
     }
     this.references = new References(document);
@@ -107,8 +107,8 @@ class DocumentComparison {
 
   compare(): OpenApiChanges {
     for (const [route, operation] of this.older.operations) {
-      const heir = this.newer.operations.get(route);
-      if (heir) this.compareOperations(operation, heir);
+      const now = this.newer.operations.get(route);
+      if (now) this.compareOperations(operation, now);
       else this.noteBreak(operation.name, 'was removed');
     }
     for (const [route, { name }] of this.newer.operations) {
@@ -147,7 +147,7 @@ class DocumentComparison {
     this.compareAnswers(name, before.operation['responses'], after.operation['responses']);
   }
 
-  /** Whoever was let in by something must be let in by it still. */
+  /** A request that was let in must still be let in. */
   private compareSecurity(name: string, before: Operation['security'], after: Operation['security']): void {
     const open = [new Map<string, string>()];
     const [older, newer] = [before, after].map((each) => (each.length === 0 ? open : each)) as [
@@ -162,8 +162,8 @@ class DocumentComparison {
       this.noteBreak(
         name,
         needs.includes(sent)
-          ? `takes ${sent} otherwise than before`
-          : `needs ${needs.join(', or ')}, and let in whoever sent ${sent}`,
+          ? `accepts ${sent} in another way than before`
+          : `requires ${needs.join(', or ')}, and accepted ${sent}`,
       );
     }
   }
@@ -176,9 +176,9 @@ class DocumentComparison {
       ),
     );
     for (const [index, parameter] of older.entries()) {
-      const heir = newer[index];
-      if (parameter && heir) {
-        this.compareParameter(`${before.name}: path parameter ${String(parameter['name'])}`, parameter, heir);
+      const now = newer[index];
+      if (parameter && now) {
+        this.compareParameter(`${before.name}: path parameter ${String(parameter['name'])}`, parameter, now);
       }
     }
   }
@@ -193,27 +193,27 @@ class DocumentComparison {
     }) as [Map<string, Members>, Map<string, Members>];
     for (const [key, parameter] of older) {
       const place = `${name}: ${where} parameter ${key}`;
-      const heir = newer.get(key);
-      if (heir) this.compareParameter(place, parameter, heir);
-      else this.noteBreak(place, 'is taken no more');
+      const now = newer.get(key);
+      if (now) this.compareParameter(place, parameter, now);
+      else this.noteBreak(place, 'is no longer accepted');
     }
     for (const [key, { required }] of newer) {
       if (older.has(key)) continue;
       const place = `${name}: ${where} parameter ${key}`;
-      if (required === true) this.noteBreak(place, 'is needed, and was not');
+      if (required === true) this.noteBreak(place, 'is required, and was not');
       else this.added.add(place);
     }
   }
 
   private compareParameter(place: string, before: Members, after: Members): void {
-    if (after['required'] === true && before['required'] !== true) this.noteBreak(place, 'is needed, and was not');
-    for (const name of ['style', 'explode', 'allowReserved']) {
-      const [older, newer] = [before[name], after[name]];
-      if (older === newer) continue;
-      this.noteBreak(place, `is written with ${name} ${String(newer)}, and was with ${String(older)}`);
+    if (after['required'] === true && before['required'] !== true) this.noteBreak(place, 'is required, and was not');
+    const [older, newer] = [serializationOf(before), serializationOf(after)];
+    for (const [name, value] of Object.entries(newer)) {
+      if (older[name] === value) continue;
+      this.noteBreak(place, `is written with ${name} ${String(value)}, and was with ${String(older[name])}`);
     }
     if (before['allowEmptyValue'] === true && after['allowEmptyValue'] !== true) {
-      this.noteBreak(place, 'may be empty no more');
+      this.noteBreak(place, 'may no longer be empty');
     }
     if (isObject(before['content']) || isObject(after['content'])) {
       this.compareContent(place, 'request', before['content'], after['content']);
@@ -224,11 +224,11 @@ class DocumentComparison {
     const [older, newer] = [this.older.references.resolve(before), this.newer.references.resolve(after)];
     const isNeeded = newer['required'] === true;
     if (before === undefined) {
-      if (isNeeded) this.noteBreak(place, 'is needed, and was not');
+      if (isNeeded) this.noteBreak(place, 'is required, and was not');
       else if (after !== undefined) this.added.add(place);
-    } else if (after === undefined) this.noteBreak(place, 'is taken no more');
+    } else if (after === undefined) this.noteBreak(place, 'is no longer accepted');
     else {
-      if (isNeeded && older['required'] !== true) this.noteBreak(place, 'is needed, and was not');
+      if (isNeeded && older['required'] !== true) this.noteBreak(place, 'is required, and was not');
       this.compareContent(place, 'request', older['content'], newer['content']);
     }
   }
@@ -243,7 +243,7 @@ class DocumentComparison {
       this.noteWarning(name, `may answer ${come.join(' or ')}, which is new`);
     }
     const compared = new Set<Members>();
-    // Errors are mostly one answer for many statuses, which is compared once.
+    // Many statuses of errors share one answer, which is compared once.
     const statuses = [...new Set(['default', ...Object.keys(older), ...Object.keys(newer)])].sort(
       (a, b) => Number(isSuccess(b)) - Number(isSuccess(a)),
     );
@@ -269,9 +269,9 @@ class DocumentComparison {
         continue;
       }
       const header = this.older.references.resolve(value);
-      const heir = this.newer.references.resolve(newer.get(name));
-      if (header['required'] === true && heir['required'] !== true) this.noteBreak(at, 'may be left out, and was not');
-      this.compareSchemas(at, 'answer', header['schema'], heir['schema']);
+      const now = this.newer.references.resolve(newer.get(name));
+      if (header['required'] === true && now['required'] !== true) this.noteBreak(at, 'may be left out, and was not');
+      this.compareSchemas(at, 'answer', header['schema'], now['schema']);
     }
     for (const name of newer.keys()) {
       if (!older.has(name)) this.added.add(`${place}: header ${name}`);
@@ -285,7 +285,7 @@ class DocumentComparison {
     for (const type of types) {
       const at = types.length > 1 || type !== 'application/json' ? `${place}: ${type}` : place;
       if (!Object.hasOwn(newer, type)) {
-        this.noteBreak(at, direction === 'answer' ? 'is answered no more' : 'is taken no more');
+        this.noteBreak(at, direction === 'answer' ? 'is no longer answered' : 'is no longer accepted');
       } else {
         this.compareSchemas(at, direction, membersOf(older[type])['schema'], membersOf(newer[type])['schema']);
       }
@@ -309,6 +309,14 @@ class DocumentComparison {
 
 function named(requirement: ReadonlyMap<string, string>): string {
   return [...requirement.values()].join(' and ') || 'nothing';
+}
+
+/** How the value of a parameter is written; defaults where it says nothing (OpenAPI 3.1, 4.8.12.2.1). */
+function serializationOf(parameter: Members): Members {
+  const { in: where } = parameter;
+  const { style = where === 'query' || where === 'cookie' ? 'form' : 'simple' } = parameter;
+  const { explode = style === 'form', allowReserved = false } = parameter;
+  return { style, explode, allowReserved };
 }
 
 /** 3xx are no errors either. */

@@ -4,7 +4,7 @@ import type { SchemaView } from './schema-view';
 
 /** A difference between two versions of something. */
 export interface Change {
-  /** Whether clients break, may meet what they do not know, or have more than before. */
+  /** `breaking` where clients break, `warning` where they may meet what they do not know, `added` where there is more than before. */
   readonly kind: 'breaking' | 'warning' | 'added';
   /** Where in the value, such as `.users[].email`; empty for the value itself. */
   readonly at: string;
@@ -22,7 +22,7 @@ const maxWork = 100_000;
 
 /** Compares the schemas of two documents, in one direction. */
 export class SchemaComparison {
-  /** By the ids of both views. Changes of a pair that is being compared are told where that began. */
+  /** By the ids of both views. Empty while a pair is being compared: schemas may hold themselves. */
   private readonly known = new Map<string, readonly Change[]>();
   private depth = 0;
   private count = 0;
@@ -53,7 +53,7 @@ export class SchemaComparison {
     return this.direction === 'answer';
   }
 
-  /** Of two versions, the one whose values come to whoever goes by the other. */
+  /** Of two versions, the one that values are written by, and the one that they are read by. */
   private order<T>(before: T, after: T): readonly [written: T, read: T] {
     return this.isAnswer ? [after, before] : [before, after];
   }
@@ -61,18 +61,18 @@ export class SchemaComparison {
   private nullability(before: SchemaView, after: SchemaView): Change[] {
     const [written, read] = this.order(before, after);
     if (read.isNullable || !written.isNullable) return [];
-    // That anything goes, or went, is told with the type.
+    // That a value may be anything is reported with its type.
     if (!written.types && written.choices.length === 1) return [];
-    return [broken(this.isAnswer ? 'may be null, and was not' : 'may be null no more')];
+    return [broken(this.isAnswer ? 'may be null, and was not' : 'may no longer be null')];
   }
 
   private choices(before: SchemaView, after: SchemaView): readonly Change[] {
     const [written, read] = this.order(before.choices, after.choices);
-    if (written.length === 1 && read.length === 1) return this.one(before.choices[0]!, after.choices[0]!);
+    if (written.length === 1 && read.length === 1) return this.single(before.choices[0]!, after.choices[0]!);
     const taken = new Set<SchemaView>();
     const changes = written.flatMap((each) => {
       const counterparts = read
-        .map((other) => ({ other, changes: this.one(...this.order(each, other)) }))
+        .map((other) => ({ other, changes: this.single(...this.order(each, other)) }))
         .sort((a, b) => weight(a.changes) - weight(b.changes));
       const best = counterparts.find(({ other }) => isSameKind(each, other));
       const fitting = counterparts.find((one) => !one.changes.some(({ kind }) => kind === 'breaking')) ?? best;
@@ -80,31 +80,31 @@ export class SchemaComparison {
         taken.add(fitting.other);
         return fitting.changes;
       }
-      if (!this.isAnswer) return broken(`may be ${text(each)} no more`);
-      // Whoever had to tell several apart may meet one more, like one more value of an enum.
+      if (!this.isAnswer) return broken(`may no longer be ${text(each)}`);
+      // Clients that tell several apart may meet one more, as they may meet one more value of an enum.
       return (read.length > 1 ? warning : broken)(`may be ${text(each)}, which is new`);
     });
     const isMore = !this.isAnswer && read.some((each) => !taken.has(each));
     return [...changes, ...(isMore ? [added('', 'more values')] : [])];
   }
 
-  /** Of schemas without choices. */
-  private one(before: SchemaView, after: SchemaView): readonly Change[] {
+  /** Changes between schemas without choices. */
+  private single(before: SchemaView, after: SchemaView): readonly Change[] {
     const [written, read] = this.order(before, after);
     if (!isTypeWithin(written, read)) {
       return [
         broken(
           this.isAnswer
             ? `is ${text(after)}, and was ${text(before)}`
-            : `is taken as ${text(after)}, and was taken as ${text(before)}`,
+            : `is accepted as ${text(after)}, and was accepted as ${text(before)}`,
         ),
       ];
     }
     return [
       ...this.values(before, after),
       ...this.bounds(before, after),
-      ...this.unread(before, after),
-      ...this.members(before, after),
+      ...this.notCompared(before, after),
+      ...this.properties(before, after),
       ...this.items(before, after),
     ];
   }
@@ -123,12 +123,12 @@ export class SchemaComparison {
         ? []
         : this.isAnswer
           ? [warning(`may be ${unknown.join(', ')}, which is new`)]
-          : [broken(`may be ${unknown.join(', ')} no more`)]),
+          : [broken(`may no longer be ${unknown.join(', ')}`)]),
       ...(isMore ? [added('', 'more values')] : []),
     ];
   }
 
-  /** What is longer than before, or more, is no problem to whoever reads it. */
+  /** Only of requests: readers of answers do not depend on bounds. */
   private bounds(before: SchemaView, after: SchemaView): Change[] {
     if (this.isAnswer) return [];
     return Object.entries(bounds).flatMap(([name, isTighter]) => {
@@ -141,52 +141,55 @@ export class SchemaComparison {
     });
   }
 
-  private unread(before: SchemaView, after: SchemaView): Change[] {
-    return notCompared
+  private notCompared(before: SchemaView, after: SchemaView): Change[] {
+    return ignoredKeywords
       .filter((name) => !isDeepStrictEqual(before.keyword(name), after.keyword(name)))
-      .map((name) => warning(`says something else by "${name}", which is not compared`));
+      .map((name) => warning(`has another "${name}", which is not compared`));
   }
 
-  private members(before: SchemaView, after: SchemaView): Change[] {
+  private properties(before: SchemaView, after: SchemaView): Change[] {
     const changes = this.presence(before, after);
     for (const [name, older] of before.properties) {
       const newer = after.properties.get(name);
       const at = `.${name}`;
       if (newer) changes.push(...within(at, this.compare(older, newer)));
       else if (this.isAnswer) changes.push(broken('is gone', at));
-      else if (after.others === false) changes.push(broken('is taken no more', at));
-      else if (after.others) changes.push(...within(at, this.compare(older, after.others)));
-      else changes.push(warning('is named no more, and may be ignored', at));
+      else if (after.additionalProperties === false) changes.push(broken('is no longer accepted', at));
+      else if (after.additionalProperties) changes.push(...within(at, this.compare(older, after.additionalProperties)));
+      else changes.push(warning('is no longer described, and may be ignored', at));
     }
     for (const name of after.properties.keys()) {
       const isNeeded = !this.isAnswer && after.required.has(name);
       if (!before.properties.has(name) && !isNeeded) changes.push(added(`.${name}`));
     }
-    return [...changes, ...this.others(before, after)];
+    return [...changes, ...this.additionalProperties(before, after)];
   }
 
-  /** The members that must be there to one side, and need not to the other. */
+  /** The properties that the reading side requires and the writing side does not. */
   private presence(before: SchemaView, after: SchemaView): Change[] {
     const [written, read] = this.order(before, after);
     const missing = [...read.required].filter((name) => !written.required.has(name));
-    const told = this.isAnswer
+    const reported = this.isAnswer
       ? missing.filter((name) => after.properties.has(name) || !before.properties.has(name))
       : missing;
-    const message = this.isAnswer ? 'may be left out, and was not' : 'is needed, and was not';
-    return told.map((name) => broken(message, `.${name}`));
+    const message = this.isAnswer ? 'may be left out, and was not' : 'is required, and was not';
+    return reported.map((name) => broken(message, `.${name}`));
   }
 
-  private others({ others: before }: SchemaView, { others: after, properties }: SchemaView): Change[] {
+  private additionalProperties(
+    { additionalProperties: before }: SchemaView,
+    { additionalProperties: after, properties }: SchemaView,
+  ): Change[] {
     if (before && after) return within('.*', this.compare(before, after));
     if (this.isAnswer) return before && properties.size === 0 ? [broken('is gone', '.*')] : [];
-    return before !== false && after === false ? [broken('takes no other members any more')] : [];
+    return before !== false && after === false ? [broken('no longer accepts other members')] : [];
   }
 
   private items({ items: before }: SchemaView, { items: after }: SchemaView): readonly Change[] {
     if (before && after) return within('[]', this.compare(before, after));
     const [written, read] = this.order(before, after);
     return read && !written
-      ? [broken(this.isAnswer ? 'may be anything, and was not' : 'may be anything no more', '[]')]
+      ? [broken(this.isAnswer ? 'may be anything, and was not' : 'may no longer be anything', '[]')]
       : [];
   }
 }
@@ -212,7 +215,7 @@ const bounds: Readonly<Record<string, Tighter>> = {
 };
 
 /** Other keywords that say which values fit. */
-const notCompared = [
+const ignoredKeywords = [
   'not',
   'if',
   'then',

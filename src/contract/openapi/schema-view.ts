@@ -1,6 +1,8 @@
 import { DocumentError, isObject, itemsOf, membersOf, type Members, type References } from './references';
 
-/** Schemas that a value has to fit all at once, by JSON Schema 2020-12, which OpenAPI 3.1 has. One for the same schemas. */
+/**
+ * One or more schemas of JSON Schema 2020-12 that a value has to fit all at once, seen as one. The same schemas have the same view.
+ */
 export interface SchemaView {
   /** Unique among the views of a document. */
   readonly id: number;
@@ -12,7 +14,7 @@ export interface SchemaView {
   readonly properties: ReadonlyMap<string, SchemaView>;
   readonly required: ReadonlySet<string>;
   /** Other members than `properties`: false where there may be none, undefined where there may be any. */
-  readonly others: SchemaView | false | undefined;
+  readonly additionalProperties: SchemaView | false | undefined;
   /** Undefined where anything may be an item. */
   readonly items: SchemaView | undefined;
   /** What `anyOf` and `oneOf` leave to choose from, each with all that holds besides; the view itself where there is no choice. */
@@ -57,21 +59,23 @@ export class SchemaViews {
     if (within.length > maxParts) throw new DocumentError(`a schema has more than ${maxParts} parts`);
     const inner = [...within, schema];
     const { $ref: reference, allOf } = schema;
-    const { others, hasNull } = this.choicesOf(schema);
-    const [only = false] = others;
+    const { alternatives, hasNull } = this.choicesOf(schema);
+    const [only = false] = alternatives;
     return [
-      ...(others.length < 2 && isWrapper(schema) ? [] : [{ schema, orNull, isChosen: false }]),
+      ...(alternatives.length < 2 && isWrapper(schema) ? [] : [{ schema, orNull, isChosen: false }]),
       ...(typeof reference === 'string' ? this.partsOf(this.references.find(reference), orNull, inner) : []),
       ...itemsOf(allOf).flatMap((each) => this.partsOf(each, orNull, inner)),
-      ...(others.length === 1 || (others.length === 0 && hasNull) ? this.partsOf(only, orNull || hasNull, inner) : []),
+      ...(alternatives.length === 1 || (alternatives.length === 0 && hasNull)
+        ? this.partsOf(only, orNull || hasNull, inner)
+        : []),
     ];
   }
 
   /** What `anyOf` or `oneOf` of a schema leave to choose from: null, and others. */
-  choicesOf({ anyOf, oneOf }: Members): { readonly others: readonly unknown[]; readonly hasNull: boolean } {
+  choicesOf({ anyOf, oneOf }: Members): { readonly alternatives: readonly unknown[]; readonly hasNull: boolean } {
     const all = itemsOf(anyOf ?? oneOf);
-    const others = all.filter((each) => !isNull(this.references.resolve(each)));
-    return { others, hasNull: others.length < all.length };
+    const alternatives = all.filter((each) => !isNull(this.references.resolve(each)));
+    return { alternatives, hasNull: alternatives.length < all.length };
   }
 
   private keyOf({ schema, orNull, isChosen }: Part): string {
@@ -109,7 +113,7 @@ const annotations = new Set([
   'xml',
 ]);
 
-/** Whether a schema says nothing but which others have to fit. Two ways to the same schema must be told as one. */
+/** Whether a schema only leads to others. It is left out, so that two ways to the same schemas have the same view. */
 function isWrapper(schema: Members): boolean {
   return Object.keys(schema).every((name) => links.has(name) || annotations.has(name));
 }
@@ -161,7 +165,9 @@ class View implements SchemaView {
 
   /** The parts that leave something to choose. */
   private get open(): readonly Part[] {
-    return this.parts.filter(({ schema, isChosen }) => !isChosen && this.views.choicesOf(schema).others.length > 1);
+    return this.parts.filter(
+      ({ schema, isChosen }) => !isChosen && this.views.choicesOf(schema).alternatives.length > 1,
+    );
   }
 
   get values(): readonly unknown[] | undefined {
@@ -188,7 +194,7 @@ class View implements SchemaView {
     return new Set(this.parts.flatMap(({ schema }) => itemsOf(schema['required']).map(String)));
   }
 
-  get others(): SchemaView | false | undefined {
+  get additionalProperties(): SchemaView | false | undefined {
     const all = this.schemasAt('additionalProperties');
     if (all.includes(false)) return false;
     return all.some(isObject) ? this.views.ofAll(all) : undefined;
@@ -201,7 +207,7 @@ class View implements SchemaView {
 
   get choices(): readonly View[] {
     if (this.lazyChoices) return this.lazyChoices;
-    // What is its own choice adds nothing to choose from.
+    // A choice that leads back here adds nothing to choose from.
     this.lazyChoices = [];
     this.lazyChoices = this.findChoices();
     return this.lazyChoices;
@@ -212,7 +218,7 @@ class View implements SchemaView {
     if (!open) return [this];
     const parts = this.parts.map((part) => (part === open ? { ...part, isChosen: true } : part));
     const found = new Set<View>();
-    for (const choice of this.views.choicesOf(open.schema).others) {
+    for (const choice of this.views.choicesOf(open.schema).alternatives) {
       for (const each of this.views.ofAll([choice], parts).choices) found.add(each);
       if (found.size > maxChoices) throw new DocumentError(`a schema has more than ${maxChoices} choices`);
     }

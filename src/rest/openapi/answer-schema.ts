@@ -16,6 +16,7 @@ import {
 import { fragmentsOf } from '../../execution/compiled-operation';
 import { objectTypesOf } from '../../schema/object-types';
 import type { AnswerShape } from '../answer-shape';
+import type { EnumCase } from '../enum-case';
 import type { SchemaComponents } from './components';
 import { described, leafSchema, withDescription, withoutNull, wrapped, type JsonSchema } from './json-schema';
 
@@ -26,8 +27,8 @@ interface Selected {
 }
 
 /**
- * Names groups of properties, of which an answer has at most one each: the members of a oneof. JSON Schema could say so by `not`,
- * which makers of clients do not know.
+ * Keyword with groups of properties, the members of a oneof each: an answer has at most one of a group. JSON Schema could say so by
+ * `not`, which generators of clients do not know.
  */
 export const oneOfKeyword = 'x-oneof';
 
@@ -78,7 +79,7 @@ export class AnswerSchemas {
         how?.enumCase,
       );
       if (how?.header !== undefined) {
-        // Null is not sent.
+        // A header whose value would be null is left out.
         this.headers[how.header] = withoutNull(value);
       } else if (how?.leaveOutNull) {
         properties[key] = withoutNull(value);
@@ -127,7 +128,7 @@ export class AnswerSchemas {
     field: GraphQLField<unknown, unknown>,
     nodes: readonly FieldNode[],
     nested: AnswerShape | undefined,
-    enumCase: Parameters<typeof leafSchema>[1],
+    enumCase: EnumCase | undefined,
   ): JsonSchema {
     const named = getNamedType(field.type);
     const inner = isLeafType(named) ? leafSchema(named, enumCase) : this.ofObject(named, nodes, nested);

@@ -5,7 +5,7 @@ import type { JsonSchema } from './json-schema';
 export class SchemaComponents {
   readonly schemas: Record<string, JsonSchema> = {};
 
-  /** @param schema - Whose types have the names that components have. */
+  /** @param schema - Components are named after its types. */
   constructor(private readonly schema: GraphQLSchema) {}
 
   /**
@@ -25,7 +25,7 @@ export class SchemaComponents {
     return free;
   }
 
-  /** @param text - The schema, which may be there already. */
+  /** @param text - The schema as JSON, which may have the name already; undefined where the name has to be new. */
   private freeName(name: string, text: string | undefined): string {
     const isFree = (candidate: string): boolean => {
       const known = this.schemas[candidate];

@@ -8,7 +8,7 @@ import { openApiPath } from './route';
 export const docsPath = '/api/docs';
 
 /**
- * Swagger UI: a page to read the OpenAPI document and to try the routes.
+ * The page to read the OpenAPI document and to try the routes: Swagger UI.
  *
  * @param providers - Providers that people may sign in with, by name.
  */
@@ -35,15 +35,15 @@ body { margin: 0; background: #fff; }
 `;
 
 /**
- * Runs in the browser: starts Swagger UI. It asks the host that it came from, whatever PUBLIC_URL says, since its policy allows no
+ * Runs in the browser: starts Swagger UI. Requests go to the host of the page, whatever PUBLIC_URL says: the page's policy allows no
  * other.
  */
 const startScript = `
 fetch('${openApiPath}')
   .then((response) => response.json())
-  .then((document_) =>
+  .then((openApi) =>
     SwaggerUIBundle({
-      spec: { ...document_, servers: [{ url: location.origin }] },
+      spec: { ...openApi, servers: [{ url: location.origin }] },
       domNode: document.getElementById('root'),
       deepLinking: true,
       displayRequestDuration: true,
@@ -60,7 +60,7 @@ fetch('${openApiPath}')
   );
 `;
 
-/** Some 2 MB. The folder is where the package's documentation has others copy its files from. */
+/** Some 2 MB. The package's documentation names this folder for those who copy the files. */
 const files = createPageFiles(`${docsPath}/assets`, async () => {
   const folder = join(dirname(require.resolve('@fastify/swagger-ui/package.json')), 'static');
   const [script, style] = await Promise.all(

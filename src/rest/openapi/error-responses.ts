@@ -2,6 +2,7 @@ import { catalogue, type ErrorCode } from '../../errors';
 import { reference } from './components';
 import { rateLimitHeaderRefs, requestIdHeader, retryAfterHeader } from './headers';
 import type { JsonSchema } from './json-schema';
+import type { ResponseObject } from './objects';
 
 /** The REST error envelope. */
 export const errorSchema: JsonSchema = {
@@ -37,32 +38,32 @@ export const errorSchema: JsonSchema = {
 };
 
 /** The codes that REST routes answer with, by HTTP status. */
-const codes = new Map<number, ErrorCode[]>();
+const codesByStatus = new Map<number, ErrorCode[]>();
 for (const [code, { http }] of Object.entries(catalogue) as [ErrorCode, { readonly http: number }][]) {
-  // Those of GraphQL documents, and one that nobody reads.
+  // GraphQL's own, and the one of a client that has left.
   if (code.startsWith('GRAPHQL_') || code === 'CLIENT_CLOSED_REQUEST') continue;
-  codes.set(http, [...(codes.get(http) ?? []), code]);
+  codesByStatus.set(http, [...(codesByStatus.get(http) ?? []), code]);
 }
 
 /** The response of each status, and `Error` for a request that cannot be read, as components. */
-export const errorResponses: Readonly<Record<string, object>> = {
+export const errorResponses: Readonly<Record<string, ResponseObject>> = {
   Error: {
     description: 'The request could not be read: it came too slowly, or its head is too large.',
     headers: requestIdHeader,
     content: { 'application/json': { schema: reference('Error'), example: exampleOf('BAD_USER_INPUT') } },
   },
-  ...Object.fromEntries([...codes].map(([status, each]) => [`Error${status}`, responseOf(status, each)])),
+  ...Object.fromEntries([...codesByStatus].map(([status, codes]) => [`Error${status}`, responseOf(status, codes)])),
 };
 
-function responseOf(status: number, each: readonly ErrorCode[]): object {
+function responseOf(status: number, codes: readonly ErrorCode[]): ResponseObject {
   return {
-    description: each.map((code) => `\`${code}\`: ${catalogue[code].message}`).join('\n\n'),
+    description: codes.map((code) => `\`${code}\`: ${catalogue[code].message}`).join('\n\n'),
     headers: {
       ...requestIdHeader,
       ...(status === 429 || status === 503 ? retryAfterHeader : {}),
       ...(status === 429 ? rateLimitHeaderRefs : {}),
     },
-    content: { 'application/json': { schema: reference('Error'), example: exampleOf(each[0]!) } },
+    content: { 'application/json': { schema: reference('Error'), example: exampleOf(codes[0]!) } },
   };
 }
 
@@ -74,14 +75,14 @@ function exampleOf(code: ErrorCode): object {
 
 const refer = (name: string) => ({ $ref: `#/components/responses/${name}` });
 
-/** What any request may be answered with that takes too long, or whose head is too large. */
+/** Any request may be answered with these: one that comes too slowly, or with too large a head. */
 export const unreadableReferences = { 408: refer('Error'), 431: refer('Error') };
 
 /**
  * References to the responses of statuses, and of those that any request may have. All are listed: with `default` in their place,
  * generated types could not tell an error from success by its status.
  */
-export function errorReferences(statuses: readonly number[]): Record<string, { readonly $ref: string }> {
+export function errorReferences(statuses: readonly number[]): Record<string, ResponseObject> {
   return {
     ...Object.fromEntries(statuses.map((status) => [status, refer(`Error${status}`)])),
     ...unreadableReferences,

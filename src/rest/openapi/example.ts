@@ -8,13 +8,13 @@ export interface ExampleOptions {
   readonly member?: string | undefined;
 }
 
-/** Makes a value that a schema allows, the same each time. What may be null has a value, and what may be left out is there. */
+/** Makes a value that a schema allows: the same each time, with everything that may be null or left out. */
 export function exampleOf(schema: JsonSchema, options: ExampleOptions): unknown {
   return make(schema, { ...options, name: 'value', within: [] });
 }
 
 interface Place extends ExampleOptions {
-  /** Of the property that the value is of, or in a list of. */
+  /** Of the property that holds the value, or the list that it is in. */
   readonly name: string;
   /** The references that lead here: an input type may hold itself. */
   readonly within: readonly string[];

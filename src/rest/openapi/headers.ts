@@ -12,23 +12,23 @@ const draft = 'draft-ietf-httpapi-ratelimit-headers';
 
 /** Response headers that several answers have, as components. */
 export const headerComponents = {
-  RequestId: { description: 'Names the request in logs and errors.', required: true, schema: { type: 'string' } },
+  RequestId: { description: 'Id of the request in logs and errors.', required: true, schema: { type: 'string' } },
   RetryAfter: {
-    description: 'Seconds after which trying again makes sense.',
+    description: 'Seconds to wait before trying again.',
     schema: { type: 'integer', minimum: 1 },
   },
   RateLimitPolicy: {
-    description: `The limits that count for the request (${draft}).`,
+    description: `The limits that apply to the request (${draft}).`,
     schema: { type: 'string' },
     example: rateLimitHeaders([quota])['ratelimit-policy'],
   },
   RateLimit: {
-    description: `What is left of each, and the seconds until it begins anew (${draft}).`,
+    description: `What is left of each limit, and the seconds until its window ends (${draft}).`,
     schema: { type: 'string' },
     example: rateLimitHeaders([quota]).ratelimit,
   },
   ETag: { description: 'Changes when the body does; for If-None-Match.', schema: { type: 'string' } },
-  SetCookie: { description: 'Sets a cookie, or ends one.', schema: { type: 'string' } },
+  SetCookie: { description: 'Sets or deletes a cookie.', schema: { type: 'string' } },
 } as const;
 
 const header = (name: keyof typeof headerComponents) => ({ $ref: `#/components/headers/${name}` });

@@ -1,37 +1,29 @@
-import type { OperationObject, ResponseObject } from './operation';
+import type { MediaTypeObject, OperationObject, ParameterObject, RequestBodyObject, ResponseObject } from './objects';
 
 /**
- * A whole answer and a stream of one path. Accept tells which of the two is meant, so the document allows what either takes.
+ * One operation for a route that answers both whole and as a stream. Accept tells which of the two is meant, so the document allows
+ * what either takes.
  *
  * @param whole - Gives its name and summary to both.
  */
 export function merged(whole: OperationObject, stream: OperationObject): OperationObject {
-  const { parameters = [], requestBody, responses, security = [] } = whole;
   const texts = [whole.description, stream.summary && `As a stream: ${stream.summary}.`, stream.description];
   const description = [...new Set(texts.filter(Boolean))].join('\n\n');
   return {
     ...whole,
     ...(description === '' ? {} : { description }),
-    parameters: mergedParameters(parameters, stream.parameters ?? []),
-    ...mergedBody(requestBody as Body | undefined, stream.requestBody as Body | undefined),
-    responses: mergedResponses(responses, stream.responses),
-    security: mergedSecurity(security, stream.security ?? []),
+    parameters: mergedParameters(whole.parameters, stream.parameters),
+    ...mergedBody(whole.requestBody, stream.requestBody),
+    responses: mergedResponses(whole.responses, stream.responses),
+    security: mergedSecurity(whole.security, stream.security),
   };
 }
 
-/** Or a reference to one. */
-interface Parameter {
-  readonly $ref?: string;
-  readonly in?: string;
-  readonly name?: string;
-  readonly required?: boolean;
-}
-
-/** Required is what both require. */
-function mergedParameters(one: readonly Parameter[], other: readonly Parameter[]): Parameter[] {
-  const keyOf = ({ $ref, in: where, name }: Parameter) => $ref ?? `${where} ${name}`;
+/** A parameter is required where both operations require it. */
+function mergedParameters(one: readonly ParameterObject[], other: readonly ParameterObject[]): ParameterObject[] {
+  const keyOf = ({ $ref, in: where, name }: ParameterObject) => $ref ?? `${where} ${name}`;
   const found = new Map([...other, ...one].map((each) => [keyOf(each), each]));
-  const requires = (parameters: readonly Parameter[], key: string) =>
+  const requires = (parameters: readonly ParameterObject[], key: string) =>
     parameters.some((each) => keyOf(each) === key && each.required === true);
   return [...found].map(([key, each]) => {
     const required = requires(one, key) && requires(other, key);
@@ -39,16 +31,14 @@ function mergedParameters(one: readonly Parameter[], other: readonly Parameter[]
   });
 }
 
-interface Body {
-  readonly required: boolean;
-  readonly content: Readonly<Record<string, { readonly schema: object; readonly example: unknown }>>;
-}
-
-function mergedBody(one: Body | undefined, other: Body | undefined): { requestBody?: object } {
+function mergedBody(
+  one: RequestBodyObject | undefined,
+  other: RequestBodyObject | undefined,
+): Pick<OperationObject, 'requestBody'> {
   const either = one ?? other;
   if (!either) return {};
   if (!one || !other) return { requestBody: { ...either, required: false } };
-  const content: Record<string, object> = {};
+  const content: Record<string, MediaTypeObject> = {};
   for (const [type, mediaType] of Object.entries(one.content)) {
     const schemas = [mediaType.schema, other.content[type]?.schema ?? mediaType.schema];
     const isSame = JSON.stringify(schemas[0]) === JSON.stringify(schemas[1]);
@@ -75,7 +65,7 @@ function mergedResponses(
   return responses;
 }
 
-/** Nobody has to be signed in for what one of them gives to everybody. */
+/** Where one of the two needs no session, the document demands none. */
 function mergedSecurity(one: readonly object[], other: readonly object[]): readonly object[] {
   const [longer, shorter] = one.length >= other.length ? [one, other] : [other, one];
   return shorter.length === 0 && longer.length > 0 ? [{}, ...longer] : longer;

@@ -4,7 +4,8 @@ import { SchemaComponents } from './components';
 import { errorResponses, errorSchema } from './error-responses';
 import { headerComponents } from './headers';
 import { merged } from './merged';
-import { OperationDescriber, type OperationObject } from './operation';
+import type { OperationObject, Paths } from './objects';
+import { OperationDescriber } from './operation';
 import { ownResponses, ownRoutes, type DescribedProviders, type SignInPaths } from './own-routes';
 import { parameterComponents } from './request';
 
@@ -15,7 +16,7 @@ export interface OpenApiOptions {
   readonly signInPaths: SignInPaths;
   /** Of the gateway. */
   readonly version: string;
-  /** Undefined where the configuration is not known: then all is described that a gateway may serve. */
+  /** Undefined where the configuration is not known: then everything that a gateway may serve is described. */
   readonly deployment?: Deployment;
 }
 
@@ -30,8 +31,6 @@ export interface Deployment {
 
 /** A document of OpenAPI 3.1. */
 export type OpenApiDocument = Readonly<Record<string, unknown>>;
-
-type Paths = Record<string, Record<string, OperationObject>>;
 
 /**
  * Describes the REST routes, and those of the gateway itself.
@@ -62,8 +61,8 @@ export function createOpenApi(options: OpenApiOptions): OpenApiDocument {
 }
 
 const general =
-  `What fails is answered with JSON that has \`error\`, and names the request. The head of a request has at most 16 KB, with
-path and query in it, and its body 1 MB.`.replace('\n', ' ');
+  'Errors are JSON with the member `error`, which holds the id of the request. The head of a request, path and query included, ' +
+  'may have 16 KB, and its body 1 MB.';
 
 function pathsOf(operations: readonly RestOperation[], describer: OperationDescriber): Paths {
   const paths: Paths = {};
@@ -87,7 +86,7 @@ function operationIdOf({ name, method }: RestOperation, operations: readonly Res
   return `${name}${hasSeveral ? `_${method.toLowerCase()}` : ''}${index === 0 ? '' : `_${index + 1}`}`;
 }
 
-/** The gateway's own operations, called so that none of the routes' is called the same. */
+/** The gateway's own operations, each with an id that no operation of the routes has. */
 function withFreeIds(own: Paths, routes: Paths): Paths {
   const taken = new Set(
     Object.values(routes).flatMap((methods) => Object.values(methods).map((each) => each.operationId)),
@@ -109,7 +108,7 @@ function mapOperations(paths: Paths, change: (path: string, operation: Operation
   );
 }
 
-/** The first word of a path that says something: `users` for `/api/v1/users/{userId}`. */
+/** The first part of a path that is no prefix and no variable: `users` for `/api/v1/users/{userId}`. */
 function tagOf(path: string): string {
   const word = path.split('/').find((each) => !/^(|api|v\d+|\{.*)$/.test(each)) ?? 'other';
   return word.replace(/\..*/, '');

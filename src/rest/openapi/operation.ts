@@ -13,32 +13,12 @@ import { exampleOf } from './example';
 import { rateLimitHeaderRefs, requestIdHeader } from './headers';
 import { InputSchemas } from './input-schema';
 import { described, withoutNull, type JsonSchema } from './json-schema';
+import type { OperationObject, ResponseObject } from './objects';
 import { bodyOf, parametersOf } from './request';
 import { streamContent } from './stream-content';
 import { variableUses } from './variable-uses';
 
-/** Or a reference to one. */
-export interface ResponseObject {
-  readonly $ref?: string;
-  readonly description?: string;
-  readonly headers?: Readonly<Record<string, object>>;
-  readonly content?: Readonly<Record<string, object>>;
-}
-
-/** An operation of OpenAPI. */
-export interface OperationObject {
-  readonly operationId?: string;
-  readonly tags?: readonly string[];
-  readonly summary?: string;
-  readonly description?: string;
-  readonly deprecated?: boolean;
-  readonly parameters?: readonly object[];
-  readonly requestBody?: object;
-  readonly responses: Readonly<Record<string, ResponseObject>>;
-  readonly security?: readonly object[];
-}
-
-/** Describes operations by what they are compiled to. */
+/** Describes the operations of routes as OpenAPI does. */
 export class OperationDescriber {
   private readonly inputs: InputSchemas;
   private readonly traits: SchemaTraits;
@@ -113,9 +93,9 @@ export class OperationDescriber {
   }
 }
 
-/** Of a stream that came to its end. */
+/** Where a client asks to go on with a stream of which it has everything. */
 const allSent: ResponseObject = {
-  description: 'The client has all events of the stream, as its last event id says.',
+  description: 'The client has all events of the stream, by its last event id.',
   headers: requestIdHeader,
 };
 
@@ -126,7 +106,7 @@ function summaryOf(description: string): { readonly summary: string; readonly re
   return { summary, rest: description.slice(first.length).trim() };
 }
 
-/** The permissions of a rule: one of its lists, whole. */
+/** Which permissions a rule asks for: all those of one of its lists. */
 function ruleText({ scopes, policies }: AccessRule): string[] {
   const text = (lists: readonly (readonly string[])[]) => lists.map((all) => all.join(' and ')).join(', or ');
   return [
@@ -138,7 +118,7 @@ function ruleText({ scopes, policies }: AccessRule): string[] {
 const countedBy = { USER: 'by each user', SESSION: 'by each session', ADDRESS: 'from each address' };
 
 function rateLimitText({ name, limit, window, by }: FieldRateLimit): string {
-  return `May be asked for ${limit} times in ${window} s ${countedBy[by]} (\`${name}\`).`;
+  return `At most ${limit} times in ${window} s ${countedBy[by]} (\`${name}\`).`;
 }
 
 function errorStatuses(hasBody: boolean, needsSession: boolean): number[] {
@@ -158,7 +138,7 @@ function errorStatuses(hasBody: boolean, needsSession: boolean): number[] {
   ];
 }
 
-/** A page that sends its cookie must say that it is no other site. Browsers may say it by themselves. */
+/** With the cookie, a request that changes something must show that it is not from another site. Browsers may do so by themselves. */
 export function securityOf(method: string): object[] {
   if (method === 'GET') return [{ bearer: [] }, { cookie: [] }];
   return [{ bearer: [] }, { cookie: [], csrf: [] }, { cookie: [], sameOrigin: [] }];

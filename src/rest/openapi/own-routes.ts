@@ -1,6 +1,7 @@
 import { errorReferences, errorResponses, unreadableReferences } from './error-responses';
 import { etagHeader, rateLimitHeaderRefs, requestIdHeader, retryAfterHeader, setCookieHeader } from './headers';
-import { securityOf, type OperationObject } from './operation';
+import type { OperationObject, ParameterObject, Paths, ResponseObject } from './objects';
+import { securityOf } from './operation';
 import { requestTimeout } from './request';
 import { openApiPath } from './route';
 
@@ -11,21 +12,19 @@ export interface SignInPaths {
   readonly logout: string;
 }
 
-/** Identity providers, as far as the document tells of them. */
+/** What the document says of identity providers. */
 export interface DescribedProviders {
   readonly names: readonly string[];
-  /** Whether who signs out here is to be signed out at the provider too. */
+  /** Whether signing out here offers to sign out at the provider too. */
   endsSessions(name: string): boolean;
 }
-
-type Routes = Record<string, Record<string, OperationObject>>;
 
 /**
  * The routes of the gateway itself.
  *
- * @param providers - Undefined where the configuration is not known: then all is described that a gateway may serve.
+ * @param providers - Undefined where the configuration is not known: then everything that a gateway may serve is described.
  */
-export function ownRoutes(paths: SignInPaths, providers: DescribedProviders | undefined): Routes {
+export function ownRoutes(paths: SignInPaths, providers: DescribedProviders | undefined): Paths {
   const endsSessions = providers?.names.some((name) => providers.endsSessions(name)) ?? true;
   return {
     ...(providers?.names.length === 0
@@ -36,7 +35,7 @@ export function ownRoutes(paths: SignInPaths, providers: DescribedProviders | un
   };
 }
 
-const redirection = {
+const redirection: ResponseObject = {
   description: 'Redirects the browser.',
   headers: {
     ...requestIdHeader,
@@ -46,7 +45,7 @@ const redirection = {
   },
 };
 
-function provider(providers: DescribedProviders | undefined): object {
+function provider(providers: DescribedProviders | undefined): ParameterObject {
   return {
     name: 'provider',
     in: 'path',
@@ -87,11 +86,11 @@ function callback(providers: DescribedProviders | undefined): OperationObject {
   return {
     operationId: 'signInCallback',
     summary: 'Ends signing in',
-    description: 'Where the identity provider sends browsers back to. It needs the cookie that the beginning has set.',
+    description: 'Where the identity provider sends browsers back to. Needs the cookie that signIn has set.',
     parameters: [
       provider(providers),
-      parameter('state', 'Names the sign-in.', true),
-      parameter('code', 'What the provider gives in place of the session; or else there is an error.'),
+      parameter('state', 'Identifies the sign-in.', true),
+      parameter('code', 'Authorization code (RFC 6749, 4.1.2). Left out where there is an error.'),
       parameter('iss', 'The issuer that answers (RFC 9207).'),
       parameter('error', 'Why the provider did not sign the user in (RFC 6749, 4.1.2.1).'),
       requestTimeout,
@@ -108,13 +107,12 @@ function signInFailures(statuses: readonly number[]): OperationObject['responses
 }
 
 /** Responses of these routes, as components. */
-export const ownResponses = {
+export const ownResponses: Readonly<Record<string, ResponseObject>> = {
   SignInFailure: {
-    ...errorResponses['Error'],
     description: 'Signing in did not work. A page where Accept prefers HTML, as that of browsers does; else JSON.',
     headers: { ...requestIdHeader, ...retryAfterHeader, ...rateLimitHeaderRefs },
     content: {
-      ...(errorResponses['Error'] as { readonly content: object }).content,
+      ...errorResponses['Error']?.content,
       'text/html': { schema: { type: 'string' } },
     },
   },

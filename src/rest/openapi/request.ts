@@ -1,20 +1,21 @@
 import { getNamedType, isEnumType } from 'graphql';
 import { afterParameter, takesAfter } from '../last-event';
 import type { RestOperation, RouteVariable } from '../rest-operation';
-import { exampleOf } from './example';
-import { withDescription, writtenNames, type JsonSchema } from './json-schema';
-import type { InputSchemas } from './input-schema';
 import type { SchemaComponents } from './components';
+import { exampleOf } from './example';
+import type { InputSchemas } from './input-schema';
+import { described, withDescription, writtenNames, type JsonSchema } from './json-schema';
+import type { ParameterObject, RequestBodyObject } from './objects';
 import type { VariableUse } from './variable-uses';
 
-/** Request headers that every route takes, as components. */
+/** Parameters that several routes take, as components. */
 export const parameterComponents = {
   RequestTimeout: {
     name: 'X-Request-Timeout-Ms',
     in: 'header',
     required: false,
     description:
-      'Milliseconds that the request may take; after that it is answered with 504. What cannot be read is 400.',
+      'Milliseconds that the request may take; after that it is answered with 504. Anything but a number is 400.',
     schema: { type: 'integer', minimum: 0, maximum: 999_999_999 },
   },
   LastEventId: {
@@ -22,7 +23,7 @@ export const parameterComponents = {
     in: 'header',
     required: false,
     description:
-      'The `id` of the last event that the client has of a stream: goes on after it, where the gateway keeps streams (STREAM_REPLAY). EventSource sends it by itself.',
+      'The `id` of the last event that the client has of a stream. The stream goes on after it, where the gateway keeps streams (STREAM_REPLAY). EventSource sends it by itself.',
     schema: { type: 'string' },
   },
   After: {
@@ -30,7 +31,8 @@ export const parameterComponents = {
     in: 'query',
     required: false,
     allowEmptyValue: true,
-    description: 'The same, for clients that send no such header. Where the gateway keeps no streams, 409.',
+    description:
+      'The same as Last-Event-ID, for clients that send no such header. 409 where the gateway keeps no streams.',
     schema: { type: 'string' },
   },
 } as const;
@@ -44,7 +46,7 @@ export interface RequestContext {
 }
 
 /** The parameters of an operation, and those of every operation. */
-export function parametersOf(operation: RestOperation, context: RequestContext): object[] {
+export function parametersOf(operation: RestOperation, context: RequestContext): ParameterObject[] {
   return [
     ...operation.pathVariables.map((variable) => parameterOf(variable, 'path', context)),
     ...operation.queryVariables.map((variable) => parameterOf(variable, 'query', context)),
@@ -54,13 +56,17 @@ export function parametersOf(operation: RestOperation, context: RequestContext):
   ];
 }
 
-function parameterOf(variable: RouteVariable, where: 'path' | 'query', { inputs, uses }: RequestContext): object {
+function parameterOf(
+  variable: RouteVariable,
+  where: 'path' | 'query',
+  { inputs, uses }: RequestContext,
+): ParameterObject {
   const { name, type, enumCase } = variable;
   const required = where === 'path' || variable.required;
   const use = uses.get(name) ?? {};
-  const { description, deprecated } = withDescription({}, describedUse(use));
+  const { description, deprecated } = described(describedUse(use));
   const schema = { ...inputs.ofText(type, enumCase), ...valuesOf(variable, use) };
-  // Empty is the same as not there.
+  // An empty value counts as none.
   const isText = required && schema.type === 'string' && !('enum' in schema) && !('pattern' in schema);
   return {
     name,
@@ -73,9 +79,9 @@ function parameterOf(variable: RouteVariable, where: 'path' | 'query', { inputs,
   };
 }
 
-/** What the description of a variable says, with its limit. */
+/** The description of a variable, with its limit. */
 function describedUse({ description, deprecationReason, maxItems }: VariableUse) {
-  const limit = maxItems === undefined ? undefined : `At least 1; more than ${maxItems} are as many as ${maxItems}.`;
+  const limit = maxItems === undefined ? undefined : `At least 1; more than ${maxItems} count as ${maxItems}.`;
   return { description: [description, limit].filter(Boolean).join('\n\n'), deprecationReason };
 }
 
@@ -92,7 +98,7 @@ function valuesOf({ type, enumCase }: RouteVariable, { defaultValue, maxItems }:
 }
 
 /** The body of an operation; undefined where it has none. */
-export function bodyOf(operation: RestOperation, context: RequestContext): object | undefined {
+export function bodyOf(operation: RestOperation, context: RequestContext): RequestBodyObject | undefined {
   const { method, body } = operation;
   if (body === undefined) return undefined;
   const schema = bodySchema(operation, context);

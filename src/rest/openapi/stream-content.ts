@@ -1,9 +1,12 @@
+import { eventId } from '../last-event';
 import type { RestOperation } from '../rest-operation';
+import { eventFormat, eventNameOfType } from '../stream-format';
 import { reference, type SchemaComponents } from './components';
 import { exampleOf } from './example';
 import type { JsonSchema } from './json-schema';
+import type { MediaTypeObject } from './objects';
 
-/** One event as it may come. */
+/** An event as it may come. */
 interface EventExample {
   readonly event: string;
   readonly data: unknown;
@@ -20,18 +23,18 @@ export function streamContent(
   schema: JsonSchema,
   { members }: RestOperation,
   components: SchemaComponents,
-): Record<string, object> {
+): Record<string, MediaTypeObject> {
   const kinds = kindsOf(schema, members, components);
   const events = kinds.map(({ event }) => event);
-  // Nothing may be set.
+  // An event in which no member is set has no name of its own.
   const isOpen = events.some((event) => members.includes(event)) || alternatives(schema).some(isNull);
   const names = [...new Set([...events, ...(isOpen ? ['message'] : [])])];
   const examples = [
-    ...kinds.map(({ event, data }, index) => ({ event, id: `${streamId}.${index + 1}`, data })),
-    { event: 'done', id: `${streamId}.done`, data: {} },
+    ...kinds.map(({ event, data }, index) => ({ event, id: eventId(streamId, index + 1), data })),
+    { event: 'done', id: eventId(streamId, 'done'), data: {} },
   ];
   const list = names.map((name) => `\`${name}\``).join(', ');
-  const ends = `The last is \`done\`, or \`error\` with what REST says of an error.`;
+  const ends = `The last is \`done\`, or \`error\` with the body that an error of REST has.`;
   return {
     'text/event-stream': {
       schema: {
@@ -47,7 +50,7 @@ export function streamContent(
   };
 }
 
-/** The events that tell of something, each with an example: of each type of a union, or each member of a oneof. */
+/** The events that carry a result, each with an example: one for each type of a union, or each member of a oneof. */
 function kindsOf(schema: JsonSchema, members: readonly string[], components: SchemaComponents): EventExample[] {
   return alternatives(schema).flatMap((each) => {
     if (isNull(each)) return [];
@@ -66,15 +69,15 @@ function alternatives(schema: JsonSchema): readonly JsonSchema[] {
 
 const isNull = ({ type }: JsonSchema): boolean => type === 'null';
 
-/** As a stream names the events of a union that selects `__typename`. */
 function eventOfType(data: unknown): string | undefined {
   const { __typename: type } = (data ?? {}) as { readonly __typename?: string };
-  return type && `${type.slice(0, 1).toLowerCase()}${type.slice(1)}`;
+  return type && eventNameOfType(type);
 }
 
+const sse = eventFormat('sse');
+
 function asServerSent({ event, id, data }: EventExample & { readonly id: string }): string {
-  const name = event === 'message' ? '' : `event: ${event}\n`;
-  return `id: ${id}\n${name}data: ${JSON.stringify(data)}\n\n`;
+  return sse.write({ name: event, id, data: JSON.stringify(data), isLast: event === 'done' }).text;
 }
 
 function linesOf(data: JsonSchema, names: readonly string[]): JsonSchema[] {

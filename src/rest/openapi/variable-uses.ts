@@ -16,7 +16,7 @@ import {
 } from 'graphql';
 import { maxItemsOf } from '../../schema/compile/connection';
 
-/** What the schema says of a variable by where an operation uses it first. */
+/** What the schema says of the argument or input field that an operation first uses a variable for. */
 export interface VariableUse {
   readonly description?: string | undefined;
   readonly deprecationReason?: string | undefined;
@@ -26,7 +26,7 @@ export interface VariableUse {
   readonly maxItems?: number | undefined;
 }
 
-/** What the arguments and input fields say that variables fill, by the names of the variables. Conditions say nothing of them. */
+/** By the names of the variables. What a variable means to a condition, @skip or @include, is left out. */
 export function variableUses(schema: GraphQLSchema, document: DocumentNode): ReadonlyMap<string, VariableUse> {
   const filled = new Map<string, Filled>();
   const definitions: VariableDefinitionNode[] = [];
@@ -53,7 +53,6 @@ export function variableUses(schema: GraphQLSchema, document: DocumentNode): Rea
   );
 }
 
-/** What a variable may be the value of. */
 type Filled = GraphQLArgument | GraphQLInputField;
 
 /** The argument or input field that a variable is the whole value of. */

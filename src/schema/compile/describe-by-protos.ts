@@ -16,7 +16,7 @@ import { usedBy, type ProtoName } from '../proto-usage';
 import type { SchemaField } from '../resolver-context';
 import { pagingNames } from './connection';
 
-/** How a compiled schema is answered. */
+/** What the fields of a compiled schema are answered by. */
 interface Answers {
   /** The messages that the fields of a type are read from. */
   readonly messagesOf: (type: GraphQLObjectType) => ReadonlySet<Type>;
@@ -30,8 +30,8 @@ interface Describable {
 }
 
 /**
- * Gives what the SDL does not describe the comment of what it stands for in the protos. What stands for several things has none.
- * Call it when everything is compiled.
+ * Gives every element that the SDL does not describe the comment of the proto element that it stands for, unless it stands for
+ * several. To be called once everything is compiled.
  */
 export function describeByProtos(schema: GraphQLSchema, protos: Root, { messagesOf, answered }: Answers): void {
   const describe = (element: Describable, names: readonly ProtoName[]): void => {
@@ -40,7 +40,7 @@ export function describeByProtos(schema: GraphQLSchema, protos: Root, { messages
     element.description = descriptionOf(commentOf(protos, name));
   };
   const describeField = (field: GraphQLField<unknown, unknown>): void => {
-    // The names that an argument fills are those of the argument alone.
+    // What an argument fills describes the argument, not the field.
     const byArguments = new Set(field.args.flatMap((argument) => [...usedBy(argument)]));
     describe(
       field,
@@ -67,7 +67,7 @@ export function describeByProtos(schema: GraphQLSchema, protos: Root, { messages
   }
 }
 
-/** The comment of a name in the protos; undefined where it has none. */
+/** The comment of what has a name in the protos; nothing where there is none. */
 function commentOf(protos: Root, name: ProtoName): string | null | undefined {
   const [, owner = '', member = ''] = /^(.*)[./]([^./]+)$/.exec(name) ?? [];
   const found = protos.lookup(owner);

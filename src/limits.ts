@@ -52,7 +52,8 @@ export const limits = {
     variable: '<UPSTREAM>_SERVICE_MAX_ITEMS',
   },
   upstream_calls: {
-    meaning: 'a call to a service, where as many to it as allowed are under way; those of subscriptions do not count',
+    meaning:
+      'a call to a service, where as many to it as allowed are under way; those of subscriptions and the checks of sessions do not count',
     variable: '<UPSTREAM>_SERVICE_MAX_CALLS',
   },
   body_size: { meaning: 'a body of more than 1 MB' },

@@ -99,13 +99,18 @@ function withoutOwnRoutes(document: unknown): unknown {
 /** Added places that are named; of more there is the number. */
 const namedPlaces = 10;
 
+/** A document may name anything: what it says must not look like lines of ours, nor command a terminal. */
+function onOneLine(text: string): string {
+  return text.replace(/\p{Cc}/gu, (control) => JSON.stringify(control).slice(1, -1));
+}
+
 function toText({ breaking, warnings, added }: OpenApiChanges, against: string): string {
   const more = added.length - namedPlaces;
   const addition = [...added.slice(0, namedPlaces), ...(more > 0 ? [`and ${more} more`] : [])].join('; ');
   const parts = [
-    breaking.join('\n'),
-    warnings.map((warning) => `warning: ${warning}`).join('\n'),
-    addition === '' ? '' : `added: ${addition}`,
+    breaking.map(onOneLine).join('\n'),
+    warnings.map((warning) => onOneLine(`warning: ${warning}`)).join('\n'),
+    addition === '' ? '' : onOneLine(`added: ${addition}`),
     `${count(breaking.length, 'breaking change')} since ${nameOfSource(against)}`,
   ];
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`;

@@ -223,7 +223,7 @@ export const variables = {
     parse: wholeNumber(1, 1_000_000),
     expected: 'a whole number from 1 to 1000000, such as 2000',
     description:
-      'How many calls to this upstream may be under way at a time in one replica, those of subscriptions aside. More is 503 `SERVICE_UNAVAILABLE`, at once: requests that wait for a service that hangs leave room for those that do not need it. Keep it well below `MAX_REQUESTS`.',
+      'How many calls to this upstream may be under way at a time in one replica, those of subscriptions and the checks of sessions aside. More is 503 `SERVICE_UNAVAILABLE`, at once: requests that wait for a service that hangs leave room for those that do not need it. Keep it well below `MAX_REQUESTS`.',
   },
   providers: {
     name: 'SSO_PROVIDERS',

@@ -101,7 +101,7 @@ export function createUpstream({ name, address, log, metrics }: UpstreamOptions)
       const call = (message: Buffer) =>
         new Promise<ReturnType<typeof rpc.decode>>((resolve, reject) => {
           const began = performance.now();
-          const prepared = prepare(rpc, message, scope, timeout, true);
+          const prepared = prepare(rpc, message, scope, timeout, rpc.isOwn !== true);
           new UnaryCall(rpc, scope, prepared, began, { resolve, reject }).start(transport);
         });
       const message = rpc.encode(body);

@@ -21,7 +21,10 @@ export interface Rpc<Request, Response> extends RpcName {
   readonly idempotency: 'NONE' | 'NO_SIDE_EFFECTS' | 'IDEMPOTENT';
   /** Statuses that are an answer rather than an error: neither counted nor logged as one. */
   readonly expected?: readonly StatusName[];
-  /** True where the gateway calls for itself: any other status is then a failure to be logged, whoever is to blame for it. */
+  /**
+   * True where the gateway calls for itself: any other status is then a failure to be logged, whoever is to blame for it, and the
+   * bound on calls under way does not count, so that what clients ask for cannot keep sessions from being checked.
+   */
   readonly isOwn?: boolean;
   readonly encode: (request: Request) => Buffer;
   readonly decode: (bytes: Buffer) => Response;

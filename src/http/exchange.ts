@@ -78,6 +78,8 @@ export interface Exchange {
    * @param onLeft - Called when the response closes, whether the client got all of it or not.
    */
   detach(onLeft: () => void): DetachedWork;
+  /** Closes the connection of a stream whose client goes on with it elsewhere. */
+  abandon(): void;
   /**
    * Goes on with the stream of another exchange: counts as a stream in its place, and cancels its work when it is cancelled itself.
    *

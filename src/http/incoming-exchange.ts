@@ -73,6 +73,8 @@ export class IncomingExchange implements Exchange {
   private ticket: Ticket | undefined;
   /** Called when the response closes, instead of cancelling the work. */
   private onLeft: (() => void) | undefined;
+  /** The work of a stream that does not end with the exchange. */
+  private work: StreamWork | undefined;
   private readonly holding: RequestHolding;
   private lazyTrace: TraceContext | undefined;
   private lazySpan: RequestSpan | undefined;
@@ -144,10 +146,14 @@ export class IncomingExchange implements Exchange {
   }
 
   detach(onLeft: () => void): DetachedWork {
-    const work = new StreamWork(this.options.inFlight, this.ticket, (reason) => this.abort(reason));
+    this.work = new StreamWork(this.options.inFlight, this.ticket, this.cancellation);
     this.ticket = undefined;
     this.whenLeft(onLeft);
-    return work;
+    return this.work;
+  }
+
+  abandon(): void {
+    if (!this.closed) this.request.socket.destroy(new GatewayError('CLIENT_CLOSED_REQUEST'));
   }
 
   takeOver(work: DetachedWork, onLeft: () => void): void {
@@ -265,9 +271,10 @@ export class IncomingExchange implements Exchange {
   private end(): void {
     if (this.ticket) this.options.inFlight.end(this.ticket);
     this.options.onEnd(this);
-    this.holding.release();
-    // node:http keeps the request for as long as the rest of its body may come.
-    if (!this.request.complete) {
+    if (this.work) this.work.hold(this.holding);
+    else this.holding.release();
+    // node:http keeps the request for as long as the rest of its body may come; a stream, for as long as it is open.
+    if (!this.request.complete || this.work) {
       this.request.rawHeaders = [];
       this.request.headers = {};
     }
@@ -298,12 +305,16 @@ export class IncomingExchange implements Exchange {
 /** The work of a stream, and its place among the streams. */
 class StreamWork implements DetachedWork {
   readonly session: string | undefined;
+  private holding: RequestHolding | undefined;
 
-  /** @param ticket - Undefined once the place is given back. */
+  /**
+   * @param ticket - Undefined once the place is given back.
+   * @param cancellation - Of the work; undefined once it has ended, since it leads to all that the work has used.
+   */
   constructor(
     private readonly inFlight: InFlight,
     private ticket: Ticket | undefined,
-    readonly cancel: (reason: GatewayError) => void,
+    private cancellation: Canceller | undefined,
   ) {
     this.session = ticket?.session;
   }
@@ -316,9 +327,22 @@ class StreamWork implements DetachedWork {
     return true;
   }
 
+  /** Holds what the request holds that it began with, until it ends. */
+  hold(holding: RequestHolding): void {
+    if (this.cancellation) this.holding = holding;
+    else holding.release();
+  }
+
+  cancel(reason: GatewayError): void {
+    this.cancellation?.abort(reason);
+  }
+
   end(): void {
     if (this.ticket) this.inFlight.end(this.ticket);
     this.ticket = undefined;
+    this.holding?.release();
+    this.holding = undefined;
+    this.cancellation = undefined;
   }
 }
 

@@ -229,11 +229,14 @@ export function shapeAnswer(
   return result;
 }
 
-/** What a header may hold (RFC 9110, 5.5). */
+/** Characters of the longest header that clients read: those of Node take 16 KB for all of them. */
+const longestHeader = 4096;
+
+/** What a header may hold: ASCII alone, since others are not read by everybody alike (RFC 9110, 5.5). */
 function headerText(value: unknown, name: string): string {
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  if (/^[\t\x20-\x7e\x80-\xff]*$/.test(text)) return text;
-  const cause = new Error(`the value for the header "${name}" has characters that no header may have`);
+  if (text.length <= longestHeader && /^[\t\x20-\x7e]*$/.test(text)) return text;
+  const cause = new Error(`the value for the header "${name}" is too long, or has other characters than ASCII`);
   throw new GatewayError('UPSTREAM_ERROR', undefined, { cause });
 }
 

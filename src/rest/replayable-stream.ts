@@ -5,6 +5,16 @@ type Next = IteratorResult<StreamEvent, undefined>;
 
 const end: Next = { done: true, value: undefined };
 
+const noEvents: AsyncIterator<StreamEvent, undefined> = { next: () => Promise.resolve(end) };
+
+/** What a reader tells. */
+export interface ReaderListener {
+  /** The error that has ended the stream was read. */
+  failed?(code: ErrorCode): void;
+  /** Another reader has come. */
+  replaced(): void;
+}
+
 /** Bytes, about, that an event takes in memory besides its texts. */
 const bytesPerEvent = 200;
 
@@ -12,11 +22,11 @@ export interface ReplayableStreamOptions {
   /** Bytes, about, that the kept events may take. Events that were not read yet are kept whatever their size. */
   readonly maxSize: number;
   /** Called when events are kept or dropped, with the change in bytes: negative for dropped ones. */
-  readonly onResized: (bytes: number) => void;
+  onResized(bytes: number): void;
   /** Called when the last event has come, or the stream has failed. */
-  readonly onEnded: () => void;
+  onEnded(): void;
   /** Called when the reader has left, and no other has come. */
-  readonly onLeft: () => void;
+  onLeft(): void;
 }
 
 /**
@@ -34,7 +44,7 @@ export class ReplayableStream {
   private reader: EventReader | undefined;
 
   constructor(
-    private readonly events: AsyncIterator<StreamEvent, undefined>,
+    private events: AsyncIterator<StreamEvent, undefined>,
     private readonly options: ReplayableStreamOptions,
   ) {}
 
@@ -57,11 +67,10 @@ export class ReplayableStream {
    * Reads on after an event. The reader before, if any, comes to its end.
    *
    * @param after - Number of the event; 0 to begin with the first.
-   * @param onFailed - Called when the reader comes to the error that has ended the stream.
    */
-  read(after: number, onFailed: (code: ErrorCode) => void = () => undefined): EventReader {
-    this.reader?.end();
-    this.reader = new EventReader(this, after, onFailed);
+  read(after: number, listener: ReaderListener): EventReader {
+    this.reader?.replace();
+    this.reader = new EventReader(this, after, listener);
     return this.reader;
   }
 
@@ -118,8 +127,7 @@ export class ReplayableStream {
   close(): void {
     this.kept = [];
     this.resize(-this.size);
-    this.isOver = true;
-    void this.events.return?.();
+    this.letGo();
   }
 
   private keep(event: StreamEvent): void {
@@ -135,9 +143,15 @@ export class ReplayableStream {
   }
 
   private over(): void {
+    this.letGo();
+    this.options.onEnded();
+  }
+
+  /** Forgets where the events came from, which leads to the request, its body and what the service has sent. */
+  private letGo(): void {
     this.isOver = true;
     void this.events.return?.();
-    this.options.onEnded();
+    this.events = noEvents;
   }
 }
 
@@ -150,7 +164,7 @@ export class EventReader implements AsyncIterableIterator<StreamEvent, undefined
   constructor(
     private readonly stream: ReplayableStream,
     private position: number,
-    private readonly onFailed: (code: ErrorCode) => void,
+    private readonly listener: ReaderListener,
   ) {}
 
   /** Number of the last event that was read. */
@@ -181,7 +195,13 @@ export class EventReader implements AsyncIterableIterator<StreamEvent, undefined
     this.stream.leave(this);
   }
 
-  end(): void {
+  /** To be called when another reader has come. */
+  replace(): void {
+    this.end();
+    this.listener.replaced();
+  }
+
+  private end(): void {
     this.isOver = true;
     this.wake();
   }
@@ -195,7 +215,7 @@ export class EventReader implements AsyncIterableIterator<StreamEvent, undefined
     this.waiting = undefined;
     if (event) {
       this.position += 1;
-      if (event.code) this.onFailed(event.code);
+      if (event.code) this.listener.failed?.(event.code);
       waiting.resolve({ done: false, value: event });
     } else if (stream.failed && !this.isOver) {
       waiting.reject(stream.failed.error);
@@ -205,6 +225,7 @@ export class EventReader implements AsyncIterableIterator<StreamEvent, undefined
   }
 }
 
+/** Text takes two bytes for each character, unless all of it is Latin. */
 function sizeOf({ data, name, id }: StreamEvent): number {
-  return data.length + name.length + id.length + bytesPerEvent;
+  return 2 * (data.length + name.length + id.length) + bytesPerEvent;
 }

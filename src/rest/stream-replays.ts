@@ -5,7 +5,7 @@ import type { DoorTraits } from '../pipeline/pipeline';
 import type { Gatekeeper } from '../session/gatekeeper';
 import type { CounterSeries } from '../telemetry/metrics';
 import type { LastEvent } from './last-event';
-import { ReplayableStream, type EventReader } from './replayable-stream';
+import { ReplayableStream, type EventReader, type ReplayableStreamOptions } from './replayable-stream';
 import type { RestOperation } from './rest-operation';
 import type { StreamEvent } from './stream-format';
 import type { Variables } from './variable-reader';
@@ -20,16 +20,6 @@ const bytesPerStream = 10 * 1024;
 export interface StreamRequest {
   readonly operation: RestOperation;
   readonly variables: Variables;
-}
-
-/** A stream that a client may come back to. */
-interface Kept {
-  readonly id: string;
-  readonly stream: ReplayableStream;
-  readonly work: DetachedWork;
-  /** A hash of the {@link StreamRequest}, which may be large. */
-  readonly fingerprint: string;
-  expiry: NodeJS.Timeout | undefined;
 }
 
 export interface ReplayOptions {
@@ -56,15 +46,9 @@ export class StreamReplays {
 
   /** Keeps the events of a stream that has begun. */
   begin(exchange: Exchange, request: StreamRequest, events: AsyncIterator<StreamEvent, undefined>): EventReader {
-    const stream = new ReplayableStream(events, {
-      maxSize: this.options.size,
-      onResized: (bytes) => this.resized(kept, bytes),
-      onEnded: () => work.end(),
-      onLeft: () => this.wait(kept),
-    });
-    const reader = stream.read(0);
-    const work = exchange.detach(() => reader.leave());
-    const kept: Kept = { id: exchange.id, stream, work, fingerprint: fingerprintOf(request), expiry: undefined };
+    const kept = new Kept(exchange.id, fingerprintOf(request), events, this, this.options.size);
+    const reader = kept.stream.read(0, { replaced: () => exchange.abandon() });
+    kept.work = exchange.detach(() => reader.leave());
     this.streams.set(kept.id, kept);
     return reader;
   }
@@ -82,9 +66,9 @@ export class StreamReplays {
     const { gatekeeper } = this.options;
     gatekeeper.admit(exchange, door);
     exchange.facts.operation = 'subscription';
-    const isOwned = this.streams.get(last.stream)?.work.session !== undefined;
-    const session = isOwned ? (await gatekeeper.authenticate(exchange)).session.sessionId : undefined;
-    // It may have been forgotten meanwhile.
+    const found = this.streams.get(last.stream);
+    const session = found && (await this.sessionOf(exchange, found));
+    // It may have made room for others meanwhile.
     const kept = this.streams.get(last.stream);
     const problem = problemOf(kept, session, request, last.number);
     if (problem !== undefined || !kept) {
@@ -95,9 +79,25 @@ export class StreamReplays {
     this.endWait(kept);
     const { facts } = exchange;
     facts.stream = kept.id;
-    const reader = kept.stream.read(last.number, (code) => (facts.code ??= code));
-    exchange.takeOver(kept.work, () => reader.leave());
+    const reader = kept.stream.read(last.number, {
+      failed: (code) => (facts.code ??= code),
+      replaced: () => exchange.abandon(),
+    });
+    exchange.takeOver(kept.work!, () => reader.leave());
     return reader;
+  }
+
+  /** Id of the session of a request; undefined where the stream is for none. Its window does not end meanwhile. */
+  private async sessionOf(exchange: Exchange, kept: Kept): Promise<string | undefined> {
+    if (kept.session === undefined) return undefined;
+    const isWaiting = this.waiting.has(kept);
+    clearTimeout(kept.expiry);
+    try {
+      return (await this.options.gatekeeper.authenticate(exchange)).session.sessionId;
+    } finally {
+      // Where it goes on, that ends the wait.
+      if (isWaiting && this.waiting.has(kept)) this.expireAt(kept);
+    }
   }
 
   /** How many streams nobody reads now: those that are still open, and those that have ended. */
@@ -112,10 +112,18 @@ export class StreamReplays {
     for (const kept of this.waiting) this.forget(kept, reason);
   }
 
-  private wait(kept: Kept): void {
+  /** Nobody reads a stream any more. */
+  wait(kept: Kept): void {
     this.waiting.add(kept);
-    kept.expiry = setTimeout(() => this.forget(kept), this.options.window).unref();
+    kept.expiresAt = performance.now() + this.options.window;
+    this.expireAt(kept);
     this.resized(kept, bytesPerStream);
+  }
+
+  private expireAt(kept: Kept): void {
+    clearTimeout(kept.expiry);
+    const left = Math.max(0, kept.expiresAt - performance.now());
+    kept.expiry = setTimeout(() => this.forget(kept), left).unref();
   }
 
   private endWait(kept: Kept): void {
@@ -127,17 +135,74 @@ export class StreamReplays {
     this.endWait(kept);
     this.streams.delete(kept.id);
     kept.stream.close();
-    kept.work.cancel(reason);
-    kept.work.end();
+    kept.work?.cancel(reason);
+    kept.work?.end();
   }
 
-  private resized(grown: Kept, bytes: number): void {
+  /** The events that are kept of a stream take more room, or less. */
+  resized(grown: Kept, bytes: number): void {
     this.total += bytes;
     while (this.total > maxTotal) {
-      const [oldest] = this.waiting;
-      if (oldest) this.forget(oldest);
-      else if (!grown.stream.dropOldest()) return;
+      const victim = this.leastNeeded(grown.session);
+      if (victim?.stream.hasEnded !== true && grown.stream.dropOldest()) continue;
+      if (!victim) return;
+      this.forget(victim);
     }
+  }
+
+  /**
+   * Of the streams that nobody reads, the one to give up: one that has ended, whose client may have all of it; else one of the
+   * session that takes more room; else any. Of several, the one that waits longest.
+   */
+  private leastNeeded(session: string | undefined): Kept | undefined {
+    let own: Kept | undefined;
+    let any: Kept | undefined;
+    for (const kept of this.waiting) {
+      if (kept.stream.hasEnded) return kept;
+      any ??= kept;
+      if (kept.session === session) own ??= kept;
+    }
+    return own ?? any;
+  }
+}
+
+/**
+ * A stream that a client may come back to. A class and not closures, which would keep everything that was in reach when they were
+ * made: the exchange, and with it the request and its body.
+ */
+class Kept implements ReplayableStreamOptions {
+  readonly stream: ReplayableStream;
+  work: DetachedWork | undefined;
+  /** When its client may no longer come back, by the monotonic clock. */
+  expiresAt = Infinity;
+  expiry: NodeJS.Timeout | undefined;
+
+  /** @param fingerprint - A hash of the {@link StreamRequest}, which may be large. */
+  constructor(
+    readonly id: string,
+    readonly fingerprint: string,
+    events: AsyncIterator<StreamEvent, undefined>,
+    private readonly replays: StreamReplays,
+    readonly maxSize: number,
+  ) {
+    this.stream = new ReplayableStream(events, this);
+  }
+
+  /** Id of the session that it is for; undefined where it is for none. */
+  get session(): string | undefined {
+    return this.work?.session;
+  }
+
+  onResized(bytes: number): void {
+    this.replays.resized(this, bytes);
+  }
+
+  onEnded(): void {
+    this.work?.end();
+  }
+
+  onLeft(): void {
+    this.replays.wait(this);
   }
 }
 
@@ -148,10 +213,13 @@ function problemOf(
   after: number,
 ): string | undefined {
   // Another session is not told that the stream exists.
-  if (!kept || kept.work.session !== session) return unknown;
+  if (!kept || kept.session !== session) return unknown;
   if (kept.fingerprint !== fingerprintOf(request)) return 'The stream was begun by another request.';
-  if (after > kept.stream.lastNumber) return 'That event was never sent.';
-  return kept.stream.keepsAfter(after) ? undefined : 'The events after that one are no longer kept.';
+  const { stream } = kept;
+  // The last event has another id than a number.
+  const last = stream.hasEnded ? stream.lastNumber - 1 : stream.lastNumber;
+  if (after > last) return 'That event was never sent.';
+  return stream.keepsAfter(after) ? undefined : 'The events after that one are no longer kept.';
 }
 
 const unknown =

@@ -330,6 +330,32 @@ const whole = { type: 'integer' };
 const none = { breaking: [], warnings: [], added: [] };
 
 describe('of schemas', () => {
+  test('schemas that share parts at every level are compared in no time', () => {
+    const levels = 40;
+    const schemas = Object.fromEntries(
+      Array.from({ length: levels }, (_, level) => {
+        const next = { $ref: `#/components/schemas/X${level + 1}` };
+        return [`X${level}`, { allOf: [next, next] }];
+      }),
+    );
+    const document = (leaf: object): object => ({
+      openapi: '3.1.0',
+      paths: {
+        '/x': {
+          get: {
+            responses: {
+              200: { content: { 'application/json': { schema: { $ref: '#/components/schemas/X0' } } } },
+            },
+          },
+        },
+      },
+      components: { schemas: { ...schemas, [`X${levels}`]: leaf } },
+    });
+    expect(openApiChanges(document({ type: 'string' }), document({ type: 'integer' })).breaking).toEqual([
+      'GET /x: answer 200: is integer, and was string',
+    ]);
+  });
+
   const body = 'POST /x: body';
   const answer = 'POST /x: answer 200';
 

@@ -52,6 +52,25 @@ test('of a service that hangs are refused beyond its bound, and other services a
   expect((await ask()).status).toBe(200);
 });
 
+test('the checks of sessions go on beside calls that hang', async () => {
+  const auth = await startWorld({ env: { AUTH_SERVICE_MAX_CALLS: '1' } });
+  let release = (): void => {};
+  const waitFor = new Promise<void>((resolve) => (release = resolve));
+  try {
+    auth.auth.control.setFault({ method: 'GetUser', waitFor, times: 1 });
+    const held = auth.rest('GET', '/api/v1/users/me');
+    await auth.auth.control.waitForCall('GetUser');
+    const token = auth.auth.createSession('user-mel');
+    expect((await auth.rest('GET', '/api/v1/users/me', { token })).body.error.reason).toBe('SERVICE_UNAVAILABLE');
+    expect(auth.auth.control.count('ValidateSession')).toBe(2);
+    release();
+    expect((await held).status).toBe(200);
+  } finally {
+    release();
+    await auth.close();
+  }
+});
+
 test('a stream that is collected into a list counts as well', async () => {
   let release = (): void => {};
   const waitFor = new Promise<void>((resolve) => (release = resolve));

@@ -1,11 +1,10 @@
 /** Many streams at once, slow readers, and services that go away. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { until, type World } from '../gateway-fixture';
 import { startOwnWorld, type OwnWorld } from '../schema/own-schema';
 import { EventReader, type Event } from './event-reader';
+import { heldMegabytes } from './held-memory';
 
 jest.setTimeout(150_000);
 
@@ -35,16 +34,6 @@ const limits = {
   MAX_REQUESTS_PER_ADDRESS: '5000',
   MAX_CONNECTIONS_PER_ADDRESS: '5000',
 };
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
-
-/** What this process holds: the gateway, the service and the clients. */
-function megabytes(): number {
-  collectGarbage();
-  const { heapUsed, external } = process.memoryUsage();
-  return (heapUsed + external) / 1024 ** 2;
-}
 
 /** Resolves when the service may send. */
 let gate: Promise<unknown> = Promise.resolve();
@@ -141,7 +130,7 @@ describe('a client that reads 1 KB a second of 10 MB', () => {
 
   test('makes the service wait, and takes less than 1 MB', async () => {
     await leave(await open(10));
-    const before = megabytes();
+    const before = heldMegabytes();
     const count = 40;
     const sockets = await open(count);
     try {
@@ -149,7 +138,7 @@ describe('a client that reads 1 KB a second of 10 MB', () => {
       for (const { sent } of calls()) expect(sent).toBeLessThan(160);
       // Buffers are given back some time after the collection that found them unused.
       await until(
-        () => (megabytes() - before) / count,
+        () => (heldMegabytes() - before) / count,
         (each) => each < 1,
       );
     } finally {

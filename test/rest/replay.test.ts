@@ -1,8 +1,10 @@
 /** Clients whose connection broke off go on with their stream, and nothing is lost or doubled. */
+import { connect, type Socket } from 'node:net';
 import { status } from '@grpc/grpc-js';
 import { startOwnWorld, type OwnWorld } from '../schema/own-schema';
 import { startWorld, until, type Decoded, type World } from '../gateway-fixture';
 import { startTcpProxy, type TcpProxy } from '../tcp-proxy';
+import { heldMegabytes } from './held-memory';
 import { EventReader, type Event } from './event-reader';
 
 const proto = `
@@ -12,14 +14,14 @@ service OwnService {
   rpc Get(CountRequest) returns (Number);
   rpc Count(CountRequest) returns (stream Number);
 }
-message CountRequest { int32 from = 1; int32 to = 2; int32 size = 3; }
+message CountRequest { int32 from = 1; int32 to = 2; int32 size = 3; string note = 4; }
 message Number { int32 value = 1; string padding = 2; }
 `;
 
 const sdl = `
 type Query { get: Number @public @grpc(rpc: "Get") }
 type Subscription {
-  count(from: Int, to: Int!, size: Int): Number @authenticated @grpc(rpc: "Count", deadline: "1m")
+  count(from: Int, to: Int!, size: Int, note: String): Number @authenticated @grpc(rpc: "Count", deadline: "1m")
   countForAll(to: Int!): Number @public @grpc(rpc: "Count", deadline: "1m")
 }
 type Number { value: Int! padding: String }
@@ -30,7 +32,9 @@ subscription Count($from: Int, $to: Int!, $size: Int) @rest(method: GET, path: "
   count(from: $from, to: $to, size: $size) { value padding }
 }
 subscription CountForAll($to: Int!) @rest(method: GET, path: "/public") { countForAll(to: $to) { value } }
-subscription CountByPost($to: Int!) @rest(method: POST, path: "/count", body: "*") { count(to: $to) { value } }
+subscription CountByPost($to: Int!, $note: String) @rest(method: POST, path: "/count", body: "*") {
+  count(to: $to, note: $note) { value }
+}
 `;
 
 /** How far the service may count for now. */
@@ -302,6 +306,51 @@ test('the access line of a stream that went on names the request that it began w
     stream: id.split('.')[0],
     code: 'UNAUTHENTICATED',
   });
+});
+
+test('a stream that has ended holds its events, and nothing of its request', async () => {
+  const note = 'x'.repeat(800_000);
+  const ask = async (): Promise<void> => {
+    expect(values(await (await open('/count', { body: { to: 1, note } })).read())).toEqual([1, 'done']);
+  };
+  await ask();
+  here.own.control.reset();
+  const before = heldMegabytes();
+  for (let count = 0; count < 30; count += 1) {
+    await ask();
+    // It keeps the requests that it was sent.
+    here.own.control.reset();
+  }
+  await until(
+    () => heldMegabytes() - before,
+    (grown) => grown < 6,
+  );
+});
+
+test('a stream that is taken over lets go of the connection that it had, though its client does not read', async () => {
+  const ask = (headers: string): Promise<Socket> =>
+    new Promise((resolve, reject) => {
+      const socket = connect(world.server.port, '127.0.0.1');
+      socket.on('error', reject);
+      socket.once('data', () => {
+        socket.pause();
+        socket.off('error', reject).on('error', () => {});
+        resolve(socket);
+      });
+      socket.write(
+        `GET /count?to=9&size=6000000 HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nAuthorization: Bearer ${token}\r\n${headers}\r\n`,
+      );
+    });
+  allow(1);
+  const sockets = [await ask('')];
+  const [call] = await until(calls, ({ length }) => length === 1);
+  const { 'x-request-id': requestId } = call!.metadata;
+  for (let count = 0; count < 5; count += 1) sockets.push(await ask(`Last-Event-ID: ${requestId}.0\r\n`));
+  await until(
+    () => world.metric('http_streams_open'),
+    (streams) => streams === 1,
+  );
+  for (const socket of sockets) socket.destroy();
 });
 
 test('a session that has ended cannot go on', async () => {

@@ -21,7 +21,7 @@ test.each<[name: string, comes: () => Promise<Next>]>([
     { next: () => answers.shift()! },
     { maxSize: 1_000, onResized: (bytes) => (size += bytes), onEnded: () => {}, onLeft: () => {} },
   );
-  const reader = stream.read(0);
+  const reader = stream.read(0, { replaced: () => {} });
   await reader.next();
   expect(size).toBeGreaterThan(0);
   const second = reader.next();

@@ -58,7 +58,7 @@ class Version {
         const operation = item[method];
         if (!isObject(operation)) continue;
         const name = `${method.toUpperCase()} ${path}`;
-        this.operations.set(name.replace(/\{[^}]*\}/g, '{}'), {
+        this.operations.set(name.replace(/\{[^{}]*\}/g, '{}'), {
           name,
           path,
           operation,

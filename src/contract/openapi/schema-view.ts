@@ -40,7 +40,8 @@ export class SchemaViews {
 
   /** The view of what fits several schemas. */
   ofAll(schemas: readonly unknown[], parts: readonly Part[] = []): View {
-    const all = [...parts, ...schemas.flatMap((schema) => this.partsOf(schema, false, []))];
+    const seen = new Set<string>();
+    const all = [...parts, ...schemas.flatMap((schema) => this.partsOf(schema, { orNull: false, within: [], seen }))];
     const distinct = new Map(all.map((part) => [this.keyOf(part), part]));
     if (distinct.size > maxParts) throw new DocumentError(`a schema has more than ${maxParts} parts`);
     const key = [...distinct.keys()].sort().join(' ');
@@ -52,21 +53,25 @@ export class SchemaViews {
   }
 
   /** A schema, and the schemas that `$ref`, `allOf`, and an `anyOf` without a choice add to it. */
-  private partsOf(schema: unknown, orNull: boolean, within: readonly Members[]): Part[] {
+  private partsOf(schema: unknown, { orNull, within, seen }: PartsContext): Part[] {
     if (schema === false) return [{ schema: nothing, orNull, isChosen: false }];
     if (!isObject(schema)) return [];
     if (within.includes(schema)) throw new DocumentError('a schema is a part of itself by $ref, allOf or anyOf');
     if (within.length > maxParts) throw new DocumentError(`a schema has more than ${maxParts} parts`);
-    const inner = [...within, schema];
+    // Schemas may share parts at every level, which are then as many ways to one part as two to the power of the depth.
+    const key = this.keyOf({ schema, orNull, isChosen: false });
+    if (seen.has(key)) return [];
+    seen.add(key);
+    const inner = { orNull, within: [...within, schema], seen };
     const { $ref: reference, allOf } = schema;
     const { alternatives, hasNull } = this.choicesOf(schema);
     const [only = false] = alternatives;
     return [
       ...(alternatives.length < 2 && isWrapper(schema) ? [] : [{ schema, orNull, isChosen: false }]),
-      ...(typeof reference === 'string' ? this.partsOf(this.references.find(reference), orNull, inner) : []),
-      ...itemsOf(allOf).flatMap((each) => this.partsOf(each, orNull, inner)),
+      ...(typeof reference === 'string' ? this.partsOf(this.references.find(reference), inner) : []),
+      ...itemsOf(allOf).flatMap((each) => this.partsOf(each, inner)),
       ...(alternatives.length === 1 || (alternatives.length === 0 && hasNull)
-        ? this.partsOf(only, orNull || hasNull, inner)
+        ? this.partsOf(only, { ...inner, orNull: orNull || hasNull })
         : []),
     ];
   }
@@ -83,6 +88,15 @@ export class SchemaViews {
     this.ids.set(schema, id);
     return `${id}${orNull ? '?' : ''}${isChosen ? '!' : ''}`;
   }
+}
+
+interface PartsContext {
+  /** Whether null fits too, whatever the schemas say. */
+  readonly orNull: boolean;
+  /** The schemas that lead to this one. */
+  readonly within: readonly Members[];
+  /** The parts that are there already. */
+  readonly seen: Set<string>;
 }
 
 /** One of the schemas that a value has to fit. */

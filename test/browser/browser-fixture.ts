@@ -111,6 +111,52 @@ export async function addSession(context: BrowserContext, { world, url }: SignIn
   await context.addCookies([{ name: 'session', value, url, httpOnly: true, sameSite: 'Lax' }]);
 }
 
+/** Visitors of a {@link SignInWorld}, each with a browser of their own. */
+export interface Visitors {
+  readonly signIn: SignInWorld;
+  /** What {@link noteTroubles} has noted in the test that runs. What is left at its end fails it. */
+  readonly troubles: string[];
+  /** Opens a browser, signed in where a user is named. It is closed at the end of the test. */
+  open(userId?: string): Promise<BrowserContext>;
+}
+
+/** Starts a world and a Chromium for the tests of a block. */
+export function useVisitors(): Visitors {
+  let signIn: SignInWorld;
+  let browser: Browser;
+  let troubles: string[];
+  beforeAll(async () => {
+    signIn = await startSignInWorld();
+    browser = await launchChromium();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await signIn?.close();
+  });
+  beforeEach(() => {
+    troubles = [];
+  });
+  afterEach(async () => {
+    await Promise.all(browser.contexts().map((context) => context.close()));
+    signIn.world.reset();
+    expect(troubles).toEqual([]);
+  });
+  return {
+    get signIn() {
+      return signIn;
+    },
+    get troubles() {
+      return troubles;
+    },
+    async open(userId) {
+      const context = await browser.newContext();
+      noteTroubles(context, troubles);
+      if (userId !== undefined) await addSession(context, signIn, userId);
+      return context;
+    },
+  };
+}
+
 /** An application on an origin of its own: the same empty page at every path, and scripts that tests put there. */
 export interface PageSite {
   readonly port: number;

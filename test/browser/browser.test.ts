@@ -1,58 +1,21 @@
 import { status } from '@grpc/grpc-js';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import {
-  addSession,
-  describeInChromium,
-  launchChromium,
-  noteTroubles,
-  startSignInWorld,
-  type SignInWorld,
-} from './browser-fixture';
+import type { BrowserContext, Page } from 'playwright-core';
+import { describeInChromium, useVisitors } from './browser-fixture';
 
 jest.setTimeout(90_000);
 
 describeInChromium('in a browser', () => {
-  let signIn: SignInWorld;
-  let browser: Browser;
-  let troubles: string[];
-
-  beforeAll(async () => {
-    signIn = await startSignInWorld();
-    browser = await launchChromium();
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await signIn?.close();
-  });
-  beforeEach(() => {
-    troubles = [];
-  });
-  afterEach(async () => {
-    await Promise.all(browser.contexts().map((context) => context.close()));
-    for (const { control } of [signIn.world.auth, signIn.world.ai]) {
-      control.clearFaults();
-      control.reset();
-    }
-    expect(troubles).toEqual([]);
-  });
-
-  /** Somebody with a browser of their own, signed in where a user is named. */
-  async function newVisitor(userId?: string): Promise<BrowserContext> {
-    const context = await browser.newContext();
-    noteTroubles(context, troubles);
-    if (userId !== undefined) await addSession(context, signIn, userId);
-    return context;
-  }
+  const visitors = useVisitors();
 
   async function openGraphiql(context: BrowserContext, query?: string): Promise<Page> {
     const page = await context.newPage();
     const fragment = query === undefined ? '' : `#query=${encodeURIComponent(query)}`;
-    await page.goto(`${signIn.url}/graphql${fragment}`);
+    await page.goto(`${visitors.signIn.url}/graphql${fragment}`);
     return page;
   }
 
   test('GraphiQL loads from this host alone and knows the schema', async () => {
-    const page = await openGraphiql(await newVisitor());
+    const page = await openGraphiql(await visitors.open());
     await page.getByText('Not signed in').waitFor();
     await write(page, 'query { gat');
     await page.keyboard.press('ControlOrMeta+Space');
@@ -64,32 +27,32 @@ describeInChromium('in a browser', () => {
   });
 
   test('signing in at the provider comes back to the same query, which then answers as that user', async () => {
-    const context = await newVisitor();
+    const context = await visitors.open();
     const page = await openGraphiql(context);
     await write(page, 'query { me { email displayName } }');
     await page.waitForURL(/#query=/);
     await page.getByRole('link', { name: 'Sign in with dev' }).click();
 
-    await page.waitForURL(`${signIn.provider.issuer}/**`);
+    await page.waitForURL(`${visitors.signIn.provider.issuer}/**`);
     await page.getByRole('link', { name: 'Mel Member' }).click();
     await page.getByRole('button', { name: 'Sign in' }).click();
 
-    await page.waitForURL(`${signIn.url}/**`);
+    await page.waitForURL(`${visitors.signIn.url}/**`);
     await page.getByText('Signed in as mel.member@example.com').waitFor();
     await execute(page);
     await response(page).getByText('"mel.member@example.com"').waitFor();
     await response(page).getByText('"Mel Member"').waitFor();
 
-    const session = (await context.cookies(signIn.url)).find(({ name }) => name === 'session');
+    const session = (await context.cookies(visitors.signIn.url)).find(({ name }) => name === 'session');
     expect(session).toMatchObject({ httpOnly: true, sameSite: 'Lax', path: '/' });
     expect(await page.evaluate('document.cookie')).not.toContain('session');
   });
 
   test('a subscription shows its events as they come, and stops upstream when it is stopped', async () => {
-    const { control } = signIn.world.ai;
+    const { control } = visitors.signIn.world.ai;
     control.setFault({ method: 'StreamQuery', failAfter: 3, hang: true, times: 1 });
     const ask = 'subscription { askStream(input: { query: "count to 5" }) { textDelta answer { response } } }';
-    const page = await openGraphiql(await newVisitor('user-mel'), ask);
+    const page = await openGraphiql(await visitors.open('user-mel'), ask);
     await page.getByText('Signed in as').waitFor();
 
     await execute(page);
@@ -102,7 +65,7 @@ describeInChromium('in a browser', () => {
   });
 
   test('signing out ends the session and takes what it showed off the page', async () => {
-    const context = await newVisitor('user-ada');
+    const context = await visitors.open('user-ada');
     const page = await openGraphiql(context, '{ me { email } }');
     await page.getByText('Signed in as ada.admin@example.com').waitFor();
     await execute(page);
@@ -112,14 +75,14 @@ describeInChromium('in a browser', () => {
     await page.getByText('Not signed in').waitFor();
     await page.getByRole('link', { name: 'Sign in with dev' }).waitFor();
     expect(await page.getByText('ada.admin@example.com').count()).toBe(0);
-    expect(await context.cookies(signIn.url)).toEqual([]);
-    expect(signIn.world.auth.control.calls('RevokeSession')).toHaveLength(1);
+    expect(await context.cookies(visitors.signIn.url)).toEqual([]);
+    expect(visitors.signIn.world.auth.control.calls('RevokeSession')).toHaveLength(1);
   });
 
   test('while sessions cannot be checked the bar says so, and nobody is signed out', async () => {
-    const { control } = signIn.world.auth;
+    const { control } = visitors.signIn.world.auth;
     control.setFault({ method: 'ValidateSession', code: status.UNAVAILABLE });
-    const page = await openGraphiql(await newVisitor('user-mel'));
+    const page = await openGraphiql(await visitors.open('user-mel'));
     await page.getByText('Your session cannot be checked right now.').waitFor();
     control.clearFaults();
     await lookAgain(page);
@@ -127,11 +90,11 @@ describeInChromium('in a browser', () => {
   });
 
   test('two tabs sign in side by side, and the later one counts for both', async () => {
-    const context = await newVisitor();
+    const context = await visitors.open();
     const [first, second] = [await openGraphiql(context), await openGraphiql(context)];
     for (const page of [first, second]) {
       await page.getByRole('link', { name: 'Sign in with dev' }).click();
-      await page.waitForURL(`${signIn.provider.issuer}/**`);
+      await page.waitForURL(`${visitors.signIn.provider.issuer}/**`);
     }
     await submitSignIn(first, 'ada.admin@example.com');
     await first.getByText('Signed in as ada.admin@example.com').waitFor();
@@ -143,14 +106,14 @@ describeInChromium('in a browser', () => {
   });
 
   test('who is not a user of the platform is told so, and can go back', async () => {
-    const page = await openGraphiql(await newVisitor());
+    const page = await openGraphiql(await visitors.open());
     await page.getByRole('link', { name: 'Sign in with dev' }).click();
     await submitSignIn(page, 'sam.stranger@example.com');
     await page.getByRole('heading', { name: 'Sign-in did not work' }).waitFor();
     await page.getByRole('link', { name: 'Go back' }).click();
     await page.getByText('Not signed in').waitFor();
     // The failure page's own status, as the console reports it.
-    expect(troubles.splice(0)).toEqual([expect.stringContaining('status of 403')]);
+    expect(visitors.troubles.splice(0)).toEqual([expect.stringContaining('status of 403')]);
   });
 });
 

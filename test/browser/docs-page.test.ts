@@ -1,44 +1,15 @@
-import type { Browser, Locator, Page } from 'playwright-core';
-import {
-  addSession,
-  describeInChromium,
-  launchChromium,
-  noteTroubles,
-  startSignInWorld,
-  type SignInWorld,
-} from './browser-fixture';
+import type { Locator, Page } from 'playwright-core';
+import { describeInChromium, useVisitors } from './browser-fixture';
 
 jest.setTimeout(90_000);
 
 describeInChromium('the page of the REST routes, in a browser', () => {
-  let signIn: SignInWorld;
-  let browser: Browser;
-  let troubles: string[];
-
-  beforeAll(async () => {
-    signIn = await startSignInWorld();
-    browser = await launchChromium();
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await signIn?.close();
-  });
-  beforeEach(() => {
-    troubles = [];
-  });
-  afterEach(async () => {
-    await Promise.all(browser.contexts().map((context) => context.close()));
-    signIn.world.reset();
-    expect(troubles).toEqual([]);
-  });
+  const visitors = useVisitors();
 
   /** Somebody with a browser of their own, signed in where a user is named. */
   async function openDocs(userId?: string): Promise<Page> {
-    const context = await browser.newContext();
-    noteTroubles(context, troubles);
-    if (userId !== undefined) await addSession(context, signIn, userId);
-    const page = await context.newPage();
-    await page.goto(`${signIn.url}/api/docs`);
+    const page = await (await visitors.open(userId)).newPage();
+    await page.goto(`${visitors.signIn.url}/api/docs`);
     return page;
   }
 
@@ -69,7 +40,7 @@ describeInChromium('the page of the REST routes, in a browser', () => {
         return `${method} ${block.querySelector('[data-path]')?.getAttribute('data-path') ?? ''}`;
       }),
     );
-    const { paths } = (await fetch(`${signIn.url}/api/openapi.json`).then((response) => response.json())) as {
+    const { paths } = (await fetch(`${visitors.signIn.url}/api/openapi.json`).then((response) => response.json())) as {
       paths: Record<string, Record<string, unknown>>;
     };
     const routes = Object.entries(paths).flatMap(([path, methods]) =>
@@ -101,7 +72,7 @@ describeInChromium('the page of the REST routes, in a browser', () => {
     const page = await openDocs('user-mel');
     await page.getByRole('button', { name: 'Authorize' }).first().click();
     const dialog = page.locator('.auth-container').filter({ hasText: 'bearer' });
-    await dialog.locator('input').fill(signIn.world.auth.adminToken);
+    await dialog.locator('input').fill(visitors.signIn.world.auth.adminToken);
     await dialog.getByRole('button', { name: 'Apply credentials' }).click();
     await page.getByRole('button', { name: 'Close' }).first().click();
     const me = await open(page, 'GET', '/api/v1/users/me');
@@ -113,10 +84,10 @@ describeInChromium('the page of the REST routes, in a browser', () => {
   test('who is not signed in does so from there, and comes back', async () => {
     const page = await openDocs();
     await page.getByRole('link', { name: 'Sign in with dev' }).click();
-    await page.waitForURL(`${signIn.provider.issuer}/**`);
+    await page.waitForURL(`${visitors.signIn.provider.issuer}/**`);
     await page.getByLabel('E-mail address').fill('mel.member@example.com');
     await page.getByRole('button', { name: 'Sign in' }).click();
-    await page.waitForURL(`${signIn.url}/api/docs`);
+    await page.waitForURL(`${visitors.signIn.url}/api/docs`);
     await page.getByText('Signed in as mel.member@example.com').waitFor();
   });
 });

@@ -10,6 +10,11 @@ export function couldNotRun(stderr: string): CommandResult {
   return { exitCode: 2, stdout: '', stderr };
 }
 
+/** Ends the process with the result of a command, or with 2 and the stack where it throws. */
+export function exitWhenDone(running: Promise<CommandResult>): void {
+  running.then(exitWith, (error: unknown) => exitWith(couldNotRun(`${String((error as Error)?.stack ?? error)}\n`)));
+}
+
 /** Ends the process with a result, once the output is written. */
 export function exitWith({ exitCode, stdout, stderr }: CommandResult): void {
   // A reader such as head may close the pipe early.

@@ -5,6 +5,14 @@ import type { SourceFolders } from '../schema/sources';
 /** Why a command cannot run. */
 export class CannotRun extends Error {}
 
+/** The options that commands over SDL and protos share, as `parseArgs` takes them. */
+export const sourceOptions = {
+  schema: { type: 'string' },
+  proto: { type: 'string' },
+  against: { type: 'string' },
+  help: { type: 'boolean' },
+} as const;
+
 /** The arguments that name folders. */
 interface FolderOptions {
   readonly schema?: string | undefined;

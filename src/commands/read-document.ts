@@ -11,7 +11,7 @@ const timeout = 30_000;
  * Reads a JSON document.
  *
  * @param source - A file, `-` for standard input, or an http(s) URL.
- * @throws CannotRun for what is not there, is over 16 MB, or is not JSON in UTF-8
+ * @throws CannotRun where the source is missing, larger than 16 MB, or not JSON in UTF-8
  */
 export async function readDocument(source: string, stdin: AsyncIterable<Uint8Array>): Promise<unknown> {
   const text = await readText(source, stdin);
@@ -30,7 +30,7 @@ async function readText(source: string, stdin: AsyncIterable<Uint8Array>): Promi
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
     if (error instanceof CannotRun) throw error;
-    // fetch says what was wrong in the cause, which for a host of several addresses has a code and no message.
+    // The reason of a failed fetch is in its cause. If all addresses of a host failed, the cause has only a code.
     const { message, cause } = error as Error & {
       readonly cause?: { readonly message: string; readonly code?: string };
     };

@@ -9,7 +9,7 @@ import { loadProtos } from '../proto/protos';
 import { assumedSize, unboundedLists } from '../schema/cost';
 import { loadSources, type SourceFolders, type Sources } from '../schema/sources';
 import { couldNotRun, type CommandResult } from './command-result';
-import { CannotRun, foldersOf, requireFolder, requireFolders } from './folders';
+import { CannotRun, foldersOf, requireFolder, requireFolders, sourceOptions } from './folders';
 import { count } from './text';
 import { unserved } from './unserved';
 
@@ -54,16 +54,7 @@ export function runCheck(args: readonly string[], defaults: SourceFolders): Comm
 }
 
 function readOptions(args: readonly string[]) {
-  return parseArgs({
-    args: [...args],
-    options: {
-      schema: { type: 'string' },
-      proto: { type: 'string' },
-      against: { type: 'string' },
-      json: { type: 'boolean' },
-      help: { type: 'boolean' },
-    },
-  }).values;
+  return parseArgs({ args: [...args], options: { ...sourceOptions, json: { type: 'boolean' } } }).values;
 }
 
 interface Report extends GatewayMap {

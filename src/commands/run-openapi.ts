@@ -8,7 +8,7 @@ import { loadSources, type SourceFolders } from '../schema/sources';
 import { signInPaths } from '../signin/routes';
 import { version } from '../version';
 import { couldNotRun, type CommandResult } from './command-result';
-import { CannotRun, foldersOf, requireFolders } from './folders';
+import { CannotRun, foldersOf, requireFolders, sourceOptions } from './folders';
 import { nameOfSource, readDocument } from './read-document';
 import { count } from './text';
 import { unserved } from './unserved';
@@ -42,7 +42,7 @@ export async function runOpenApi(
 ): Promise<CommandResult> {
   let options;
   try {
-    options = readOptions(args);
+    options = parseArgs({ args: [...args], options: sourceOptions }).values;
   } catch (error) {
     return couldNotRun(`${(error as Error).message}\n\n${usage}`);
   }
@@ -56,18 +56,6 @@ export async function runOpenApi(
   } catch (error) {
     return couldNotRun(`${(error as Error).message}\n`);
   }
-}
-
-function readOptions(args: readonly string[]) {
-  return parseArgs({
-    args: [...args],
-    options: {
-      schema: { type: 'string' },
-      proto: { type: 'string' },
-      against: { type: 'string' },
-      help: { type: 'boolean' },
-    },
-  }).values;
 }
 
 function createDocument(folders: SourceFolders): OpenApiDocument {
@@ -99,7 +87,7 @@ function withoutOwnRoutes(document: unknown): unknown {
 /** Added places that are named; of more there is the number. */
 const namedPlaces = 10;
 
-/** A document may name anything: what it says must not look like lines of ours, nor command a terminal. */
+/** Escapes control characters: the names in a document must not add lines to the report, or send commands to the terminal. */
 function onOneLine(text: string): string {
   return text.replace(/\p{Cc}/gu, (control) => JSON.stringify(control).slice(1, -1));
 }

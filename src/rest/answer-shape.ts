@@ -22,7 +22,7 @@ import { fragmentsOf } from '../execution/compiled-operation';
 import type { Findings } from '../diagnostics/findings';
 import { GatewayError } from '../errors';
 import { argsOf, directiveArgs, directiveOn } from '../schema/directive-nodes';
-import { casedNames, type EnumCase } from './enum-case';
+import { writtenNames, type EnumCase } from './enum-case';
 
 /** The fields of an answer that are not written as they come; undefined where there are none. */
 export interface AnswerShape {
@@ -165,7 +165,7 @@ class ShapeCompiler {
     const enumCase = directiveArgs(node, 'enumCase')?.['as'] as EnumCase | undefined;
     if (!enumCase) return [];
     const type = getNamedType(field.type);
-    if (isEnumType(type)) return [...casedNames(type, enumCase)];
+    if (isEnumType(type)) return [...writtenNames(type, enumCase)];
     this.findings.at(node, `${field.name} has @enumCase, and ${String(field.type)} is no enum`, 'Remove @enumCase.');
     return [];
   }

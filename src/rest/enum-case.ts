@@ -13,8 +13,9 @@ export const enumCases = {
 
 export type EnumCase = keyof typeof enumCases;
 
-/** A name of GraphQL, such as `IN_PROGRESS`, in another case. */
-function inCase(name: string, enumCase: EnumCase): string {
+/** A name of GraphQL, such as `IN_PROGRESS`, in another case; as it is where no case is given. */
+function inCase(name: string, enumCase: EnumCase | undefined): string {
+  if (!enumCase) return name;
   const words = name
     .toLowerCase()
     .split('_')
@@ -27,12 +28,12 @@ function capitalized(word: string): string {
 }
 
 /** How the values of an enum are written, by their names in GraphQL. */
-export function casedNames(type: GraphQLEnumType, enumCase: EnumCase): ReadonlyMap<string, string> {
+export function writtenNames(type: GraphQLEnumType, enumCase: EnumCase | undefined): ReadonlyMap<string, string> {
   return new Map(type.getValues().map(({ name }) => [name, inCase(name, enumCase)]));
 }
 
 /** How the values of an enum are read: their names in GraphQL, by these and by how they are written. */
-export function namesByCase(type: GraphQLEnumType, enumCase: EnumCase): ReadonlyMap<string, string> {
+export function readNames(type: GraphQLEnumType, enumCase: EnumCase | undefined): ReadonlyMap<string, string> {
   const names = new Map<string, string>();
   for (const { name } of type.getValues()) {
     // Of two that are written alike the first counts.

@@ -6,11 +6,12 @@ import {
   GraphQLInt,
   isEnumType,
   isListType,
+  type GraphQLEnumType,
   type GraphQLInputType,
 } from 'graphql';
 import { GatewayError, type FieldViolation } from '../errors';
 import { readJson, type Exchange } from '../http/exchange';
-import { casedNames, namesByCase } from './enum-case';
+import { readNames, writtenNames, type EnumCase } from './enum-case';
 import { afterParameter, takesAfter } from './last-event';
 import type { RestOperation, RouteVariable } from './rest-operation';
 
@@ -135,17 +136,18 @@ function compileScalar({ name, enumCase }: RouteVariable, type: GraphQLInputType
       return text === 'true';
     };
   }
-  if (isEnumType(type)) {
-    const names = type.getValues().map((value) => value.name);
-    const known = enumCase ? namesByCase(type, enumCase) : new Map(names.map((each) => [each, each]));
-    const written = enumCase ? [...new Set(casedNames(type, enumCase).values())] : names;
-    return (text) => {
-      const value = known.get(text);
-      if (value === undefined) throw badParameter(name, `must be one of ${written.join(', ')}`);
-      return value;
-    };
-  }
-  return (text) => text;
+  return isEnumType(type) ? enumReader(name, type, enumCase) : (text) => text;
+}
+
+/** Reads a value of an enum as the route writes it, or as GraphQL does. */
+function enumReader(field: string, type: GraphQLEnumType, enumCase: EnumCase | undefined): (text: string) => string {
+  const names = readNames(type, enumCase);
+  const written = [...new Set(writtenNames(type, enumCase).values())].join(', ');
+  return (text) => {
+    const value = names.get(text);
+    if (value === undefined) throw badParameter(field, `must be one of ${written}`);
+    return value;
+  };
 }
 
 /** Fills a variable from a field of a JSON body. */
@@ -157,14 +159,8 @@ interface JsonReader {
 function jsonReader({ name, type, enumCase }: RouteVariable): JsonReader {
   const named = getNamedType(type);
   if (!enumCase || !isEnumType(named)) return { name, read: (value) => value };
-  const names = namesByCase(named, enumCase);
-  const written = [...new Set(casedNames(named, enumCase).values())].join(', ');
-  const item = (value: unknown): unknown => {
-    if (typeof value !== 'string') return value;
-    const found = names.get(value);
-    if (found === undefined) throw badParameter(name, `must be one of ${written}`);
-    return found;
-  };
+  const read = enumReader(name, named, enumCase);
+  const item = (value: unknown): unknown => (typeof value === 'string' ? read(value) : value);
   return { name, read: (value) => (Array.isArray(value) ? value.map(item) : item(value)) };
 }
 

@@ -8,7 +8,7 @@ export interface OpenApiChanges {
   readonly breaking: readonly string[];
   /** What such clients may meet and not know. */
   readonly warnings: readonly string[];
-  /** The places of what is only added. */
+  /** Places where something was added. */
   readonly added: readonly string[];
 }
 
@@ -32,7 +32,7 @@ interface Operation {
   readonly operation: Members;
   /** Those of the path among them. */
   readonly parameters: readonly Members[];
-  /** The alternatives to be let in by, of which a request needs one: the names of its schemes, by what clients send for them. */
+  /** The security requirements, of which a request has to meet one: names of schemes, by what clients send for them. */
   readonly security: readonly ReadonlyMap<string, string>[];
 }
 

@@ -4,7 +4,7 @@ import type { SchemaView } from './schema-view';
 
 /** A difference between two versions of something. */
 export interface Change {
-  /** `breaking` where clients break, `warning` where they may meet what they do not know, `added` where there is more than before. */
+  /** What it does to clients: `breaking` breaks them, `warning` may surprise them, `added` gives them more. */
   readonly kind: 'breaking' | 'warning' | 'added';
   /** Where in the value, such as `.users[].email`; empty for the value itself. */
   readonly at: string;
@@ -265,7 +265,7 @@ function isSameKind(one: SchemaView, other: SchemaView): boolean {
   });
 }
 
-/** Formats of which each fits into the next. */
+/** Formats, each with the wider one that holds all of its values. */
 const wider: Readonly<Record<string, string>> = { int32: 'int64', float: 'double' };
 
 /** Whether what fits one schema has a type, a format and a pattern of the other. */

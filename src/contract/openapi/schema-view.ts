@@ -104,7 +104,7 @@ interface Part {
   readonly schema: Members;
   /** Whether null fits too, whatever the schema says. */
   readonly orNull: boolean;
-  /** Whether the view has another part for what was chosen of its `anyOf` or `oneOf`. */
+  /** True where one alternative of its `anyOf` or `oneOf` was chosen, and is a part of the view itself. */
   readonly isChosen: boolean;
 }
 

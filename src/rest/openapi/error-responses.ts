@@ -1,5 +1,6 @@
 import { catalogue, type ErrorCode } from '../../errors';
 import { reference } from './components';
+import { exampleRequestId } from './example';
 import { rateLimitHeaderRefs, requestIdHeader, retryAfterHeader } from './headers';
 import type { JsonSchema } from './json-schema';
 import type { ResponseObject } from './objects';
@@ -26,7 +27,8 @@ export const errorSchema: JsonSchema = {
         },
         details: {
           type: 'array',
-          description: 'What the service behind the gateway says besides (google.rpc error details).',
+          description:
+            'Error details of google.rpc: those of the service behind the gateway, or the field violations above.',
           items: { type: 'object', additionalProperties: true },
         },
         retryAfter: { type: 'integer', description: 'Seconds, as in Retry-After.' },
@@ -70,7 +72,7 @@ function responseOf(status: number, codes: readonly ErrorCode[]): ResponseObject
 function exampleOf(code: ErrorCode): object {
   const { http, message } = catalogue[code];
   const retry = http === 429 || http === 503 ? { retryAfter: 5 } : {};
-  return { error: { code: http, message, reason: code, requestId: '00000000-0000-4000-8000-000000000000', ...retry } };
+  return { error: { code: http, message, reason: code, requestId: exampleRequestId, ...retry } };
 }
 
 const refer = (name: string) => ({ $ref: `#/components/responses/${name}` });

@@ -2,6 +2,9 @@ import { oneOfKeyword } from './answer-schema';
 import type { SchemaComponents } from './components';
 import type { JsonSchema } from './json-schema';
 
+/** An id of a request, in examples. */
+export const exampleRequestId = '00000000-0000-4000-8000-000000000000';
+
 export interface ExampleOptions {
   readonly components: SchemaComponents;
   /** The member of a oneof that is set; the first one where it is left out, or not among them. */

@@ -11,7 +11,7 @@ import {
   type GraphQLInputObjectType,
   type GraphQLInputType,
 } from 'graphql';
-import type { EnumCase } from '../enum-case';
+import { writtenNames, type EnumCase } from '../enum-case';
 import { reference, type SchemaComponents } from './components';
 import {
   defaultOf,
@@ -21,7 +21,6 @@ import {
   withDescription,
   withoutNull,
   wrapped,
-  writtenNames,
   type JsonSchema,
 } from './json-schema';
 

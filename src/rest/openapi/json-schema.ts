@@ -9,7 +9,7 @@ import {
   type GraphQLLeafType,
   type GraphQLType,
 } from 'graphql';
-import { casedNames, type EnumCase } from '../enum-case';
+import { writtenNames, type EnumCase } from '../enum-case';
 
 /** A schema of JSON Schema 2020-12, which OpenAPI 3.1 has. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -43,11 +43,6 @@ export function enumSchema(
   const list = values.map(({ name, description }) => `- \`${names.get(name)}\`: ${description}`).join('\n');
   const schema = { type: 'string', enum: [...new Set([...names.values(), ...others])] };
   return withDescription(withDescription(schema, { description: list }), type);
-}
-
-/** How the values of an enum are written, by their names in GraphQL. */
-export function writtenNames(type: GraphQLEnumType, enumCase: EnumCase | undefined): ReadonlyMap<string, string> {
-  return enumCase ? casedNames(type, enumCase) : new Map(type.getValues().map(({ name }) => [name, name]));
 }
 
 /** Lists and nullability around the schema of a type's innermost type. */

@@ -1,10 +1,11 @@
 import { getNamedType, isEnumType } from 'graphql';
+import { writtenNames } from '../enum-case';
 import { afterParameter, takesAfter } from '../last-event';
 import type { RestOperation, RouteVariable } from '../rest-operation';
 import type { SchemaComponents } from './components';
 import { exampleOf } from './example';
 import type { InputSchemas } from './input-schema';
-import { described, withDescription, writtenNames, type JsonSchema } from './json-schema';
+import { described, withDescription, type JsonSchema } from './json-schema';
 import type { ParameterObject, RequestBodyObject } from './objects';
 import type { VariableUse } from './variable-uses';
 

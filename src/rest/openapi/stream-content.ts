@@ -2,7 +2,7 @@ import { eventId } from '../last-event';
 import type { RestOperation } from '../rest-operation';
 import { eventFormat, eventNameOfType } from '../stream-format';
 import { reference, type SchemaComponents } from './components';
-import { exampleOf } from './example';
+import { exampleOf, exampleRequestId } from './example';
 import type { JsonSchema } from './json-schema';
 import type { MediaTypeObject } from './objects';
 
@@ -11,8 +11,6 @@ interface EventExample {
   readonly event: string;
   readonly data: unknown;
 }
-
-const streamId = '00000000-0000-4000-8000-000000000000';
 
 /**
  * The content of an answer that is a stream, in the two forms that it may have.
@@ -30,8 +28,8 @@ export function streamContent(
   const isOpen = events.some((event) => members.includes(event)) || alternatives(schema).some(isNull);
   const names = [...new Set([...events, ...(isOpen ? ['message'] : [])])];
   const examples = [
-    ...kinds.map(({ event, data }, index) => ({ event, id: eventId(streamId, index + 1), data })),
-    { event: 'done', id: eventId(streamId, 'done'), data: {} },
+    ...kinds.map(({ event, data }, index) => ({ event, id: eventId(exampleRequestId, index + 1), data })),
+    { event: 'done', id: eventId(exampleRequestId, 'done'), data: {} },
   ];
   const list = names.map((name) => `\`${name}\``).join(', ');
   const ends = `The last is \`done\`, or \`error\` with the body that an error of REST has.`;
